@@ -1,0 +1,56 @@
+"""Everything that vocalics raises on purpose.
+
+    VocalicsError
+    ├── AudioError        a file or array that is not usable sound
+    ├── CorpusError       a corpus folder, file name or code that is not as documented
+    ├── ManifestError     a manifest file or row that cannot be trusted
+    ├── LeakageError      a split with a speaker or a copy of a clip on both sides
+    ├── FeatureError      a feature request that cannot be met
+    ├── RecipeError       an unknown or ill-typed setting
+    ├── ModelFileError    a model file that is not ours, damaged, or of another version
+    └── MissingExtraError an optional dependency that is not installed
+
+A message names the value and the file, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class VocalicsError(Exception):
+    """The root of all errors raised by vocalics; the command line prints it and exits with 1."""
+
+
+class AudioError(VocalicsError):
+    """A file or array that is not usable sound."""
+
+
+class CorpusError(VocalicsError):
+    """A corpus folder, file name or code that is not as documented."""
+
+
+class ManifestError(VocalicsError):
+    """A manifest file or row that cannot be trusted."""
+
+
+class LeakageError(VocalicsError):
+    """A split with a speaker, or a copy of a clip, on both sides."""
+
+
+class FeatureError(VocalicsError):
+    """A feature request that cannot be met."""
+
+
+class RecipeError(VocalicsError):
+    """An unknown or ill-typed setting in a training recipe."""
+
+
+class ModelFileError(VocalicsError):
+    """A model file that is not ours, is damaged, or is of another version."""
+
+
+class MissingExtraError(VocalicsError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}'; install it with: pip install 'vocalics[{extra}]'")
+        self.extra = extra

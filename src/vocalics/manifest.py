@@ -1,0 +1,216 @@
+"""What is known about clips: one :class:`Utterance` per row, many in a :class:`Manifest` (CSV or Parquet)."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.errors import ManifestError, MissingExtraError
+from vocalics.registry import suggestion
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """The annotated unit of a corpus.
+
+    Attributes:
+        path: The audio file.
+        corpus: The corpus's name ("ravdess"), or the name given to a folder of one's own.
+        speaker: Unique across corpora ("ravdess/07"); empty where unknown.
+        label: The corpus's own code, verbatim ("ANG", "W").
+        emotion: One of ``EMOTIONS`` or ``OTHER_EMOTIONS``.
+        sex: "female", "male" or empty.
+        age: In years.
+        language: ISO 639-1 code ("en", "de").
+        statement: The corpus's code of the sentence; empty where unknown.
+        intensity: The corpus's word for how strongly it is acted ("normal", "strong", "low"); empty where unknown.
+        duration: In seconds.
+        sample_rate: Of the file, in Hz.
+        digest: SHA-256 of the file's bytes, in hexadecimal; empty where not computed.
+        ratings: Listeners' votes by emotion.
+        parent: The path of the clip that this one was made from; empty for an original.
+    """
+
+    path: str
+    corpus: str
+    speaker: str
+    label: str
+    emotion: str
+    sex: str = ""
+    age: int | None = None
+    language: str = ""
+    statement: str = ""
+    intensity: str = ""
+    duration: float | None = None
+    sample_rate: int | None = None
+    digest: str = ""
+    ratings: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    parent: str = ""
+
+    def __post_init__(self) -> None:
+        if self.emotion not in EMOTIONS and self.emotion not in OTHER_EMOTIONS:
+            raise ManifestError(
+                f'{self.path}: "{self.emotion}" is not an emotion'
+                f"{suggestion(self.emotion, EMOTIONS + OTHER_EMOTIONS)}. Known: {', '.join(EMOTIONS + OTHER_EMOTIONS)}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The file's name without folder and ending, as test protocols list it."""
+        return Path(self.path).stem
+
+
+COLUMNS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Utterance))
+REQUIRED: tuple[str, ...] = ("path", "corpus", "speaker", "label", "emotion")
+
+
+@dataclass(frozen=True)
+class Manifest(Sequence[Utterance]):  # type: ignore[misc]
+    """An immutable sequence of utterances."""
+
+    utterances: tuple[Utterance, ...]
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.utterances[index]
+
+    def __iter__(self) -> Iterator[Utterance]:
+        return iter(self.utterances)
+
+    def __add__(self, other: Manifest) -> Manifest:
+        return Manifest(self.utterances + other.utterances)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """The corpora's names, sorted."""
+        return tuple(sorted({u.corpus for u in self}))
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The known speakers, sorted."""
+        return tuple(sorted({u.speaker for u in self if u.speaker}))
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The emotions that occur, in the order of ``EMOTIONS`` (and ``OTHER_EMOTIONS``)."""
+        present = {u.emotion for u in self}
+        return tuple(e for e in EMOTIONS + OTHER_EMOTIONS if e in present)
+
+    def where(self, condition: Callable[[Utterance], bool]) -> Manifest:
+        """Return the utterances for which the condition holds."""
+        return Manifest(tuple(u for u in self if condition(u)))
+
+    def take(self, indices: Iterable[int]) -> Manifest:
+        """Return the utterances at these positions, in this order."""
+        return Manifest(tuple(self.utterances[i] for i in indices))
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write ``.csv`` or ``.parquet``; clips below the file's folder are written as relative paths."""
+        target = Path(path)
+        folder = target.parent.resolve()
+        rows = [_row(u, folder) for u in self]
+        if target.suffix == ".parquet":
+            pyarrow, parquet = _pyarrow()
+            columns = {c: [str(r[c]) for r in rows] for c in COLUMNS}
+            parquet.write_table(pyarrow.table(columns), target)
+            return
+        if target.suffix != ".csv":
+            raise ManifestError(f"{target}: cannot write a manifest with this ending; expected .csv or .parquet")
+        with target.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Manifest:
+        """Read a ``.csv`` or ``.parquet`` manifest; relative paths count from the file's folder.
+
+        Raises:
+            ManifestError: When the file is missing, lacks a column, or holds a row that cannot be trusted; the
+                message names the file and the line.
+        """
+        source = Path(path)
+        if not source.is_file():
+            raise ManifestError(f"{source}: no such manifest; make one with: vocalics scan NAME ROOT -o {source}")
+        rows: list[dict[str, str]]
+        if source.suffix == ".parquet":
+            rows = _pyarrow()[1].read_table(source).to_pylist()
+        elif source.suffix == ".csv":
+            with source.open(newline="", encoding="utf-8-sig") as file:
+                rows = list(csv.DictReader(file))
+        else:
+            raise ManifestError(f"{source}: is no manifest; expected a .csv or .parquet file")
+        if not rows:
+            raise ManifestError(f"{source}: holds no utterance")
+        missing = [c for c in REQUIRED if c not in rows[0]]
+        if missing:
+            raise ManifestError(f"{source}: lacks the column(s) {', '.join(missing)}; expected {', '.join(COLUMNS)}")
+        folder = source.parent.resolve()
+        return cls(tuple(_utterance(row, folder, f"{source}:{line}") for line, row in enumerate(rows, start=2)))
+
+
+def _row(utterance: Utterance, folder: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {c: getattr(utterance, c) for c in COLUMNS}
+    row["age"] = "" if utterance.age is None else utterance.age
+    row["duration"] = "" if utterance.duration is None else f"{utterance.duration:.6f}"
+    row["sample_rate"] = "" if utterance.sample_rate is None else utterance.sample_rate
+    row["ratings"] = json.dumps(dict(utterance.ratings), sort_keys=True) if utterance.ratings else ""
+    for column in ("path", "parent"):
+        if row[column]:
+            row[column] = _relative(Path(row[column]), folder)
+    return row
+
+
+def _relative(path: Path, folder: Path) -> str:
+    absolute = path.resolve()
+    return absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else str(absolute)
+
+
+def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
+    def number(column: str, kind: Callable[[str], Any]) -> Any:
+        text = row.get(column) or ""
+        try:
+            return kind(text) if text else None
+        except ValueError:
+            raise ManifestError(f'{where}: {column} "{text}" is not a number') from None
+
+    if not row["path"]:
+        raise ManifestError(f"{where}: the path is empty")
+    try:
+        ratings = json.loads(row.get("ratings") or "{}")
+    except json.JSONDecodeError:
+        raise ManifestError(f'{where}: ratings "{row["ratings"]}" are not JSON like {{"angry": 3}}') from None
+    known = {c: row[c] or "" for c in COLUMNS if c in row}
+    known["path"] = str(folder / known["path"])
+    if known.get("parent"):
+        known["parent"] = str(folder / known["parent"])
+    values: dict[str, Any] = dict(known)
+    values.update(
+        age=number("age", int),
+        duration=number("duration", float),
+        sample_rate=number("sample_rate", int),
+        ratings=MappingProxyType(ratings),
+    )
+    try:
+        return Utterance(**values)
+    except ManifestError as error:
+        raise ManifestError(f"{where}: {error}") from None
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("reading and writing Parquet", "train") from None
+    return pyarrow, pyarrow.parquet

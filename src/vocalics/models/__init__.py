@@ -1,0 +1,62 @@
+"""The models: every one is a scikit-learn classifier, neural or not.
+
+A module of this package declares ``MODELS``, a table from name to :class:`ModelSpec`. Importing this package does
+not import torch; asking for a model does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vocalics.errors import MissingExtraError, RecipeError
+from vocalics.registry import lookup
+
+MODULES = ("classical", "cnn1d", "cnn2d", "dense", "logmel_cnn")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model is called, what it takes, and how it is built.
+
+    Attributes:
+        name: The name in recipes.
+        features: The feature set it is made for; "waveform" where its front end is part of the model.
+        build: ``build(n_classes, **settings)`` returns a ``torch.nn.Module`` that maps a float32 batch to
+            logits (n, n_classes) where ``neural``, else a scikit-learn classifier.
+        neural: Whether ``build`` returns a torch module.
+        summary: One line on what it is and where it was published.
+        n_parameters: The printed parameter count, where there is one.
+    """
+
+    name: str
+    features: str
+    build: Callable[..., Any]
+    neural: bool
+    summary: str
+    n_parameters: int | None = None
+
+
+def models() -> dict[str, ModelSpec]:
+    """Return every model by name.
+
+    Raises:
+        MissingExtraError: Where torch or scikit-learn is not installed.
+    """
+    table: dict[str, ModelSpec] = {}
+    for name in MODULES:
+        try:
+            module = importlib.import_module(f"vocalics.models.{name}")
+        except ModuleNotFoundError as error:
+            if error.name and error.name.startswith("vocalics"):
+                raise
+            raise MissingExtraError("training", "train") from error
+        table.update(module.MODELS)
+    return table
+
+
+def model_spec(name: str) -> ModelSpec:
+    """Return a model's specification by name, with a suggestion where there is none."""
+    return lookup(models(), name, "model", RecipeError)
