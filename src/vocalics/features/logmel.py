@@ -68,7 +68,8 @@ class LogMel:
         frames = np.lib.stride_tricks.sliding_window_view(samples, self.frame_length)[:: self.hop_length]
         spectrum = np.fft.rfft(frames * self.window(), self.n_fft)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-        return np.log(self.filterbank() @ power.T + np.float32(self.floor))
+        bands: FloatArray = self.filterbank() @ power.T + np.float32(self.floor)
+        return np.log(bands, out=bands)
 
     def window(self) -> FloatArray:
         """Return the periodic Hann window, shape (frame_length,)."""
@@ -88,12 +89,12 @@ def _hann(length: int) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def _filterbank(front_end: LogMel) -> FloatArray:
-    limits = 2595 * np.log10(1 + np.array([front_end.lowest, front_end.highest]) / 700)
-    corners = 700 * (10 ** (np.linspace(*limits, front_end.n_mels + 2) / 2595) - 1)
+    first, last = (2595 * np.log10(1 + limit / 700) for limit in (front_end.lowest, front_end.highest))
+    corners = 700 * (10 ** (np.linspace(first, last, front_end.n_mels + 2) / 2595) - 1)
     frequencies = np.arange(front_end.n_fft // 2 + 1) * front_end.sample_rate / front_end.n_fft
     left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising = (frequencies - left) / (centre - left)
     falling = (right - frequencies) / (right - centre)
-    weights = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    weights: FloatArray = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
     weights.flags.writeable = False
     return weights
