@@ -1,0 +1,61 @@
+"""Write a model file: an ONNX graph with its card in the metadata. The only place that needs the onnx package."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from vocalics.errors import MissingExtraError, ModelFileError
+from vocalics.modelfile import CARD_KEY, Card, load
+
+
+def write(path: str | os.PathLike[str], onnx_bytes: bytes, card: Card) -> None:
+    """Write ``onnx_bytes`` with ``card`` inside to ``path``, whole or not at all.
+
+    The file is verified as :func:`vocalics.modelfile.load` does before it takes the place of an older one.
+
+    Args:
+        path: The model file, ``.onnx``.
+        onnx_bytes: A serialised ONNX graph that keeps the contract of :mod:`vocalics.modelfile`.
+        card: The card; one that the graph already carries is replaced.
+
+    Raises:
+        MissingExtraError: Where the onnx package is not installed.
+        ModelFileError: When the bytes are no ONNX graph or not what the card says.
+    """
+    target = Path(path)
+    data = with_card(onnx_bytes, card)
+    try:
+        load(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"{target}: not written, {str(error).removeprefix('model bytes: ')}") from None
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def with_card(onnx_bytes: bytes, card: Card) -> bytes:
+    """Return the serialised graph with the card in its metadata; not verified."""
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtraError("writing a model file", "train") from None
+    try:
+        model = onnx.load_model_from_string(onnx_bytes)
+    except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
+        raise ModelFileError(f"the bytes are not an ONNX graph ({error})") from None
+    kept = [(p.key, p.value) for p in model.metadata_props if p.key != CARD_KEY]
+    del model.metadata_props[:]
+    for key, value in [*kept, (CARD_KEY, card.to_json())]:
+        model.metadata_props.add(key=key, value=value)
+    data: bytes = model.SerializeToString()
+    return data

@@ -1,0 +1,327 @@
+"""A model is one file: an ONNX graph that carries its card, verified when it is loaded.
+
+The card is JSON in the graph's metadata under :data:`CARD_KEY`. Reading needs onnxruntime only; the writer, which
+needs the onnx package, is :func:`vocalics.export.card.write`.
+
+The graph's contract: one input, ``waveform`` (batch, n_samples) or ``features`` (batch, n) or (batch, rows, columns),
+float32; an output ``probabilities`` (batch, n_emotions), float32, in the order of the card's emotions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.errors import ModelFileError
+from vocalics.registry import suggestion
+
+CARD_KEY = "vocalics_card"
+"""The metadata key under which a model file holds its card."""
+
+FORMAT_VERSION = 1
+"""The newest card format that this version writes and reads."""
+
+INPUTS: tuple[str, ...] = ("waveform", "features")
+"""What a graph may take; also the name of its input."""
+
+OUTPUT = "probabilities"
+"""The name of the graph's output."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything that is known about a model.
+
+    Attributes:
+        name: The model's name ("default").
+        emotions: The emotions in output order.
+        input: "waveform" (samples go into the graph) or "features" (the feature set's array does).
+        sample_rate: The rate in Hz that the graph or the feature set expects.
+        description: One or two sentences.
+        feature_set: The name of the feature set of a features model, else empty.
+        n_features: Number of values per clip of a features model (rows x columns where the set is a matrix).
+        front_end: The settings of the front end inside the graph.
+        window_seconds: Length of the windows into which a long recording is cut.
+        hop_seconds: Distance of the windows of a timeline.
+        n_parameters: Number of trained parameters.
+        corpora: Each ``{name, licence, commercial, clips, speakers}``.
+        commercial: Whether the licences of all corpora allow commercial use.
+        licence: The licence of the model's weights.
+        protocol: How training, validation and test speakers were chosen.
+        seed: The seed of the training run.
+        figures: What was measured, each ``{corpus, protocol, classes, speakers, metric, value, low, high}``.
+        intended_use: What the model is for.
+        limits: What it is not for, and where it is known to fail.
+        training_speakers: Speakers that the weights were fitted to.
+        validation_speakers: Speakers that chose the epoch.
+        excluded: The emotions that the corpora hold and the model does not know.
+        recipe: The settings of the training run.
+        created: Date of writing, ISO 8601.
+        vocalics_version: The version that wrote the file.
+        format_version: Of the card.
+
+    Raises:
+        ModelFileError: When a value cannot be: no emotion, an unknown or repeated one, another kind of input, a rate or
+            length that is not positive, a features model that names no feature set.
+    """
+
+    name: str
+    emotions: tuple[str, ...]
+    input: str
+    sample_rate: int
+    description: str = ""
+    feature_set: str = ""
+    n_features: int | None = None
+    front_end: Mapping[str, Any] = field(default_factory=dict)
+    window_seconds: float = 3.0
+    hop_seconds: float = 1.5
+    n_parameters: int = 0
+    corpora: tuple[Mapping[str, Any], ...] = ()
+    commercial: bool = False
+    licence: str = ""
+    protocol: str = ""
+    seed: int = 0
+    figures: tuple[Mapping[str, Any], ...] = ()
+    intended_use: str = ""
+    limits: str = ""
+    training_speakers: tuple[str, ...] = ()
+    validation_speakers: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    created: str = ""
+    vocalics_version: str = ""
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        # A list where a tuple belongs is taken too: recipes and JSON bring lists.
+        for name in _TUPLES:
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not self.emotions:
+            raise ModelFileError("the card names no emotion; expected the emotions in output order")
+        known = EMOTIONS + OTHER_EMOTIONS
+        for emotion in self.emotions:
+            if emotion not in known:
+                raise ModelFileError(
+                    f'the card\'s "{emotion}" is not an emotion{suggestion(emotion, known)}. Known: {", ".join(known)}'
+                )
+        if len(set(self.emotions)) < len(self.emotions):
+            raise ModelFileError(f"the card names an emotion twice: {', '.join(self.emotions)}")
+        if self.input not in INPUTS:
+            raise ModelFileError(f'the card\'s input is "{self.input}"; expected {" or ".join(INPUTS)}')
+        for name in ("sample_rate", "window_seconds", "hop_seconds"):
+            if not getattr(self, name) > 0:
+                raise ModelFileError(f"the card's {name} is {getattr(self, name)}; expected a positive number")
+        if self.input == "features" and not self.feature_set:
+            raise ModelFileError("the card of a features model names no feature_set")
+
+    def to_json(self) -> str:
+        """Return the card as JSON, one key per field, that :meth:`from_json` reads back as an equal card."""
+        values = {name: getattr(self, name) for name in _KINDS}
+        return json.dumps(values, ensure_ascii=False, indent=1, default=_plain)
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """Read a card; keys of later versions are ignored.
+
+        Raises:
+            ModelFileError: When the text is no JSON object, of another format version, lacks a key or holds a value
+                of the wrong type.
+        """
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ModelFileError(f"the card is not JSON ({error})") from None
+        if not isinstance(values, dict):
+            raise ModelFileError("the card is not a JSON object")
+        missing = [name for name in ("format_version", *_REQUIRED) if name not in values]
+        if missing:
+            raise ModelFileError(f"the card lacks {', '.join(missing)}")
+        if values["format_version"] != FORMAT_VERSION:
+            raise ModelFileError(
+                f"the card is of format version {values['format_version']}, this is vocalics for version "
+                f"{FORMAT_VERSION}; install the version that wrote it, or train the model again"
+            )
+        for name, kind in _KINDS.items():
+            if name in values and not _is(values[name], kind):
+                raise ModelFileError(f"the card's {name} is {json.dumps(values[name])[:80]}; expected {kind}")
+        return cls(**{name: values[name] for name in _KINDS if name in values})
+
+
+_KINDS: dict[str, str] = {f.name: str(f.type) for f in dataclasses.fields(Card)}
+_TUPLES: tuple[str, ...] = tuple(name for name, kind in _KINDS.items() if kind.startswith("tuple"))
+_REQUIRED: tuple[str, ...] = tuple(
+    f.name
+    for f in dataclasses.fields(Card)
+    if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for: a read-only mapping, a number of NumPy's."""
+    return dict(value) if isinstance(value, Mapping) else value.item()
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Whether a value from JSON fits a field's annotation."""
+    if kind == "int | None":
+        return value is None or _is(value, "int")
+    if kind.startswith("tuple"):
+        return isinstance(value, list) and all(_is(v, kind[len("tuple[") :].removesuffix(", ...]")) for v in value)
+    if kind.startswith("Mapping"):
+        return isinstance(value, dict)
+    if kind in ("int", "float"):
+        return isinstance(value, (int, float) if kind == "float" else int) and not isinstance(value, bool)
+    return isinstance(value, {"str": str, "bool": bool}[kind])
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A verified model, ready to run.
+
+    Attributes:
+        session: The onnxruntime session.
+        card: What is known about it.
+        sha256: Of the file's bytes, in hexadecimal.
+    """
+
+    session: onnxruntime.InferenceSession
+    card: Card
+    sha256: str
+
+    def probabilities(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Run the graph.
+
+        Args:
+            batch: (batch, n_samples), (batch, n) or (batch, rows, columns), as the card's input says; float32.
+
+        Returns:
+            (batch, n_emotions), rows sum to 1.
+        """
+        result: npt.NDArray[np.float32] = self.session.run([OUTPUT], {self.card.input: batch})[0]
+        return result
+
+
+def load(source: str | os.PathLike[str] | bytes, threads: int = 1) -> LoadedModel:
+    """Load a model file and verify it against its card.
+
+    Args:
+        source: A path, or the bytes of a model file.
+        threads: How many the runtime may use for one clip.
+
+    Raises:
+        ModelFileError: When the file is missing, no ONNX graph, has no card of ours, is of another format version, or
+            its graph is not what the card says.
+    """
+    name = "model bytes" if isinstance(source, bytes) else str(source)
+    data = source if isinstance(source, bytes) else _bytes(Path(source))
+    session = _session(data, name, threads)
+    text = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
+    if text is None:
+        raise ModelFileError(
+            f"{name}: is a foreign ONNX file (it has no vocalics card); expected a model made by vocalics train"
+        )
+    try:
+        card = Card.from_json(text)
+        _verify(session, card)
+    except ModelFileError as error:
+        raise ModelFileError(f"{name}: {error}") from None
+    return LoadedModel(session, card, hashlib.sha256(data).hexdigest())
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelFileError(
+            f"{path}: no such model file; check the path, or list the names: vocalics models"
+        ) from None
+    except IsADirectoryError:
+        raise ModelFileError(f"{path}: is a folder; expected a model file (.onnx)") from None
+    except PermissionError:
+        raise ModelFileError(f"{path}: no permission to read it; change the file's mode or run as its owner") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data:
+        raise ModelFileError(f"{path}: is empty (0 bytes); expected a model file (.onnx)")
+    return data
+
+
+def _session(data: bytes, name: str, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Errors come as exceptions too; said once, by us, they are one line.
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no parent but Exception
+        raise ModelFileError(
+            f"{name}: is not a usable ONNX file ({_reason(error)}); expected a complete model made by vocalics train"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """onnxruntime's message on one line, without its "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : "."""
+    return " ".join(str(error).split()).split(" : ", 3)[-1].rstrip(".")[:160]
+
+
+def _verify(session: onnxruntime.InferenceSession, card: Card) -> None:
+    inputs = {i.name: i for i in session.get_inputs()}
+    if list(inputs) != [card.input]:
+        raise ModelFileError(f'the graph takes {", ".join(inputs) or "nothing"}; its card says "{card.input}"')
+    shape, kind = inputs[card.input].shape, inputs[card.input].type
+    if kind != "tensor(float)":
+        raise ModelFileError(f"the graph's input is a {kind}; expected tensor(float)")
+    if card.input == "waveform" and len(shape) != 2:
+        raise ModelFileError(f"the graph's input has shape {shape}; expected (batch, n_samples)")
+    if card.input == "features":
+        if len(shape) not in (2, 3):
+            raise ModelFileError(f"the graph's input has shape {shape}; expected (batch, n) or (batch, rows, columns)")
+        sizes = shape[1:]
+        if card.n_features and all(isinstance(n, int) for n in sizes) and np.prod(sizes) != card.n_features:
+            raise ModelFileError(
+                f"the graph takes {' x '.join(map(str, sizes))} features, its card says {card.n_features}"
+            )
+    outputs = {o.name: o for o in session.get_outputs()}
+    if OUTPUT not in outputs:
+        raise ModelFileError(f'the graph gives {", ".join(outputs)}; expected an output "{OUTPUT}"')
+    if outputs[OUTPUT].type != "tensor(float)":
+        raise ModelFileError(f'the graph\'s output "{OUTPUT}" is a {outputs[OUTPUT].type}; expected tensor(float)')
+    width = _width(session, card, outputs[OUTPUT].shape, shape)
+    if width != len(card.emotions):
+        raise ModelFileError(
+            f"the graph gives {width} probabilities, its card names {len(card.emotions)} emotions "
+            f"({', '.join(card.emotions)})"
+        )
+
+
+def _width(session: onnxruntime.InferenceSession, card: Card, output: list[Any], shape: list[Any]) -> int:
+    """The number of outputs: declared, or else tried with silence."""
+    if len(output) == 2 and isinstance(output[1], int):
+        return output[1]
+    if card.input == "waveform":
+        trial = [1, round(card.window_seconds * card.sample_rate)]
+    elif len(shape) == 2:
+        trial = [1, card.n_features or 1]
+    else:
+        trial = [1, *(n if isinstance(n, int) else 1 for n in shape[1:])]
+    trial = [t if i == 0 or not isinstance(n, int) else n for i, (t, n) in enumerate(zip(trial, shape, strict=True))]
+    try:
+        result = session.run([OUTPUT], {card.input: np.zeros(trial, np.float32)})[0]
+    except Exception as error:  # onnxruntime's errors share no parent but Exception
+        raise ModelFileError(
+            f"the graph does not run on {trial} zeros ({' '.join(str(error).split())[:160]})"
+        ) from None
+    return int(result.shape[-1]) if result.ndim == 2 else 0

@@ -1,0 +1,132 @@
+"""Things made for tests: sounds, and tiny models that need no training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from vocalics.audio import Clip
+from vocalics.emotions import EMOTIONS
+from vocalics.export.card import with_card
+from vocalics.modelfile import Card
+
+
+def voice(seconds: float = 1.0, f0: float = 140.0, sample_rate: int = 16_000, level: float = 0.3) -> Clip:
+    """A voiced sound: a gliding harmonic series, one formant, four syllables per second."""
+    t = np.arange(round(seconds * sample_rate)) / sample_rate
+    phase = 2 * np.pi * np.cumsum(f0 * (1 + 0.1 * np.sin(2 * np.pi * 1.3 * t))) / sample_rate
+    n_harmonics = max(1, min(30, int(sample_rate / 2 / (f0 * 1.2))))
+    sound = sum(np.sin(k * phase) / (1 + ((k * f0 - 500) / 300) ** 2) for k in range(1, n_harmonics + 1))
+    sound = np.asarray(sound) * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * t))
+    return Clip((level * sound / (np.abs(sound).max() + 1e-9)).astype(np.float32), sample_rate)
+
+
+def noise(seconds: float = 1.0, sample_rate: int = 16_000, level: float = 0.1, seed: int = 0) -> Clip:
+    """White noise."""
+    samples = level * np.random.default_rng(seed).standard_normal(round(seconds * sample_rate))
+    return Clip(samples.astype(np.float32), sample_rate)
+
+
+def card(**changes: Any) -> Card:
+    """The card of :func:`waveform_model`."""
+    values: dict[str, Any] = {
+        "name": "fake",
+        "description": "Counts sign changes; for tests.",
+        "emotions": EMOTIONS,
+        "input": "waveform",
+        "sample_rate": 16_000,
+        "window_seconds": 3.0,
+        "hop_seconds": 1.5,
+        "n_parameters": 16,
+        "corpora": ({"name": "none", "licence": "CC0-1.0", "commercial": True, "clips": 0, "speakers": 0},),
+        "commercial": True,
+        "licence": "Apache-2.0",
+        "protocol": "none",
+        "seed": 7,
+        "figures": ({"corpus": "none", "metric": "uar", "value": 0.125, "low": 0.1, "high": 0.2},),
+        "intended_use": "tests",
+        "limits": "everything else",
+        "created": "2026-01-01",
+        "vocalics_version": "0.1.0",
+    }
+    values.update(changes)
+    return Card(**values)
+
+
+def _constant(name: str, value: Any, kind: Any = np.float32) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.asarray(value, dtype=kind), name)
+
+
+def _serialised(nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any]) -> bytes:
+    graph = helper.make_graph(nodes, "fake", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def waveform_graph(n_outputs: int = 8, input_name: str = "waveform", rank: int = 2, declared: bool = True) -> bytes:
+    """Waveform (batch, n) -> probabilities: softmax of distances of the sign-change rate to eight centres.
+
+    Depends on signs only, hence on no level.
+    """
+    centres = np.linspace(0.01, 0.2, n_outputs)
+    shape = ["batch", "n_samples", "channels"][:rank]
+    nodes = [
+        helper.make_node("Sign", ["flat"], ["sign"]),
+        helper.make_node("Slice", ["sign", "one", "end", "axis"], ["later"]),
+        helper.make_node("Slice", ["sign", "zero", "last", "axis"], ["earlier"]),
+        helper.make_node("Sub", ["later", "earlier"], ["step"]),
+        helper.make_node("Abs", ["step"], ["change"]),
+        helper.make_node("ReduceMean", ["change"], ["rate"], axes=[1], keepdims=1),
+        helper.make_node("Sub", ["rate", "centres"], ["distance"]),
+        helper.make_node("Abs", ["distance"], ["far"]),
+        helper.make_node("Mul", ["far", "sharpness"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    if rank == 2:
+        nodes.insert(0, helper.make_node("Identity", [input_name], ["flat"]))
+    else:
+        nodes.insert(0, helper.make_node("ReduceMean", [input_name], ["flat"], axes=[2], keepdims=0))
+    constants = [
+        _constant("one", [1], np.int64),
+        _constant("zero", [0], np.int64),
+        _constant("end", [2**62], np.int64),
+        _constant("last", [-1], np.int64),
+        _constant("axis", [1], np.int64),
+        _constant("centres", centres[None]),
+        _constant("sharpness", -40.0),
+    ]
+    width = n_outputs if declared else "n_emotions"
+    return _serialised(
+        nodes,
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", width])],
+        constants,
+    )
+
+
+def features_graph(n_features: int = 4, n_outputs: int = 8) -> bytes:
+    """Features (batch, n) -> probabilities: softmax of a fixed linear map."""
+    weights = np.random.default_rng(0).standard_normal((n_features, n_outputs))
+    return _serialised(
+        [
+            helper.make_node("MatMul", ["features", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", n_features])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", n_outputs])],
+        [_constant("weights", weights)],
+    )
+
+
+def waveform_model(path: Path | None = None, **changes: Any) -> bytes:
+    """A whole model file; written to ``path`` too where given. ``changes`` go into the card."""
+    data = with_card(waveform_graph(), card(**changes))
+    if path is not None:
+        path.write_bytes(data)
+    return data
