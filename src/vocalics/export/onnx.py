@@ -1,0 +1,246 @@
+"""Classifiers of features as ONNX graphs: features in, probabilities out, the scaler inside.
+
+Graphs have one input "features", float32 (n, ...), one output "probabilities", float32 (n, n_classes), any batch size,
+opset 17, and hold their weights themselves.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.errors import MissingExtraError, VocalicsError
+
+OPSET = 17
+IR_VERSION = 10
+"""The newest file version that ONNX Runtime 1.18 reads."""
+
+INPUT, OUTPUT = "features", "probabilities"
+
+
+def from_torch(
+    module: Any, shape: tuple[int, ...], mean: npt.ArrayLike | None = None, scale: npt.ArrayLike | None = None
+) -> Any:
+    """Return a net as an ONNX model, with the scaler before it and softmax behind it.
+
+    Args:
+        module: A ``torch.nn.Module`` that maps float32 (n, *shape) to logits (n, n_classes); its state is not changed.
+        shape: The shape of one input.
+        mean: Subtracted from the input; broadcasts to ``shape``. ``None`` subtracts nothing.
+        scale: Divides the difference (a standard deviation); broadcasts to ``shape``. ``None`` divides by nothing.
+
+    Returns:
+        An ``onnx.ModelProto``.
+
+    Raises:
+        MissingExtraError: Where torch or onnx is not installed.
+        VocalicsError: For a scaler that does not fit the shape, or whose scale is zero or not finite.
+    """
+    try:
+        import onnx
+        import torch
+    except ImportError:
+        raise MissingExtraError("exporting a net", "train") from None
+    offset, factor = _scaler(shape, mean, scale)
+
+    class Probabilities(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = module
+            self.offset = torch.nn.Parameter(torch.from_numpy(offset), requires_grad=False)
+            self.factor = torch.nn.Parameter(torch.from_numpy(factor), requires_grad=False)
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.module((features - self.offset) / self.factor)
+            return torch.softmax(logits.float(), dim=1)
+
+    was_training = module.training
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    graph = Probabilities().to(device).eval()
+    try:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # The exporter by torch.export needs a further package, writes opset 18 at least and differs between torch
+            # 2.4 and 2.13; the tracing one is the same in all of them, but says that it is the older one. Lengths
+            # traced as constants are meant so: only the batch varies.
+            warnings.simplefilter("ignore")
+            target = Path(folder) / "net.onnx"
+            torch.onnx.export(
+                graph,
+                (torch.zeros(2, *shape, device=device),),
+                target,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+            )
+            written = target.read_bytes()
+    finally:
+        module.train(was_training)
+    return _finished(onnx.load_from_string(_folded(written)), shape)
+
+
+def from_sklearn(
+    classifier: Any, n_features: int, mean: npt.ArrayLike | None = None, scale: npt.ArrayLike | None = None
+) -> Any:
+    """Return a fitted scikit-learn classifier as an ONNX model, with the scaler before it.
+
+    Args:
+        classifier: Fitted, with ``predict_proba``; the output's columns are in the order of its ``classes_``.
+        n_features: Length of the input.
+        mean: Subtracted from the input, shape (n_features,) or a number.
+        scale: Divides the difference, shape (n_features,) or a number.
+
+    Returns:
+        An ``onnx.ModelProto``.
+
+    Raises:
+        MissingExtraError: Where scikit-learn or skl2onnx is not installed.
+        VocalicsError: For a classifier without probabilities, or a scaler as in :func:`from_torch`.
+    """
+    try:
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import FloatTensorType
+        from sklearn.dummy import DummyClassifier
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError:
+        raise MissingExtraError("exporting a classifier", "train") from None
+    if not hasattr(classifier, "predict_proba"):
+        raise VocalicsError(f"{type(classifier).__name__} gives no probabilities; expected one with predict_proba")
+    offset, factor = _scaler((n_features,), mean, scale)
+    if isinstance(classifier, DummyClassifier):
+        return _constant(classifier, n_features)
+    scaler = StandardScaler()
+    scaler.mean_, scaler.scale_, scaler.var_ = offset.astype(float), factor.astype(float), factor.astype(float) ** 2
+    scaler.n_features_in_, scaler.n_samples_seen_ = n_features, 1
+    scaled = mean is not None or scale is not None
+    with warnings.catch_warnings():
+        # skl2onnx reads attributes that newer scikit-learn releases mark as deprecated.
+        warnings.simplefilter("ignore", FutureWarning)
+        model = convert_sklearn(
+            make_pipeline(scaler, classifier) if scaled else classifier,
+            initial_types=[(INPUT, FloatTensorType([None, n_features]))],
+            options={id(classifier): {"zipmap": False}},
+            target_opset={"": OPSET, "ai.onnx.ml": 3},
+        )
+    return _finished(_only_probabilities(model), (n_features,))
+
+
+def n_parameters(model: Any) -> int:
+    """Count the floating-point values that a model's graph holds: weights, scaler, trees, support vectors.
+
+    Equal tensors are held once and batch norm may be folded into a convolution, so that this can be less than the
+    count of the net before its export.
+    """
+    import onnx
+
+    floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16}
+    tensors = [t for t in model.graph.initializer if t.data_type in floats]
+    attributes = [a for node in model.graph.node for a in node.attribute]
+    tensors += [a.t for a in attributes if a.type == onnx.AttributeProto.TENSOR and a.t.data_type in floats]
+    in_attributes = sum(len(a.floats) for a in attributes if a.type == onnx.AttributeProto.FLOATS)
+    return in_attributes + sum(int(np.prod(t.dims)) for t in tensors)
+
+
+def _scaler(
+    shape: tuple[int, ...], mean: npt.ArrayLike | None, scale: npt.ArrayLike | None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    values = []
+    for name, value, neutral in (("mean", mean, 0.0), ("scale", scale, 1.0)):
+        array = np.asarray(neutral if value is None else value, dtype=np.float32)
+        try:
+            full = np.broadcast_to(array, shape)
+        except ValueError:
+            raise VocalicsError(f"{name} of shape {array.shape} does not fit features of shape {shape}") from None
+        if not np.isfinite(full).all() or (name == "scale" and (full == 0).any()):
+            raise VocalicsError(f"{name} holds zero or a value that is not finite; expected usable numbers")
+        values.append(np.array(full, dtype=np.float32))
+    return values[0], values[1]
+
+
+def _folded(model: bytes) -> bytes:
+    """Return the graph with constants computed and batch norm folded into convolutions, by ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "folded.onnx"
+        options.optimized_model_filepath = str(target)
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return target.read_bytes()
+
+
+def _only_probabilities(model: Any) -> Any:
+    """Return the model without its label output, and without the nodes that serve it alone."""
+    graph = model.graph
+    kept = next(o for o in graph.output if o.name != "label" and "label" not in o.name)
+    name = kept.name
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for i, value in enumerate(names):
+                if value == name:
+                    names[i] = OUTPUT
+    kept.name = OUTPUT
+    kept_copy = type(kept).FromString(kept.SerializeToString())
+    del graph.output[:]
+    graph.output.append(kept_copy)
+    needed, nodes = {OUTPUT}, []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            nodes.append(node)
+    copies = [type(n).FromString(n.SerializeToString()) for n in reversed(nodes)]
+    del graph.node[:]
+    graph.node.extend(copies)
+    weights = [type(t).FromString(t.SerializeToString()) for t in graph.initializer if t.name in needed]
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
+    return model
+
+
+def _constant(classifier: Any, n_features: int) -> Any:
+    """Return a graph that gives every clip the same probabilities; skl2onnx has no converter for a dummy."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    row = np.asarray(classifier.predict_proba(np.zeros((1, n_features))), dtype=np.float32)
+    nodes = [
+        helper.make_node("Shape", [INPUT], ["n"], start=0, end=1),
+        helper.make_node("Concat", ["n", "one"], ["repeats"], axis=0),
+        helper.make_node("Tile", ["row", "repeats"], [OUTPUT]),
+    ]
+    weights = [numpy_helper.from_array(row, "row"), numpy_helper.from_array(np.array([1], np.int64), "one")]
+    float32 = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "constant",
+        [helper.make_tensor_value_info(INPUT, float32, ["n", n_features])],
+        [helper.make_tensor_value_info(OUTPUT, float32, ["n", row.shape[1]])],
+        weights,
+    )
+    return _finished(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), (n_features,))
+
+
+def _finished(model: Any, shape: tuple[int, ...]) -> Any:
+    import onnx
+
+    used = {node.domain for node in model.graph.node} | {""}
+    imports = [type(i).FromString(i.SerializeToString()) for i in model.opset_import if i.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    model.producer_name = "vocalics"
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    assert [i.name for i in model.graph.input] == [INPUT] and [o.name for o in model.graph.output] == [OUTPUT]
+    assert tuple(d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]) == tuple(shape)
+    onnx.checker.check_model(model)
+    return model
