@@ -1,0 +1,76 @@
+"""SAVEE: four men, seven emotions, 120 sentences each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import MappingProxyType
+
+from vocalics.corpora.corpus import Corpus, Parsed, check_code
+
+EMOTIONS = MappingProxyType(
+    {
+        "a": "angry",
+        "d": "disgust",
+        "f": "fear",
+        "h": "happy",
+        "n": "neutral",
+        "sa": "sad",
+        "su": "surprise",
+    }
+)
+SPEAKERS = ("DC", "JE", "JK", "KL")
+N_SENTENCES = MappingProxyType({label: 30 if label == "n" else 15 for label in EMOTIONS})
+
+_NAME = re.compile(r"(?:([A-Z]{2})_)?([a-z]{1,2})(\d{2})")
+
+
+def parse(path: Path) -> Parsed | str:
+    """Read ``DC_a01``, or ``a01`` in a folder ``DC``: speaker, emotion, sentence."""
+    match = _NAME.fullmatch(path.stem)
+    if match is None:
+        return "is not called like a SAVEE clip (DC_a01, or a01 in a folder DC)"
+    speaker, label, sentence = match.groups()
+    if speaker is None:
+        speaker = path.parent.name
+        if speaker not in SPEAKERS:
+            return f"lacks its speaker: expected the name DC_{path.stem}, or one of the folders {', '.join(SPEAKERS)}"
+    check_code(speaker, SPEAKERS, "speaker", path)
+    check_code(label, EMOTIONS, "emotion", path)
+    check_code(sentence, _sentences(label), f'sentence of emotion "{label}"', path)
+    return Parsed(
+        name=f"{speaker}_{label}{sentence}",
+        speaker=speaker,
+        label=label,
+        sex="male",
+        statement=f"{label}{sentence}",
+    )
+
+
+def expected(root: Path) -> tuple[str, ...]:
+    """Return the 480 names."""
+    return tuple(f"{speaker}_{label}{n}" for speaker in SPEAKERS for label in EMOTIONS for n in _sentences(label))
+
+
+def _sentences(label: str) -> tuple[str, ...]:
+    return tuple(f"{n:02d}" for n in range(1, N_SENTENCES[label] + 1))
+
+
+CORPUS = Corpus(
+    name="savee",
+    title="Surrey Audio-Visual Expressed Emotion",
+    n_clips=480,
+    n_speakers=4,
+    emotions=EMOTIONS,
+    language="en",
+    licence="free for research use (University of Surrey)",
+    commercial=False,
+    citation=(
+        "Haq S, Jackson PJB (2010). Multimodal emotion recognition. In: Machine Audition: Principles, Algorithms and "
+        "Systems, IGI Global, pp. 398-423. https://doi.org/10.4018/978-1-61520-919-4.ch017"
+    ),
+    url="http://kahlan.eps.surrey.ac.uk/savee/",
+    pattern="DC_a01.wav, or a01.wav in a folder DC",
+    parse=parse,
+    expected=expected,
+)
