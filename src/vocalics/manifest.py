@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
@@ -52,10 +51,12 @@ class Utterance:
     duration: float | None = None
     sample_rate: int | None = None
     digest: str = ""
-    ratings: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    ratings: Mapping[str, int] = field(default_factory=dict, hash=False)
     parent: str = ""
 
     def __post_init__(self) -> None:
+        # A plain dictionary travels to worker processes, which a read-only view does not.
+        object.__setattr__(self, "ratings", dict(self.ratings))
         if self.emotion not in EMOTIONS and self.emotion not in OTHER_EMOTIONS:
             raise ManifestError(
                 f'{self.path}: "{self.emotion}" is not an emotion'
@@ -199,7 +200,7 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
         age=number("age", int),
         duration=number("duration", float),
         sample_rate=number("sample_rate", int),
-        ratings=MappingProxyType(ratings),
+        ratings=ratings,
     )
     try:
         return Utterance(**values)

@@ -1,0 +1,122 @@
+"""Log-mel spectrograms of a manifest, with waveform augmentation, computed once and kept on disk.
+
+Each clip is one file named by its content's digest in a folder named by all settings, so that a computation that was
+stopped goes on where it was, and a changed setting never meets an old file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import audio
+from vocalics.audio import Clip
+from vocalics.augment import Step, chain
+from vocalics.features.logmel import LogMel
+from vocalics.manifest import Utterance
+from vocalics.preprocess import trim_silence
+
+VERSION = 1
+Copies = tuple[npt.NDArray[np.float16], ...]
+
+
+@dataclass(frozen=True)
+class BankSettings:
+    """What a bank holds for every clip.
+
+    Attributes:
+        front_end: The log-mel settings.
+        steps: Waveform augmentation of the copies, applied in order.
+        n_copies: Augmented copies per clip.
+        seed: Of the augmentation; each copy's randomness follows from it, the clip's digest and the copy's number.
+        longest: Seconds kept of a clip after its silent ends are cut.
+    """
+
+    front_end: LogMel
+    steps: tuple[Step, ...] = ()
+    n_copies: int = 0
+    seed: int = 0
+    longest: float = 10.0
+
+    @property
+    def key(self) -> str:
+        """A name for this very set of settings."""
+        text = json.dumps([VERSION, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def spectrogram(clip: Clip, front_end: LogMel) -> npt.NDArray[np.float32]:
+    """Return the log-mel of the clip brought to a peak of 1, as the bundled models' graphs do: level cannot matter."""
+    peak = float(np.abs(clip.samples).max(initial=0.0))
+    return front_end(Clip(clip.samples / np.float32(max(peak, 1e-9)), clip.sample_rate))
+
+
+def compute(utterance: Utterance, settings: BankSettings) -> Copies:
+    """Decode one utterance and return its spectrogram and those of its augmented copies, as float16."""
+    clip = trim_silence(audio.read(utterance.path, settings.front_end.sample_rate), below_db=40.0)
+    clip = audio.excerpt(clip, 0.0, settings.longest)
+    copies = [clip]
+    for number in range(settings.n_copies):
+        rng = np.random.default_rng([settings.seed, number, int(utterance.digest[:12] or "0", 16)])
+        copies.append(chain(settings.steps, clip, rng))
+    return tuple(spectrogram(c, settings.front_end).astype(np.float16) for c in copies)
+
+
+def bank(
+    utterances: Sequence[Utterance],
+    settings: BankSettings,
+    folder: Path,
+    workers: int | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> npt.NDArray[np.object_]:
+    """Return every utterance's copies, from the cache below ``folder`` where they are there.
+
+    Args:
+        utterances: Rows of a manifest, with digests.
+        settings: What is computed.
+        folder: The cache.
+        workers: Processes; all cores where ``None``.
+        progress: Called with the number done and the number of all.
+
+    Returns:
+        Object array (n,) of tuples of float16 arrays (n_mels, n_frames).
+    """
+    target = folder / settings.key
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "settings.json").write_text(json.dumps(asdict(settings), indent=1, sort_keys=True), encoding="utf-8")
+    todo = [u for u in utterances if not _file(target, u).exists()]
+    done = len(utterances) - len(todo)
+    if todo:
+        with ProcessPoolExecutor(workers or os.cpu_count() or 1) as pool:
+            for _ in pool.map(partial(_store, settings=settings, target=target), todo, chunksize=16):
+                done += 1
+                if progress is not None:
+                    progress(done, len(utterances))
+    out = np.empty(len(utterances), dtype=object)
+    for i, utterance in enumerate(utterances):
+        with np.load(_file(target, utterance)) as arrays:
+            out[i] = tuple(arrays[f"copy{k}"] for k in range(settings.n_copies + 1))
+    return out
+
+
+def _file(target: Path, utterance: Utterance) -> Path:
+    return target / utterance.digest[:2] / f"{utterance.digest}.npz"
+
+
+def _store(utterance: Utterance, settings: BankSettings, target: Path) -> None:
+    copies = compute(utterance, settings)
+    path = _file(target, utterance)
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez(part, **{f"copy{k}": c for k, c in enumerate(copies)})  # type: ignore[arg-type]
+    os.replace(part, path)

@@ -1,0 +1,231 @@
+"""The default net as a scikit-learn classifier over log-mel spectrograms of any length.
+
+One input is a tuple of float arrays (n_mels, n_frames), natural log of power: the clip itself first, then copies of it
+that were changed as waveforms (room, codec, speed, ...). Training draws one of them, cuts, stretches and warps it,
+colours it, adds noise, masks it (SpecAugment) and mixes it with another (mixup); prediction takes the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vocalics.models.logmel_cnn import DECIBEL
+from vocalics.models.neural import Labels, NeuralClassifier
+
+Rng = np.random.Generator
+LogMels = Sequence[npt.NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True)
+class BatchAugmentation:
+    """How a batch of log-mel spectrograms is changed; a strength of 0 turns a change off.
+
+    Attributes:
+        n_frames: Length that training clips are cut or filled up to.
+        stretch: Largest relative change of tempo.
+        warp: Largest relative change of all frequencies, as of a longer or shorter vocal tract (VTLP; Jaitly and
+            Hinton, ICML workshop 2013).
+        colour_db: Deviation of a random smooth frequency response, in dB.
+        noise: Share of clips that get stationary noise of a random colour.
+        noise_snr_db: Range of its signal-to-noise ratio, in dB.
+        frequency_masks: Number of masked bands of SpecAugment (Park et al., Interspeech 2019).
+        frequency_mask: Their largest width, in bands.
+        time_masks: Number of masked stretches of time.
+        time_mask: Their largest length, in frames.
+        mixup: The parameter of mixup's beta distribution (Zhang et al., ICLR 2018).
+        mixup_share: Share of batches that are mixed.
+    """
+
+    n_frames: int = 300
+    stretch: float = 0.15
+    warp: float = 0.12
+    colour_db: float = 4.0
+    noise: float = 0.5
+    noise_snr_db: tuple[float, float] = (3.0, 40.0)
+    frequency_masks: int = 2
+    frequency_mask: int = 10
+    time_masks: int = 2
+    time_mask: int = 30
+    mixup: float = 0.3
+    mixup_share: float = 0.5
+
+    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor]:
+        """Cut, stretch and warp clips to one length.
+
+        Returns:
+            (n, n_mels, n_frames) float32 and the mask (n, n_frames) of frames that exist; what does not exist holds
+            the clip's lowest value.
+        """
+        n, n_mels = len(clips), clips[0].shape[0]
+        tempo = rng.uniform(1 - self.stretch, 1 + self.stretch, n)
+        reach = int(np.ceil(self.n_frames * (1 + self.stretch))) + 2
+        longest = min(reach, max(c.shape[1] for c in clips))
+        source = np.empty((n, n_mels, longest), dtype=np.float32)
+        first, available = np.zeros(n), np.zeros(n)
+        for i, clip in enumerate(clips):
+            surplus = clip.shape[1] - self.n_frames * tempo[i]
+            start = int(rng.uniform(0, surplus)) if surplus > 0 else 0
+            part = clip[:, start : start + longest]
+            source[i, :, : part.shape[1]] = part
+            source[i, :, part.shape[1] :] = part[:, -1:]
+            available[i] = part.shape[1]
+            # A clip that is shorter than the window stands anywhere in it.
+            first[i] = -rng.uniform(0, -surplus) if surplus < 0 else 0.0
+        at = first[:, None] + np.arange(self.n_frames) * tempo[:, None]
+        mask = torch.from_numpy((at >= 0) & (at <= available[:, None] - 1))
+        bands = _warped_bands(n_mels, rng.uniform(1 - self.warp, 1 + self.warp, n))
+        grid = np.empty((n, n_mels, self.n_frames, 2), dtype=np.float32)
+        grid[..., 0] = (2 * at / max(1, longest - 1) - 1)[:, None, :]
+        grid[..., 1] = (2 * bands / (n_mels - 1) - 1)[:, :, None]
+        x = functional.grid_sample(
+            torch.from_numpy(source)[:, None], torch.from_numpy(grid), padding_mode="border", align_corners=True
+        )[:, 0]
+        lowest = torch.from_numpy(np.array([c.min() for c in clips], dtype=np.float32))
+        return torch.where(mask[:, None], x, lowest[:, None, None]), mask
+
+    def colour(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
+        """Add a random frequency response, noise, and masks."""
+        n, n_mels, n_frames = x.shape
+        if self.colour_db:
+            x = x + torch.from_numpy(_smooth(n, n_mels, self.colour_db, rng))[:, :, None]
+        if self.noise:
+            x = self._noisy(x, mask, rng)
+        mean = (x * mask[:, None]).sum(dim=(1, 2)) / (mask.sum(dim=1).clamp(min=1) * n_mels)
+        hidden = torch.zeros(n, n_mels, n_frames, dtype=torch.bool)
+        for i in range(n):
+            for _ in range(self.frequency_masks):
+                width = int(rng.integers(0, self.frequency_mask + 1))
+                start = int(rng.integers(0, n_mels - width + 1))
+                hidden[i, start : start + width] = True
+            for _ in range(self.time_masks):
+                length = int(rng.integers(0, self.time_mask + 1))
+                start = int(rng.integers(0, n_frames - length + 1))
+                hidden[i, :, start : start + length] = True
+        return torch.where(hidden, mean[:, None, None], x)
+
+    def _noisy(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
+        n, n_mels, n_frames = x.shape
+        snr = rng.uniform(*self.noise_snr_db, n)
+        snr[rng.uniform(size=n) >= self.noise] = 100.0
+        power = (x.exp() * mask[:, None]).sum(dim=(1, 2)) / (mask.sum(dim=1).clamp(min=1) * n_mels)
+        shape = _smooth(n, n_mels, 6.0, rng)
+        shape -= np.log(np.exp(shape).mean(axis=1, keepdims=True))
+        level = torch.log(power + 1e-20) - torch.from_numpy(snr * DECIBEL).float()
+        # The log power of a band of noise scatters by some 2 to 3 dB from frame to frame.
+        scatter = torch.from_numpy(rng.standard_normal((n, n_mels, n_frames), dtype=np.float32)) * 0.5
+        return torch.logaddexp(x, level[:, None, None] + torch.from_numpy(shape)[:, :, None] + scatter)
+
+    def mix(self, x: Tensor, mask: Tensor, target: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
+        """Mix each clip, its mask and its target with another one's."""
+        if not self.mixup or rng.uniform() >= self.mixup_share:
+            return x, mask, target
+        share = float(rng.beta(self.mixup, self.mixup))
+        share = max(share, 1 - share)
+        other = torch.from_numpy(rng.permutation(len(x)))
+        # Levels are arbitrary: both are brought to the same loudest band first.
+        level = x.amax(dim=(1, 2), keepdim=True)
+        x = x - level
+        return share * x + (1 - share) * x[other], mask | mask[other], share * target + (1 - share) * target[other]
+
+
+class LogMelClassifier(NeuralClassifier):
+    """The log-mel net over tuples of spectrograms; see the module's text.
+
+    Args:
+        module: As for :class:`NeuralClassifier`.
+        augmentation: What is done to training batches.
+        weights: The probability with which each training clip is drawn (any scale); ``None`` is equal.
+        draws: Clips drawn per epoch; 0 means as many as there are.
+        **settings: As for :class:`NeuralClassifier`.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        augmentation: BatchAugmentation | None = None,
+        weights: npt.NDArray[np.float64] | None = None,
+        draws: int = 0,
+        **settings: Any,
+    ) -> None:
+        self.augmentation = augmentation
+        self.weights = weights
+        self.draws = draws
+        super().__init__(module, **settings)
+
+    def initialize(self) -> LogMelClassifier:
+        """Build module (channels last, the fast layout of convolutions) and optimiser."""
+        super().initialize()
+        self.module_.to(memory_format=torch.channels_last)
+        return self
+
+    def check_data(self, X: Any, y: Labels | None) -> None:  # noqa: N803
+        """Inputs of uneven length cannot be checked as arrays."""
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Iterator[Any]:
+        """Yield one epoch of augmented batches; its randomness follows from torch's seed of this epoch."""
+        rng = np.random.default_rng(torch.initial_seed())
+        clips, y = dataset.X, np.asarray(dataset.y)
+        augmentation = self.augmentation or BatchAugmentation()
+        weights = np.ones(len(clips)) if self.weights is None else np.asarray(self.weights)
+        n_draws = self.draws or len(clips)
+        drawn = rng.choice(len(clips), size=n_draws, p=weights / weights.sum())
+        for start in range(0, n_draws - self.batch_size + 1, self.batch_size):
+            rows = drawn[start : start + self.batch_size]
+            chosen = [clips[i][int(rng.integers(len(clips[i])))] for i in rows]
+            x, mask = augmentation.cut(chosen, rng)
+            x = augmentation.colour(x, mask, rng)
+            target = functional.one_hot(torch.from_numpy(y[rows]), len(self.classes)).float()
+            x, mask, target = augmentation.mix(x, mask, target, rng)
+            yield {"log_mel": x, "mask": mask}, target
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
+        """Return probabilities (n, n_classes) for unchanged clips, computed in batches of like length."""
+        order = np.argsort([clip[0].shape[1] for clip in X], kind="stable")
+        out = np.zeros((len(X), len(self.classes)), dtype=np.float32)
+        self.module_.eval()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+            for start in range(0, len(order), 64):
+                rows = order[start : start + 64]
+                x, mask = padded([X[i][0] for i in rows])
+                out[rows] = torch.softmax(self.module_(x, mask).float(), dim=1).numpy()
+        return out
+
+
+def padded(clips: LogMels) -> tuple[Tensor, Tensor]:
+    """Stack clips of uneven length: (n, n_mels, longest), filled with each clip's lowest value, and their mask."""
+    longest = max(c.shape[1] for c in clips)
+    x = np.empty((len(clips), clips[0].shape[0], longest), dtype=np.float32)
+    mask = np.zeros((len(clips), longest), dtype=bool)
+    for i, clip in enumerate(clips):
+        x[i] = clip.min()
+        x[i, :, : clip.shape[1]] = clip
+        mask[i, : clip.shape[1]] = True
+    return torch.from_numpy(x), torch.from_numpy(mask)
+
+
+def _warped_bands(n_mels: int, factor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return, per clip, the band position from which each band is read when frequencies are scaled by ``factor``."""
+    # Positions of the default front end's bands on the HTK mel scale; only their ratio to the warp matters.
+    low, high = (2595 * np.log10(1 + f / 700) for f in (60.0, 7600.0))
+    step = (high - low) / (n_mels + 1)
+    centre = 700 * (10 ** ((low + step * np.arange(1, n_mels + 1)) / 2595) - 1)
+    source = 2595 * np.log10(1 + centre[None] / factor[:, None] / 700)
+    return np.clip((source - low) / step - 1, 0, n_mels - 1)
+
+
+def _smooth(n: int, n_mels: int, deviation_db: float, rng: Rng) -> npt.NDArray[np.float32]:
+    """Return random smooth curves over the bands (n, n_mels), zero on average, in natural log of power."""
+    position = (np.arange(n_mels) + 0.5) / n_mels
+    orders = np.arange(1, 6)
+    cosines = np.cos(np.pi * orders[:, None] * position)
+    scale = deviation_db * DECIBEL * np.sqrt(2) / orders / np.sqrt(np.sum(1 / orders**2))
+    return (rng.standard_normal((n, len(orders))) * scale @ cosines).astype(np.float32)

@@ -1,0 +1,153 @@
+"""The default net: a compact log-mel CNN with attentive pooling.
+
+Residual 3×3 convolutions (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) over a log-mel
+spectrogram that is normalised per clip, then attentive statistics pooling over time (Okabe, Koshinaka and Shinoda,
+"Attentive Statistics Pooling for Deep Speaker Embedding", Interspeech 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vocalics.models import ModelSpec
+
+DECIBEL = math.log(10.0) / 10.0
+"""One decibel as a difference of natural logarithms of power."""
+
+
+class ClipNormalisation(nn.Module):
+    """Make a log-mel spectrogram independent of level, and in one of its two channels of a fixed colouring.
+
+    Statistics are taken over the active frames, those within ``active_db`` of the loudest, so that silence around
+    the words does not count; everything is limited to ``range_db`` below the loudest band of the clip.
+
+    Maps (n, n_mels, n_frames), natural log of power, to (n, 2, n_mels, n_frames): channel 0 is shifted and scaled by
+    the clip's mean and deviation; channel 1 has each band's own mean removed (cepstral mean normalisation carried
+    out on bands), which takes away microphone and room colour.
+    """
+
+    def __init__(self, active_db: float = 35.0, range_db: float = 70.0) -> None:
+        super().__init__()
+        self.active = active_db * DECIBEL
+        self.range = range_db * DECIBEL
+
+    def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
+        level = log_mel.mean(dim=1, keepdim=True)
+        loudest_band = log_mel.amax(dim=1, keepdim=True)
+        if mask is not None:
+            level = level.masked_fill(~mask[:, None], -1e4)
+            loudest_band = loudest_band.masked_fill(~mask[:, None], -1e4)
+        active = (level > level.amax(dim=2, keepdim=True) - self.active).to(log_mel.dtype)
+        x = torch.maximum(log_mel, loudest_band.amax(dim=2, keepdim=True) - self.range)
+        n_active = active.sum(dim=2, keepdim=True)
+        band_mean = (x * active).sum(dim=2, keepdim=True) / n_active
+        mean = band_mean.mean(dim=1, keepdim=True)
+        variance = ((x - mean).square() * active).sum(dim=2, keepdim=True).mean(dim=1, keepdim=True) / n_active
+        deviation = (variance + 0.01).sqrt()
+        out = torch.stack([(x - mean) / deviation, (x - band_mean) / deviation], dim=1)
+        return out if mask is None else out * mask[:, None, None].to(out.dtype)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with batch norm, a 1×1 shortcut where the width changes."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(n_out)
+        self.shortcut = nn.Conv2d(n_in, n_out, 1, bias=False) if n_in != n_out else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = functional.relu(self.norm1(self.conv1(x)))
+        return functional.relu(self.norm2(self.conv2(out)) + self.shortcut(x))
+
+
+class AttentiveStatistics(nn.Module):
+    """Mean and deviation over time, weighted by attention: (n, n_channels, n_frames) to (n, 2·n_channels)."""
+
+    def __init__(self, n_channels: int, n_hidden: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Conv1d(n_channels, n_hidden, 1), nn.Tanh(), nn.Conv1d(n_hidden, n_channels, 1))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        score = self.score(x)
+        if mask is not None:
+            score = score.masked_fill(~mask[:, None], -1e4)
+        weight = torch.softmax(score, dim=2)
+        mean = (weight * x).sum(dim=2)
+        variance = (weight * x.square()).sum(dim=2) - mean.square()
+        return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
+
+
+class LogMelCnn(nn.Module):
+    """Log-mel spectrogram to logits.
+
+    Args:
+        n_classes: Width of the output.
+        n_mels: Number of mel bands.
+        channels: Width of the four blocks.
+        n_hidden: Width of the attention and of the last hidden layer.
+        dropout: Share of pooled features dropped while training.
+    """
+
+    def __init__(
+        self,
+        n_classes: int = 8,
+        n_mels: int = 64,
+        channels: Sequence[int] = (32, 64, 112, 128),
+        n_hidden: int = 96,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        first, second, third, fourth = channels
+        self.normalise = ClipNormalisation()
+        self.stem = nn.Sequential(
+            nn.Conv2d(2, first, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(first), nn.ReLU()
+        )
+        self.blocks = nn.Sequential(
+            ResidualBlock(first, first),
+            nn.MaxPool2d(2),
+            ResidualBlock(first, second),
+            nn.MaxPool2d(2),
+            ResidualBlock(second, third),
+            nn.MaxPool2d((2, 1)),
+            ResidualBlock(third, fourth),
+        )
+        self.pool = AttentiveStatistics(fourth, n_hidden)
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(2 * fourth),
+            nn.Dropout(dropout),
+            nn.Linear(2 * fourth, n_hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(n_hidden, n_classes),
+        )
+
+    def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map (n, n_mels, n_frames) to logits (n, n_classes); ``mask`` (n, n_frames) is true where a frame exists."""
+        x = self.normalise(log_mel.float(), mask)
+        x = self.blocks(self.stem(x.contiguous(memory_format=torch.channels_last)))
+        if mask is not None:
+            # The same three halvings of time as the stem and the poolings make.
+            mask = mask[:, ::2]
+            mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
+            mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
+        return self.head(self.pool(x.mean(dim=2).float(), mask))
+
+
+MODELS = {
+    "logmel_cnn": ModelSpec(
+        name="logmel_cnn",
+        features="waveform",
+        build=LogMelCnn,
+        neural=True,
+        summary="Compact log-mel CNN with attentive pooling, the default net of this project",
+    )
+}

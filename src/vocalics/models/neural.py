@@ -1,0 +1,295 @@
+"""Neural nets as scikit-learn classifiers, through skorch: seeded per epoch, averaged, resumable.
+
+Nothing that decides the course of training lives outside the checkpoint: the randomness of an epoch follows from the
+seed and the epoch's number, and the learning rate follows from the history. A run that was killed and resumed
+therefore ends as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from vocalics.metrics import unweighted_average_recall
+
+Labels = npt.NDArray[Any]
+
+
+class _Finished(Exception):
+    """Raised by a callback to end training early."""
+
+
+class NeuralClassifier(NeuralNetClassifier):
+    """A torch module that maps a batch to logits, as a scikit-learn classifier over named classes.
+
+    Args:
+        module: The ``torch.nn.Module`` class or a function that builds one.
+        classes: Class names; their order is the order of the logits and of ``predict_proba``'s columns.
+        autocast: Compute in bfloat16 where torch holds that to be safe.
+        label_smoothing: Share of each target spread evenly over all classes.
+        seed: Of initial weights, order and augmentation.
+        **settings: As for ``skorch.NeuralNetClassifier``.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        classes: Sequence[str],
+        autocast: bool = False,
+        label_smoothing: float = 0.0,
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        self.autocast = autocast
+        self.label_smoothing = label_smoothing
+        self.seed = seed
+        settings.setdefault("criterion", nn.CrossEntropyLoss)
+        settings.setdefault("optimizer", torch.optim.AdamW)
+        settings.setdefault("train_split", None)
+        settings.setdefault("verbose", 0)
+        settings.setdefault("callbacks__print_log", None)
+        super().__init__(module, classes=list(classes), **settings)
+
+    def initialize(self) -> NeuralClassifier:
+        """Build module and optimiser; the initial weights follow from the seed alone."""
+        torch.manual_seed(self.seed)
+        self.set_params(criterion__label_smoothing=self.label_smoothing)
+        super().initialize()
+        return self
+
+    def fit(self, X: Any, y: Labels, **fit_params: Any) -> NeuralClassifier:  # noqa: N803 - scikit-learn's name
+        """Train from new weights on ``X`` and class names ``y``."""
+        super().fit(X, self.encode(y), **fit_params)
+        return self
+
+    def resume(self, X: Any, y: Labels, n_epochs: int) -> NeuralClassifier:  # noqa: N803
+        """Train ``n_epochs`` more on top of the present state (of an initialised classifier)."""
+        self.partial_fit(X, self.encode(y), epochs=n_epochs)
+        return self
+
+    def partial_fit(self, X: Any, y: Labels | None = None, epochs: int | None = None, **fit_params: Any) -> Any:  # noqa: N803
+        """As skorch's, with a number of epochs."""
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        with contextlib.suppress(_Finished):
+            self.fit_loop(X, y, epochs=self.max_epochs if epochs is None else epochs, **fit_params)
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def encode(self, y: Labels) -> npt.NDArray[np.int64]:
+        """Return class positions for class names (or positions, which stay)."""
+        array = np.asarray(y)
+        if array.dtype.kind in "iu":
+            return array.astype(np.int64)
+        position = {name: i for i, name in enumerate(self.classes)}
+        return np.array([position[str(name)] for name in array], dtype=np.int64)
+
+    def infer(self, x: Any, **fit_params: Any) -> Any:
+        """Run the module, in bfloat16 where ``autocast`` is set and it is training."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast and self.module_.training):
+            return super().infer(x, **fit_params)
+
+    def get_loss(self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False) -> Tensor:  # noqa: N803
+        """Cross-entropy, plus the module's own ``l2_penalty()`` where it has one."""
+        loss: Tensor = self.criterion_(y_pred.float(), y_true)
+        penalty = getattr(self.module_, "l2_penalty", None)
+        return loss + penalty() if training and penalty is not None else loss
+
+    def predict(self, X: Any) -> Labels:  # noqa: N803
+        """Return the most probable class's name per row."""
+        return np.array(self.classes)[self.predict_proba(X).argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate runs: "constant", "cosine" (with a linear start) or "plateau" (on validation loss).
+
+    Attributes:
+        name: One of the three.
+        rate: The highest rate.
+        n_epochs: The whole length.
+        warm_up: Share of the whole in which a cosine rises.
+        factor: What a plateau multiplies the rate by.
+        patience: Epochs without a lower loss that make a plateau.
+        lowest: The rate below which it does not fall.
+    """
+
+    name: str
+    rate: float
+    n_epochs: int
+    warm_up: float = 0.1
+    factor: float = 0.4
+    patience: int = 2
+    lowest: float = 1e-6
+
+    def __call__(self, progress: float, losses: Sequence[float]) -> float:
+        """Return the rate at ``progress`` epochs, given the losses of the epochs that are over."""
+        if self.name == "cosine":
+            share = progress / self.n_epochs
+            if share < self.warm_up:
+                return self.rate * max(share / self.warm_up, 0.02)
+            return max(self.lowest, self.rate * 0.5 * (1 + math.cos(math.pi * (share - self.warm_up) / (1 - self.warm_up))))
+        rate = self.rate
+        if self.name == "plateau":
+            best, since = math.inf, 0
+            for loss in losses:
+                best, since = (loss, 0) if loss < best - 1e-4 else (best, since + 1)
+                if since > self.patience:
+                    rate, since = max(self.lowest, rate * self.factor), 0
+        return rate
+
+
+class Course(Callback):
+    """Seeds each epoch, sets the rate, averages the weights, validates, keeps the best epoch and the checkpoint.
+
+    Args:
+        folder: Where ``checkpoint.safetensors`` is written after every epoch.
+        schedule: The learning rate.
+        validation: Inputs and class names of validation speakers, or ``None``: then the last epoch is kept.
+        average: Decay per batch of the running average of the weights that is validated and kept; 0 is none.
+        patience: Epochs without a better validation UAR after which training stops; 0 is never.
+        report: Called with the epoch's record.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        schedule: Schedule,
+        validation: tuple[Any, Labels] | None,
+        average: float = 0.0,
+        patience: int = 0,
+        report: Any = None,
+    ) -> None:
+        self.folder = folder
+        self.schedule = schedule
+        self.validation = validation
+        self.average = average
+        self.patience = patience
+        self.report = report
+        self.averaged: dict[str, Tensor] = {}
+        self.best: dict[str, Tensor] = {}
+        self.records: list[dict[str, Any]] = []
+        self.n_batches = 0
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint file."""
+        return self.folder / "checkpoint.safetensors"
+
+    def on_epoch_begin(self, net: NeuralClassifier, **_: Any) -> None:
+        torch.manual_seed(net.seed * 100_003 + len(self.records))
+        self.n_batches = 0
+
+    def on_batch_begin(self, net: NeuralClassifier, batch: Any = None, training: bool = False, **_: Any) -> None:
+        if training:
+            epoch = len(self.records)
+            share = min(1.0, self.n_batches / self.records[0]["batches"]) if self.records else 0.0
+            losses = [r["valid_loss"] if "valid_loss" in r else r["train_loss"] for r in self.records]
+            rate = self.schedule(epoch + share, losses)
+            for group in net.optimizer_.param_groups:
+                group["lr"] = rate
+
+    def on_batch_end(self, net: NeuralClassifier, training: bool = False, **_: Any) -> None:
+        if not training:
+            return
+        self.n_batches += 1
+        if self.average:
+            state = net.module_.state_dict()
+            if not self.averaged:
+                self.averaged = {k: v.detach().clone() for k, v in state.items()}
+            # A young average follows faster, so that the first weights do not linger.
+            step = sum(r["batches"] for r in self.records) + self.n_batches
+            decay = min(self.average, (1 + step) / (10 + step))
+            for key, value in state.items():
+                if value.is_floating_point():
+                    self.averaged[key].lerp_(value, 1 - decay)
+                else:
+                    self.averaged[key].copy_(value)
+
+    def on_epoch_end(self, net: NeuralClassifier, **_: Any) -> None:
+        record: dict[str, Any] = {
+            "epoch": len(self.records) + 1,
+            "train_loss": float(net.history[-1, "train_loss"]),
+            "rate": float(net.optimizer_.param_groups[0]["lr"]),
+            "seconds": round(float(net.history[-1, "dur"]), 1),
+            "batches": self.n_batches,
+        }
+        trained = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
+        kept = {k: v.clone() for k, v in self.averaged.items()} if self.average else trained
+        if self.validation is not None:
+            inputs, names = self.validation
+            net.module_.load_state_dict(kept)
+            probabilities = net.predict_proba(inputs)
+            net.module_.load_state_dict(trained)
+            truth = net.encode(names)
+            record["valid_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth] + 1e-9).mean())
+            record["valid_uar"] = float(unweighted_average_recall(truth, probabilities.argmax(axis=1)))
+        scores = [r.get("valid_uar", r["epoch"]) for r in self.records]
+        if not scores or record.get("valid_uar", record["epoch"]) > max(scores):
+            self.best = kept
+        self.records.append(record)
+        self.save(net)
+        if self.report is not None:
+            self.report(record)
+        if self.finished:
+            raise _Finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs are over, or none of the last ``patience`` was better than those before."""
+        if len(self.records) >= self.schedule.n_epochs:
+            return True
+        scores = [r.get("valid_uar", r["epoch"]) for r in self.records]
+        return bool(self.patience and len(scores) > self.patience and max(scores) not in scores[-self.patience :])
+
+    def save(self, net: NeuralClassifier) -> None:
+        """Write the whole state of training, atomically: tensors, and the records as JSON beside them."""
+        tensors = {f"model.{k}": v for k, v in net.module_.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.averaged.items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for i, state in net.optimizer_.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
+        part = self.path.with_suffix(".part")
+        save_file(tensors, part, metadata={"records": json.dumps(self.records)})
+        os.replace(part, self.path)
+
+    def load(self, net: NeuralClassifier) -> int:
+        """Restore the state of training into an initialised classifier; return the number of epochs it holds."""
+        groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "best": {}, "optimizer": {}}
+        with safe_open(self.path, framework="pt") as file:
+            self.records = json.loads(file.metadata()["records"])
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                group, name = key.split(".", 1)
+                groups[group][name] = file.get_tensor(key)
+        net.module_.load_state_dict(groups["model"])
+        self.averaged, self.best = groups["average"], groups["best"]
+        optimiser = net.optimizer_.state_dict()
+        optimiser["state"] = _optimiser_state(groups["optimizer"])
+        net.optimizer_.load_state_dict(optimiser)
+        return len(self.records)
+
+
+def _optimiser_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    return state
