@@ -1,0 +1,285 @@
+"""From audio to emotion: the only path.
+
+A recording of up to :data:`WHOLE_SECONDS` goes through the model in one piece. A longer one is read in blocks and cut
+into consecutive windows; the probabilities of those that hold speech are averaged, each weighted by how much speech it
+holds. Memory does not grow with length, and the result does not depend on how the recording was read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import audio, modelfile
+from vocalics.audio import Clip, Samples
+from vocalics.errors import AudioError, MissingExtraError, ModelFileError, VocalicsError
+from vocalics.modelfile import Card, LoadedModel
+from vocalics.registry import lookup
+from vocalics.segment import speech_seconds
+
+NO_SPEECH = "no speech"
+"""The label of a prediction that names no emotion."""
+
+DEFAULT = "default"
+"""The name of the model that is used where none is named."""
+
+WHOLE_SECONDS = 10.0
+"""A recording of at most this length is judged in one piece."""
+
+Source = str | os.PathLike[str] | bytes | Clip | npt.ArrayLike
+"""What can be judged: a path, the bytes of an audio file, a clip, or an array (with its sample rate)."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about a stretch of sound.
+
+    Attributes:
+        path: The file; "-" for bytes, empty for a clip or an array.
+        start: In seconds from the recording's beginning.
+        end: In seconds.
+        emotion: The most probable emotion, or ``None`` where the sound holds no speech.
+        confidence: The emotion's probability, 0 where there is no speech.
+        probabilities: Of every emotion of the model, in its order; their sum is 1, or 0 where there is no speech.
+        model: The model's name.
+    """
+
+    path: str
+    start: float
+    end: float
+    emotion: str | None
+    confidence: float
+    probabilities: Mapping[str, float]
+    model: str
+
+    @property
+    def label(self) -> str:
+        """The emotion, or "no speech"."""
+        return self.emotion or NO_SPEECH
+
+
+@dataclass(frozen=True, eq=False)
+class Recognizer:
+    """A model that turns sound into predictions; it holds no state between calls.
+
+    Attributes:
+        model: The verified model file.
+    """
+
+    model: LoadedModel
+
+    @property
+    def card(self) -> Card:
+        """What is known about the model."""
+        return self.model.card
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The emotions in the order of the probabilities."""
+        return self.model.card.emotions
+
+    def predict(self, source: Source, sample_rate: int | None = None) -> Prediction:
+        """Judge a recording as a whole.
+
+        Args:
+            source: A path, the bytes of an audio file, a clip, or an array of shape (n,) or (n, n_channels).
+            sample_rate: Of an array, in Hz; needed there, and an error elsewhere.
+
+        Raises:
+            AudioError: When the source is not usable sound.
+        """
+        windows = _Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
+        mean, weight, n_samples = np.zeros(len(self.emotions)), 0.0, 0
+        for start, samples in _cut(windows, self._blocks(source, sample_rate)):
+            n_samples = start + len(samples)
+            clip = Clip(samples, self.card.sample_rate)
+            seconds = speech_seconds(clip)
+            if seconds > 0:
+                weight += seconds
+                mean += seconds * self._probabilities(clip)
+        values = mean / weight if weight else None
+        return self._prediction(_name(source), 0, n_samples, values)
+
+    def timeline(
+        self, source: Source, sample_rate: int | None = None, window: float | None = None, hop: float | None = None
+    ) -> Iterator[Prediction]:
+        """Judge a recording window by window, in bounded memory.
+
+        A rest of less than half a window belongs to the last window.
+
+        Args:
+            source: As for :meth:`predict`.
+            sample_rate: As for :meth:`predict`.
+            window: Length of a window in seconds; the card's where ``None``.
+            hop: Distance from window to window in seconds, at most ``window``; the card's where ``None`` (or a whole
+                window where that is shorter).
+
+        Raises:
+            AudioError: When the source is not usable sound.
+            VocalicsError: For a window shorter than 0.25 s, or a hop that is not above 0 and at most a window.
+        """
+        window = self.card.window_seconds if window is None else window
+        hop = min(self.card.hop_seconds, window) if hop is None else hop
+        windows = _Windows(window, hop, self.card.sample_rate)
+        return self._timeline(windows, self._blocks(source, sample_rate), _name(source))
+
+    def _timeline(self, windows: _Windows, blocks: Iterator[Clip], name: str) -> Iterator[Prediction]:
+        for start, samples in _cut(windows, blocks):
+            clip = Clip(samples, self.card.sample_rate)
+            values = self._probabilities(clip) if speech_seconds(clip) else None
+            yield self._prediction(name, start, start + len(samples), values)
+
+    def predict_clips(self, clips: Iterable[Clip]) -> list[Prediction]:
+        """Judge many clips; each result is that of :meth:`predict`."""
+        return [self.predict(clip) for clip in clips]
+
+    def _blocks(self, source: Source, sample_rate: int | None) -> Iterator[Clip]:
+        """The source's blocks at the model's rate; faults of an argument are raised here and now."""
+        rate = self.card.sample_rate
+        if isinstance(source, (str, os.PathLike, bytes)):
+            if sample_rate is not None:
+                raise AudioError(
+                    f"{_name(source)}: sample_rate={sample_rate} is for arrays; a file carries its own, leave it out"
+                )
+            return audio.stream(source, rate)
+        if not isinstance(source, Clip):
+            if sample_rate is None:
+                raise AudioError(
+                    "an array needs its sample rate; expected predict(samples, sample_rate), e.g. "
+                    "predict(samples, 16000)"
+                )
+            source = Clip.from_array(source, sample_rate)
+        elif sample_rate not in (None, source.sample_rate):
+            raise AudioError(f"the clip's sample rate is {source.sample_rate} Hz, not {sample_rate}; leave it out")
+        if not len(source.samples):
+            raise AudioError("the clip holds no samples; expected sound")
+        return iter((audio.resample(source, rate),))
+
+    def _probabilities(self, clip: Clip) -> npt.NDArray[np.float64]:
+        values = clip.samples if self.card.input == "waveform" else self._features(clip)
+        batch = np.asarray(values, np.float32)[None]
+        result: npt.NDArray[np.float64] = self.model.probabilities(batch)[0].astype(np.float64)
+        if result.shape != (len(self.emotions),) or not np.isfinite(result).all():
+            raise ModelFileError(
+                f"the model {self.card.name} gave {result} instead of {len(self.emotions)} probabilities"
+            )
+        return result
+
+    def _features(self, clip: Clip) -> npt.NDArray[np.float32]:
+        try:
+            from vocalics.features.feature_set import feature_set
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"the model {self.card.name}", "features") from error
+        values: npt.NDArray[np.float32] = feature_set(self.card.feature_set).extract(clip)
+        if self.card.n_features is not None and values.size != self.card.n_features:
+            raise ModelFileError(
+                f"the model {self.card.name} expects {self.card.n_features} features, "
+                f"{self.card.feature_set} gives {values.size}; train it again"
+            )
+        return values
+
+    def _prediction(self, name: str, first: int, last: int, values: npt.NDArray[np.float64] | None) -> Prediction:
+        rate, best = self.card.sample_rate, None
+        if values is None:
+            values = np.zeros(len(self.emotions))
+        else:
+            best = self.emotions[int(values.argmax())]
+        return Prediction(
+            path=name,
+            start=first / rate,
+            end=last / rate,
+            emotion=best,
+            confidence=float(values.max()),
+            probabilities=MappingProxyType(dict(zip(self.emotions, values.tolist(), strict=True))),
+            model=self.card.name,
+        )
+
+
+def bundled() -> dict[str, Path]:
+    """Return the model files that come with vocalics, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "bundled").glob("*.onnx"))}
+
+
+def model_path(name: str | os.PathLike[str] = DEFAULT) -> Path:
+    """Return the file of a bundled model's name, or the path itself.
+
+    Raises:
+        ModelFileError: When it is neither a bundled model's name nor looks like a path.
+    """
+    if isinstance(name, str):
+        if name in bundled():
+            return bundled()[name]
+        if not (name.endswith(".onnx") or os.sep in name or "/" in name or Path(name).exists()):
+            return lookup(bundled(), name, "model", ModelFileError)
+    return Path(name)
+
+
+def load(name: str | os.PathLike[str] = DEFAULT, threads: int = 1) -> Recognizer:
+    """Load a model by its bundled name or from a file.
+
+    Args:
+        name: "default", another name that ``vocalics models`` lists, or the path of a model file.
+        threads: How many the runtime may use for one clip.
+
+    Raises:
+        ModelFileError: When there is no such model, or its file is damaged or foreign.
+    """
+    return Recognizer(modelfile.load(model_path(name), threads))
+
+
+class _Windows:
+    """Cuts a stream of samples into windows; what comes out depends on the samples only, not on how they are fed.
+
+    Window k starts at k hops. It is as long as a window, but the last one takes in a rest of less than half a window,
+    or is itself between half a window and a whole one. Nothing is cut while the stream may still end within ``whole``
+    seconds: it then comes out in one piece.
+    """
+
+    def __init__(self, window: float, hop: float, sample_rate: int, whole: float = 0.0) -> None:
+        if not 0.25 <= window < float("inf"):
+            raise VocalicsError(f"a window of {window:g} s is too short to judge; expected at least 0.25 s")
+        if not 0 < hop <= window or round(hop * sample_rate) < 1:
+            raise VocalicsError(
+                f"a hop of {hop:g} s leaves gaps or stands still; expected above 0, at most {window:g} s"
+            )
+        self._window, self._hop = round(window * sample_rate), round(hop * sample_rate)
+        self._whole = round(max(whole, window if whole else 0) * sample_rate)
+        self._start, self._held = 0, np.zeros(0, np.float32)
+
+    def feed(self, samples: Samples) -> Iterator[tuple[int, Samples]]:
+        """Take samples in; yield the windows that are complete, each with its first sample's position."""
+        self._held = np.concatenate([self._held, samples]) if len(self._held) else samples
+        if self._start == 0 and len(self._held) <= self._whole:
+            return
+        # Cut only when the rest is long enough for a window of its own.
+        needed = max(self._window, self._hop + (self._window + 1) // 2)
+        while len(self._held) >= needed:
+            yield self._start, self._held[: self._window]
+            self._start, self._held = self._start + self._hop, self._held[self._hop :]
+
+    def flush(self) -> Iterator[tuple[int, Samples]]:
+        """Yield what is left, unless earlier windows hold all of it."""
+        if self._start == 0 or len(self._held) > self._window - self._hop:
+            yield self._start, self._held
+
+
+def _cut(windows: _Windows, blocks: Iterator[Clip]) -> Iterator[tuple[int, Samples]]:
+    for block in blocks:
+        yield from windows.feed(block.samples)
+    yield from windows.flush()
+
+
+def _name(source: Any) -> str:
+    if isinstance(source, bytes):
+        return "-"
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
+
+
+__all__: Sequence[str] = ("DEFAULT", "NO_SPEECH", "Prediction", "Recognizer", "Source", "bundled", "load", "model_path")
