@@ -89,6 +89,6 @@ def check_code(code: str, known: Mapping[str, object] | Sequence[str], what: str
     """
     if code not in known:
         raise CorpusError(
-            f'{path}: unknown {what} "{code}"{suggestion(code, known)}. Known: {", ".join(known)}. '
+            f'{path}: unknown {what} "{code}"{suggestion(code, known) or "."} Known: {", ".join(known)}. '
             "Rename the file, or move it out of the corpus's folder"
         )

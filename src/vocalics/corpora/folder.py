@@ -53,7 +53,7 @@ def parse(path: Path) -> Parsed | str:
     for folder in reversed(folders):
         if emotion_of(folder) is not None:
             return Parsed(name=path.with_suffix("").as_posix(), speaker="", label=folder)
-    raise unknown_emotion(f"{path.parent}", folders[-1])
+    raise unknown_emotion(str(path), folders[-1])
 
 
 def read_table(table: Path) -> list[tuple[Path, Parsed]]:
@@ -86,7 +86,7 @@ def read_table(table: Path) -> list[tuple[Path, Parsed]]:
 def unknown_emotion(where: str, word: str) -> CorpusError:
     """Return the error for a word that names no emotion."""
     return CorpusError(
-        f'{where}: "{word}" is no emotion{suggestion(word.lower(), SYNONYMS)}. Known: {", ".join(SYNONYMS)}'
+        f'{where}: "{word}" is no emotion{suggestion(word.lower(), SYNONYMS) or "."} Known: {", ".join(SYNONYMS)}'
     )
 
 

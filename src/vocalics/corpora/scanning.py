@@ -153,14 +153,21 @@ def _find(corpus: Corpus, root: Path) -> tuple[list[tuple[Path, Parsed]], list[F
         if path.name.startswith(".") or "__MACOSX" in path.parts:
             unexpected.append(Finding(str(path), "is a hidden file"))
             continue
-        # A folder of one's own is read by its folders, so those above the root must not count.
-        parsed = corpus.parse(path.relative_to(root) if corpus.n_clips is None else path)
+        parsed = corpus.parse(path) if corpus.n_clips is not None else _parse_own(corpus, root, path)
         if isinstance(parsed, str):
             unexpected.append(Finding(str(path), parsed))
         else:
             clips.append((path, parsed))
     clips.sort(key=lambda c: (c[1].name, len(c[0].parts), str(c[0])))
     return clips, unexpected
+
+
+def _parse_own(corpus: Corpus, root: Path, path: Path) -> Parsed | str:
+    """Parse a clip in a folder of one's own: what the folders above the root are called does not count."""
+    try:
+        return corpus.parse(path.relative_to(root))
+    except CorpusError as error:
+        raise CorpusError(f"{root}{os.sep}{error}") from None
 
 
 def _audio_files(root: Path) -> list[Path]:

@@ -1,0 +1,407 @@
+"""Training, validation and test parts of a manifest; a split that leaks cannot be built under a clean name.
+
+Protocols:
+    ``random``                 clips drawn at random: speakers stand on both sides, and the name says so
+    ``speaker``                speakers drawn at random in every corpus
+    ``leave-one-speaker-out``  one split per speaker
+    ``leave-one-corpus-out``   one split per corpus
+    ``folds=FILE``             a published protocol: a CSV of utterance and test_fold, or utterance and part
+    ``folds-leaky=FILE``       the same for a published protocol that shares speakers between its parts
+
+A protocol leaks by its name when the name (what stands before "=") starts with "random" or ends with "-leaky". Under
+any other name a speaker, or a copy of a clip, in two parts is a :class:`LeakageError`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from vocalics.corpora import canonical_name
+from vocalics.errors import LeakageError, ManifestError, VocalicsError
+from vocalics.manifest import Manifest, Utterance
+from vocalics.registry import lookup, suggestion
+
+TEST_FRACTION = 0.2
+"""The part of clips (``random``) or of each corpus's speakers (``speaker``) that is tested."""
+
+FEW_SPEAKERS = 8
+"""Of several corpora, those with fewer training speakers than this give none to validation."""
+
+PARTS = {"train": "train", "valid": "validation", "validation": "validation", "dev": "validation", "test": "test"}
+SHOWN = 5
+
+T = TypeVar("T")
+Indices = tuple[int, ...]
+
+
+def leaks(protocol: str) -> bool:
+    """Return whether the protocol's name says that speakers stand on both sides.
+
+    >>> leaks("random"), leaks("folds-leaky=emodb.csv"), leaks("speaker"), leaks("folds=random.csv")
+    (True, True, False, False)
+    """
+    name = protocol.partition("=")[0]
+    return name.startswith("random") or name.endswith("-leaky")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions in a manifest, to train on, to choose by, and to test on.
+
+    Attributes:
+        protocol: What the split follows; its name says whether it may leak.
+        train: Positions in the manifest.
+        validation: Positions; may be empty.
+        test: Positions.
+        manifest: Where the positions point.
+        name: Which of the protocol's splits this is ("savee/KL", "3"); empty where there is only one.
+        absent: Utterances that the protocol lists and the manifest lacks.
+
+    Raises:
+        LeakageError: When a row stands in two parts; and, unless the protocol's name says that it leaks, when a speaker
+            or a copy of a clip (same digest, or made from the same clip) does. Clips of unknown speakers of one corpus
+            count as one speaker's.
+    """
+
+    protocol: str
+    train: Indices
+    validation: Indices
+    test: Indices
+    manifest: Manifest = field(repr=False)
+    name: str = ""
+    absent: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        for (one, here), (other, there) in combinations(parts.items(), 2):
+            where = f'protocol "{self.protocol}"{f", split {self.name}" if self.name else ""}: {one} and {other} share'
+            both = sorted(set(here) & set(there))
+            if both:
+                raise LeakageError(f"{where} {_some([self.manifest[i].path for i in both])}; a clip has one part only")
+            if not leaks(self.protocol):
+                self._refuse_shared(where, here, there)
+
+    @property
+    def title(self) -> str:
+        """The protocol as it is printed beside a result."""
+        return f"{self.protocol} (leaks speakers)" if leaks(self.protocol) else self.protocol
+
+    def _refuse_shared(self, where: str, here: Indices, there: Indices) -> None:
+        def of(indices: Indices, key: Callable[[Utterance], T]) -> set[T]:
+            return {key(self.manifest[i]) for i in indices}
+
+        speakers = of(here, _speaker) & of(there, _speaker)
+        if speakers:
+            raise LeakageError(
+                f"{where} the speaker(s) {_some(sorted(speakers))}; use a protocol that keeps speakers apart "
+                '("speaker"), or a name that says it leaks ("random", "folds-leaky=FILE")'
+            )
+        digests = of(here, _digest) & of(there, _digest) - {""}
+        origins = of(here, _origin) & of(there, _origin)
+        if digests or origins:
+            copies = [
+                u.path
+                for u in map(self.manifest.__getitem__, (*here, *there))
+                if _digest(u) in digests or _origin(u) in origins
+            ]
+            raise LeakageError(f"{where} copies of one clip: {_some(copies)}; remove all but one from the manifest")
+
+
+def splits(manifest: Manifest, protocol: str, rng: np.random.Generator, validation: float = 0.1) -> list[Split]:
+    """Split a manifest by a protocol.
+
+    Args:
+        manifest: What to split.
+        protocol: See the top of this module.
+        rng: Draws test and validation speakers (or clips).
+        validation: The part of the training speakers (of the training clips, where the protocol leaks) that is kept for
+            validation: at least one speaker where there are two, none for 0. Validation speakers are taken from the
+            training side only; of several corpora, those with fewer than 8 training speakers give none.
+
+    Raises:
+        LeakageError: When the protocol does not keep speakers apart, and its name does not say so.
+        ManifestError: When speakers or clips are missing that the protocol needs, or FILE is not as expected.
+        VocalicsError: When there is no such protocol.
+    """
+    if not 0 <= validation < 1:
+        raise VocalicsError(f"validation {validation} is out of range; expected a fraction from 0 to below 1")
+    name, _, file = protocol.partition("=")
+    if name in ("folds", "folds-leaky") and file:
+        return _folds(manifest, protocol, Path(file), rng, validation)
+    known = {
+        "random": _random,
+        "speaker": _by_speaker,
+        "leave-one-speaker-out": _leave_one_speaker_out,
+        "leave-one-corpus-out": _leave_one_corpus_out,
+        "folds=FILE": None,
+        "folds-leaky=FILE": None,
+    }
+    make = lookup(known, protocol, "protocol")
+    if make is None:
+        raise VocalicsError(f'protocol "{protocol}": FILE stands for the path of a CSV; write folds=my_folds.csv')
+    return make(manifest, rng, validation)
+
+
+def hold_out(
+    manifest: Manifest, specs: Sequence[str], rng: np.random.Generator, validation: float = 0.1
+) -> tuple[Indices, Indices, dict[str, Indices]]:
+    """Return training, validation and several test sets for one model.
+
+    Every speaker of any test set, and every copy of a tested clip, is taken out of training and validation altogether.
+
+    Args:
+        manifest: What to split.
+        specs: The test sets: ``speaker=savee/KL``, ``corpus=emodb``, ``folds=FILE#FOLD`` (FOLD as the file has it: "1",
+            "test").
+        rng: Draws the validation speakers.
+        validation: As in :func:`splits`.
+
+    Raises:
+        ManifestError: When a test set is empty, or a clip's speaker unknown.
+        VocalicsError: When a spec is not as expected.
+    """
+    every = range(len(manifest))
+    tests = {spec: _tested(manifest, spec) for spec in specs}
+    if not tests:
+        raise VocalicsError("no test set; expected speaker=NAME, corpus=NAME or folds=FILE#FOLD")
+    _need_speakers(manifest, every, "hold-out")
+    tested = [manifest[i] for indices in tests.values() for i in indices]
+    speakers, digests, origins = {_speaker(u) for u in tested}, {_digest(u) for u in tested}, set(map(_origin, tested))
+    rest = [
+        i
+        for i, u in enumerate(manifest)
+        if _speaker(u) not in speakers and (_digest(u) or None) not in digests and _origin(u) not in origins
+    ]
+    if not rest:
+        raise ManifestError(
+            f"nothing is left to train on when {', '.join(specs)} are held out; add corpora or speakers"
+        )
+    train, chosen = _validation_speakers(manifest, rest, rng, validation)
+    return train, chosen, {s: Split("hold-out", train, chosen, t, manifest, s).test for s, t in tests.items()}
+
+
+def _random(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
+    rest, test = _draw_clips(manifest, range(len(manifest)), rng, TEST_FRACTION)
+    train, chosen = _draw_clips(manifest, rest, rng, validation)
+    return [Split("random", train, chosen, test, manifest)]
+
+
+def _by_speaker(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
+    _need_speakers(manifest, range(len(manifest)), "speaker")
+    tested: set[str] = set()
+    for _, speakers in sorted(_speakers_by_corpus(manifest, range(len(manifest))).items()):
+        if len(speakers) > 1:
+            tested |= _draw_speakers(speakers, max(1, round(TEST_FRACTION * len(speakers))), rng)
+    if not tested:
+        raise ManifestError('protocol "speaker" needs a corpus with at least two speakers; there is none')
+    return [_apart(manifest, "speaker", lambda u: u.speaker in tested, rng, validation)]
+
+
+def _leave_one_speaker_out(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
+    protocol = "leave-one-speaker-out"
+    _need_speakers(manifest, range(len(manifest)), protocol)
+    if len(manifest.speakers) < 2:
+        raise ManifestError(f'protocol "{protocol}" needs at least two speakers; there is only {manifest.speakers[0]}')
+    return [
+        _apart(manifest, protocol, lambda u, s=speaker: u.speaker == s, rng, validation, speaker)  # type: ignore[misc]
+        for speaker in manifest.speakers
+    ]
+
+
+def _leave_one_corpus_out(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
+    protocol = "leave-one-corpus-out"
+    if len(manifest.corpora) < 2:
+        raise ManifestError(f'protocol "{protocol}" needs at least two corpora; there is only {manifest.corpora}')
+    return [
+        _apart(manifest, protocol, lambda u, c=corpus: u.corpus == c, rng, validation, corpus)  # type: ignore[misc]
+        for corpus in manifest.corpora
+    ]
+
+
+def _apart(
+    manifest: Manifest,
+    protocol: str,
+    tested: Callable[[Utterance], bool],
+    rng: np.random.Generator,
+    validation: float,
+    name: str = "",
+) -> Split:
+    test = tuple(i for i, u in enumerate(manifest) if tested(u))
+    rest = [i for i, u in enumerate(manifest) if not tested(u)]
+    train, chosen = _validation_speakers(manifest, rest, rng, validation)
+    return Split(protocol, train, chosen, test, manifest, name)
+
+
+def _folds(manifest: Manifest, protocol: str, file: Path, rng: np.random.Generator, validation: float) -> list[Split]:
+    folds, absent, in_parts = _read_folds(manifest, file)
+    listed = [i for indices in folds.values() for i in indices]
+    if not leaks(protocol):
+        _need_speakers(manifest, listed, protocol)
+    choose = _draw_clips if leaks(protocol) else _validation_speakers
+    if in_parts:
+        train, chosen = tuple(folds.get("train", ())), tuple(folds.get("validation", ()))
+        if not train or "test" not in folds:
+            raise ManifestError(f"{file}: the manifest holds no clip of its part train or test; scan the whole corpus")
+        plain = Split(protocol, train, chosen, tuple(folds["test"]), manifest, absent=absent)
+        if chosen:
+            return [plain]
+        return [Split(protocol, *choose(manifest, train, rng, validation), plain.test, manifest, absent=absent)]
+    if len(folds) < 2:
+        raise ManifestError(f"{file}: the manifest holds clips of one fold only ({next(iter(folds))}); expected two")
+    found = []
+    for fold, test in folds.items():
+        rest = tuple(i for i in listed if i not in set(test))
+        Split(protocol, rest, (), tuple(test), manifest, fold)
+        found.append(Split(protocol, *choose(manifest, rest, rng, validation), tuple(test), manifest, fold, absent))
+    return found
+
+
+def _read_folds(manifest: Manifest, file: Path) -> tuple[dict[str, list[int]], tuple[str, ...], bool]:
+    """Return the positions by fold (or part), the names listed but absent, and whether the file speaks of parts."""
+    if not file.is_file():
+        raise ManifestError(f"{file}: no such file; expected a CSV of utterance, test_fold or utterance, part")
+    with file.open(newline="", encoding="utf-8-sig") as handle:
+        rows = list(csv.DictReader(handle))
+    column = next((c for c in ("test_fold", "part") if rows and c in rows[0]), None)
+    if column is None or "utterance" not in rows[0]:
+        raise ManifestError(f"{file}: expected the columns utterance and test_fold, or utterance and part")
+    positions: dict[str, list[int]] = defaultdict(list)
+    for i, utterance in enumerate(manifest):
+        positions[canonical_name(utterance)].append(i)
+    folds: dict[str, list[int]] = defaultdict(list)
+    seen: dict[str, int] = {}
+    absent = []
+    for line, row in enumerate(rows, start=2):
+        name, fold = (row["utterance"] or "").strip(), (row[column] or "").strip()
+        if not name or not fold:
+            raise ManifestError(f"{file}:{line}: utterance or {column} is empty")
+        if name in seen:
+            raise ManifestError(f'{file}:{line}: "{name}" was listed on line {seen[name]} already')
+        seen[name] = line
+        if column == "part":
+            fold = lookup(PARTS, fold, f"part on line {line} of {file}:", ManifestError)
+        found = positions.get(name, [])
+        if len(found) > 1:
+            paths = _some([manifest[i].path for i in found])
+            raise ManifestError(f'{file}:{line}: "{name}" names {len(found)} clips ({paths}); restrict the manifest')
+        if found:
+            folds[fold].append(found[0])
+        else:
+            absent.append(name)
+    if not folds:
+        raise ManifestError(f"{file}: the manifest holds none of its {len(rows)} utterances; is it of another corpus?")
+    ordered = sorted(folds, key=lambda f: (len(f), f))
+    return {fold: sorted(folds[fold]) for fold in ordered}, tuple(absent), column == "part"
+
+
+def _tested(manifest: Manifest, spec: str) -> Indices:
+    kind, _, value = spec.partition("=")
+    if kind == "speaker" and value:
+        known, of = manifest.speakers, [u.speaker for u in manifest]
+    elif kind == "corpus" and value:
+        known, of = manifest.corpora, [u.corpus for u in manifest]
+    elif kind == "folds" and "#" in value:
+        file, _, fold = value.rpartition("#")
+        folds, _, in_parts = _read_folds(manifest, Path(file))
+        fold = PARTS.get(fold, fold) if in_parts else fold
+        return tuple(lookup(folds, fold, f"fold of {file}:", ManifestError))
+    else:
+        raise VocalicsError(f'test set "{spec}": expected speaker=NAME, corpus=NAME or folds=FILE#FOLD')
+    if value not in known:
+        raise ManifestError(
+            f'test set "{spec}": the manifest has no {kind} "{value}"{suggestion(value, known) or "."} '
+            f"It has {_some(known) or 'none'}"
+        )
+    return tuple(i for i, name in enumerate(of) if name == value)
+
+
+def _validation_speakers(
+    manifest: Manifest, indices: Sequence[int], rng: np.random.Generator, fraction: float
+) -> tuple[Indices, Indices]:
+    """Take validation speakers out of the training side; return what is left, and theirs."""
+    corpora = _speakers_by_corpus(manifest, indices)
+    enough = {c: s for c, s in corpora.items() if len(s) >= FEW_SPEAKERS}
+    if len(corpora) == 1 or not enough:
+        enough = {c: s for c, s in corpora.items() if len(s) > 1}
+    chosen: set[str] = set()
+    if fraction > 0:
+        for _, speakers in sorted(enough.items()):
+            n = min(max(1, round(fraction * len(speakers))), len(speakers) - 1)
+            chosen |= _draw_speakers(speakers, n, rng)
+    return (
+        tuple(i for i in indices if manifest[i].speaker not in chosen),
+        tuple(i for i in indices if manifest[i].speaker in chosen),
+    )
+
+
+def _draw_clips(
+    manifest: Manifest, indices: Sequence[int], rng: np.random.Generator, fraction: float
+) -> tuple[Indices, Indices]:
+    """Draw a fraction of the clips of every corpus and emotion; return the others, and those drawn."""
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in indices:
+        groups[manifest[i].corpus, manifest[i].emotion].append(i)
+    drawn: set[int] = set()
+    for _, group in sorted(groups.items()):
+        drawn.update(rng.permutation(group)[: round(fraction * len(group))].tolist())
+    return tuple(i for i in indices if i not in drawn), tuple(i for i in indices if i in drawn)
+
+
+def _draw_speakers(sexes: dict[str, str], n: int, rng: np.random.Generator) -> set[str]:
+    """Draw ``n`` speakers, each of the sex that has so far the smallest part of its own drawn."""
+    left: dict[str, list[str]] = defaultdict(list)
+    for speaker in rng.permutation(sorted(sexes)).tolist():
+        left[sexes[speaker]].append(speaker)
+    sizes = {sex: len(speakers) for sex, speakers in left.items()}
+    drawn: set[str] = set()
+    for _ in range(n):
+        # The first of equals is the one whose speaker came first in the permutation.
+        sex = max((s for s in left if left[s]), key=lambda s: len(left[s]) / sizes[s])
+        drawn.add(left[sex].pop())
+    return drawn
+
+
+def _speakers_by_corpus(manifest: Manifest, indices: Iterable[int]) -> dict[str, dict[str, str]]:
+    """Return the known speakers of every corpus, with their sex."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for i in indices:
+        utterance = manifest[i]
+        if utterance.speaker:
+            found[utterance.corpus].setdefault(utterance.speaker, utterance.sex)
+    return found
+
+
+def _need_speakers(manifest: Manifest, indices: Collection[int], protocol: str) -> None:
+    unknown = [manifest[i].path for i in indices if not manifest[i].speaker]
+    if unknown:
+        raise ManifestError(
+            f'protocol "{protocol}" needs every clip\'s speaker, and {len(unknown)} of {len(indices)} clips have none: '
+            f'{_some(unknown)}; add the column speaker, or use "random", whose name says that it leaks'
+        )
+    if not indices:
+        raise ManifestError(f'protocol "{protocol}": the manifest is empty; scan a corpus first')
+
+
+def _speaker(utterance: Utterance) -> str:
+    return utterance.speaker or f"{utterance.corpus}/(unknown)"
+
+
+def _digest(utterance: Utterance) -> str:
+    return utterance.digest
+
+
+def _origin(utterance: Utterance) -> str:
+    return utterance.parent or utterance.path
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
