@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +25,15 @@ from vocalics.errors import AudioError
 Samples = npt.NDArray[np.float32]
 
 EXTENSIONS: frozenset[str] = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .rf64 .caf".split()
+    [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".w64", ".rf64", ".caf"]
 )
 """File name endings that are taken for audio when a folder is searched."""
 
 LOWEST_SAMPLE_RATE, HIGHEST_SAMPLE_RATE = 4_000, 384_000
 BLOCK_SECONDS = 10.0
+
+BYTES = "audio bytes"
+"""What error messages call a source that has no path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +66,15 @@ class Clip:
         Raises:
             AudioError: For a wrong shape or type, a rate out of range, or values that are not finite.
         """
-        array = np.asarray(samples)
+        try:
+            array = np.asarray(samples)
+        except ValueError as error:
+            raise AudioError(f"{name}: rows of different lengths are not sound; expected one array") from error
         _check_rate(sample_rate, name)
         if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= 64):
+            turned = "; transpose it" if array.ndim == 2 and 1 <= array.shape[0] <= 64 else ""
             raise AudioError(
-                f"{name}: shape {array.shape} is not sound; expected (n_samples,) or (n_samples, n_channels)"
+                f"{name}: shape {array.shape} is not sound; expected (n_samples,) or (n_samples, n_channels){turned}"
             )
         if array.dtype.kind == "u":
             half = 2.0 ** (8 * array.dtype.itemsize - 1)
@@ -110,15 +118,16 @@ def stream(
     Raises:
         AudioError: As :func:`read`; a fault late in a file is raised when its block is reached.
     """
-    name = "standard input" if isinstance(source, bytes) else str(source)
+    name = BYTES if isinstance(source, bytes) else str(source)
     with _open(source, name) as handle:
-        _refuse_short_riff(handle, name)
+        _refuse_truncated(handle, name)
         try:
             with soundfile.SoundFile(handle) as file:
                 yield from _decoded(file, name, sample_rate, block_seconds)
         except soundfile.LibsndfileError as error:
+            reason = error.error_string.removeprefix("Error : ").rstrip(".")
             raise AudioError(
-                f"{name}: cannot be decoded ({error.error_string.rstrip('.')}); expected wav, flac, ogg, opus, mp3 or "
+                f"{name}: cannot be decoded ({reason}); expected wav, flac, ogg, opus, mp3 or "
                 "aiff audio that is complete"
             ) from error
 
@@ -158,9 +167,9 @@ def _open(source: str | os.PathLike[str] | bytes, name: str) -> BinaryIO:
             raise AudioError(f"{name}: is empty (0 bytes); expected the bytes of an audio file")
         return io.BytesIO(source)
     path = Path(source)
-    if path.is_dir():
-        raise AudioError(f"{name}: is a folder; expected an audio file")
     try:
+        if path.is_dir():
+            raise AudioError(f"{name}: is a folder; expected an audio file")
         handle = path.open("rb")
     except FileNotFoundError:
         raise AudioError(f"{name}: no such file; check the path") from None
@@ -168,39 +177,90 @@ def _open(source: str | os.PathLike[str] | bytes, name: str) -> BinaryIO:
         raise AudioError(f"{name}: no permission to read it; change the file's mode or run as its owner") from None
     except OSError as error:
         raise AudioError(f"{name}: cannot be opened ({error.strerror})") from error
-    if os.fstat(handle.fileno()).st_size == 0:
+    except ValueError as error:
+        raise AudioError(f"{name!r}: cannot be a file's name ({error})") from None
+    status = os.fstat(handle.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
         handle.close()
         raise AudioError(f"{name}: is empty (0 bytes); expected an audio file")
-    return handle
+    if stat.S_ISREG(status.st_mode):
+        return handle
+    with handle:
+        if not stat.S_ISFIFO(status.st_mode):
+            raise AudioError(f"{name}: is neither a file nor a pipe; expected an audio file")
+        return _open(handle.read(), name)
 
 
-def _refuse_short_riff(handle: BinaryIO, name: str) -> None:
-    """Refuse a RIFF file whose data chunk promises more bytes than there are (libsndfile would read on in silence).
-
-    A length of 0 or of nearly 4 GiB is what writers to a pipe leave, and is no promise.
-    """
+def _refuse_truncated(handle: BinaryIO, name: str) -> None:
+    """Refuse a file that ends before its own header or last page says so; libsndfile would read on in silence."""
     head = handle.read(12)
     size = handle.seek(0, os.SEEK_END)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        position = 12
-        while position + 8 <= size:
-            handle.seek(position)
-            chunk, length = struct.unpack("<4sI", handle.read(8))
-            if chunk == b"data":
-                missing = position + 8 + length - size
-                if missing > 0 and 0 < length < 0xFFFFFF00 and length != 0x7FFFFFFF:
-                    raise AudioError(
-                        f"{name}: is truncated (its header promises {length} bytes of sound, {length - missing} are "
-                        "there); expected a complete file"
-                    )
-                break
-            position += 8 + length + length % 2
+        promised = _wave_end(handle, size)
+    elif head[:4] == b"FORM" and head[8:11] == b"AIF":
+        promised = 8 + struct.unpack(">I", head[4:8])[0]
+    elif head[:4] == b".snd" and head[8:12] != b"\xff\xff\xff\xff":
+        promised = sum(struct.unpack(">II", head[4:12]))
+    else:
+        promised = _mp3_end(handle)
+    if promised > size:
+        raise AudioError(
+            f"{name}: is truncated (its header promises {promised} bytes, {size} are there); expected a complete file"
+        )
+    if head[:4] == b"OggS" and not _ogg_ends(handle, size):
+        raise AudioError(f"{name}: is truncated (its last Ogg page is missing); expected a complete file")
     handle.seek(0)
 
 
-def _decoded(
-    file: soundfile.SoundFile, name: str, sample_rate: int | None, block_seconds: float
-) -> Iterator[Clip]:
+def _wave_end(handle: BinaryIO, size: int) -> int:
+    """Where the data chunk of a RIFF file ends by its header; 0 where there is none.
+
+    A length of 0 or of nearly 2 or 4 GiB is what writers to a pipe leave, and is no promise.
+    """
+    position = 12
+    while position + 8 <= size:
+        handle.seek(position)
+        chunk, length = struct.unpack("<4sI", handle.read(8))
+        if chunk == b"data":
+            promise = 0 < length < 0xFFFFFF00 and not 0x7FFFFF00 <= length <= 0x7FFFFFFF
+            return position + 8 + length if promise else 0
+        position += 8 + length + length % 2
+    return 0
+
+
+def _mp3_end(handle: BinaryIO) -> int:
+    """Where an mp3 file ends by its Xing header, which many have; 0 where there is none. A hundredth is forgiven."""
+    handle.seek(0)
+    tag = handle.read(10)
+    start = 0
+    if tag[:3] == b"ID3" and len(tag) == 10:
+        start = 10 + sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+    handle.seek(start)
+    frame = handle.read(64)
+    xing = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if frame[:1] != b"\xff" or xing < 0:
+        return 0
+    flags, values = frame[xing + 7 : xing + 8], frame[xing + 8 :]
+    if not flags or not flags[0] & 2:  # no length in bytes
+        return 0
+    values = values[4:] if flags[0] & 1 else values  # after the number of frames
+    return start + int(0.99 * int.from_bytes(values[:4])) if len(values) >= 4 else 0
+
+
+def _ogg_ends(handle: BinaryIO, size: int) -> bool:
+    """Whether the last page of an Ogg file is complete and marked as the last (RFC 3533)."""
+    handle.seek(max(0, size - 2 * 65_307))  # the longest page is 65,307 bytes
+    tail = handle.read()
+    page = tail.rfind(b"OggS")
+    if page < 0 or page + 27 > len(tail):
+        return False
+    n_segments = tail[page + 26]
+    lengths = tail[page + 27 : page + 27 + n_segments]
+    complete = len(lengths) == n_segments and page + 27 + n_segments + sum(lengths) <= len(tail)
+    return complete and bool(tail[page + 5] & 4)
+
+
+def _decoded(file: soundfile.SoundFile, name: str, sample_rate: int | None, block_seconds: float) -> Iterator[Clip]:
     _check_rate(file.samplerate, name)
     rate = sample_rate or file.samplerate
     resampler = None
@@ -231,11 +291,14 @@ def _decoded(
 
 
 def _mono(frames: npt.NDArray[np.floating], name: str, offset: int) -> Samples:
-    mono = frames if frames.ndim == 1 else frames.mean(axis=1) if frames.shape[1] > 1 else frames[:, 0]
-    samples = np.ascontiguousarray(mono, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        mono = frames if frames.ndim == 1 else frames.mean(axis=1) if frames.shape[1] > 1 else frames[:, 0]
+        samples = np.ascontiguousarray(mono, dtype=np.float32)
     if not np.isfinite(samples).all():
         first = offset + int(np.flatnonzero(~np.isfinite(samples))[0])
-        raise AudioError(f"{name}: sample {first} is not a finite number (NaN or infinity); repair or re-export the file")
+        raise AudioError(
+            f"{name}: sample {first} is not a finite number (NaN or infinity); repair or re-export the file"
+        )
     return samples
 
 

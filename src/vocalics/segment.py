@@ -37,9 +37,10 @@ def speech_seconds(clip: Clip) -> float:
     The same for a clip at any level (down to a peak of ``SILENT_PEAK``). The pitch is sought by the normalised
     autocorrelation (Boersma 1993, without its path search).
     """
-    if clip.duration < SHORTEST_SECONDS or np.abs(clip.samples).max() < SILENT_PEAK:
+    if clip.duration < SHORTEST_SECONDS or (peak := float(np.abs(clip.samples).max())) < SILENT_PEAK:
         return 0.0
-    frames = _frames(resample(clip, _RATE).samples)
+    # At full scale, so that no level over- or underflows.
+    frames = _frames(resample(Clip(clip.samples / np.float32(peak), clip.sample_rate), _RATE).samples)
     voiced = _voiced(frames)
     if not voiced.any() or np.std(10 * np.log10(np.square(frames[voiced]).sum(axis=1))) < _STEADY_DB:
         return 0.0
@@ -73,7 +74,7 @@ def _voiced(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
 
 
 def _periodicity(frames: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Each frame's highest peak of the normalised autocorrelation within ``_LAGS``, 0 where there is none; its power."""
+    """Each frame's highest peak of the normalised autocorrelation within ``_LAGS`` (0 where none is), its power."""
     spectrum = np.fft.rfft(frames, _FFT)
     products = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, _FFT)[:, _LAGS[0] - 1 : _LAGS[-1] + 2]
     lags = np.arange(_LAGS[0] - 1, _LAGS[-1] + 2)

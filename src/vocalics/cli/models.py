@@ -1,0 +1,127 @@
+"""``vocalics models``: the bundled models, and any model's card."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from vocalics.modelfile import Card
+
+
+class Format(StrEnum):
+    """How models are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="List the bundled models; show a model's card.", rich_markup_mode=None)
+    group.callback(invoke_without_command=True)(models)
+    group.command("show")(show)
+    app.add_typer(group, name="models")
+
+
+def models(
+    context: typer.Context,
+    format: Annotated[Format, typer.Option(help="A table, or one JSON object per line.")] = Format.TABLE,
+) -> None:
+    """List the bundled models; show a model's card."""
+    if context.invoked_subcommand is not None:
+        return
+    from vocalics import modelfile
+    from vocalics.recognizer import bundled
+
+    cards = {name: (path, modelfile.load(path).card) for name, path in bundled().items()}
+    if format is Format.JSON:
+        for name, (path, card) in cards.items():
+            print(json.dumps({**json.loads(card.to_json()), "name": name, "size": path.stat().st_size}), flush=True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "emotions", "parameters", "size", "commercial use", "measured")
+    for name, (path, card) in cards.items():
+        table.add_row(
+            name,
+            f"{len(card.emotions)}: {', '.join(card.emotions)}",
+            f"{card.n_parameters:,}",
+            f"{path.stat().st_size / 1e6:.1f} MB",
+            "yes" if card.commercial else "no",
+            figure_text(card.figures[0]) if card.figures else "",
+        )
+    Console().print(table)
+
+
+def show(
+    model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
+    format: Annotated[Format, typer.Option(help="Text, or the card's JSON.")] = Format.TABLE,
+) -> None:
+    """Print a model's card."""
+    from vocalics import modelfile
+    from vocalics.recognizer import model_path
+
+    loaded = modelfile.load(model_path(model))
+    if format is Format.JSON:
+        print(json.dumps({**json.loads(loaded.card.to_json()), "sha256": loaded.sha256}, ensure_ascii=False, indent=2))
+        return
+    print(
+        "\n".join(
+            f"{key + ':' if key else '':<16} {value}".rstrip() for key, value in _lines(loaded.card, loaded.sha256)
+        )
+    )
+
+
+def figure_text(figure: Any) -> str:
+    """Return a measured figure in one line: "uar 66.1 % [64.0, 68.2] on ravdess (speaker)"."""
+    text = f"{figure.get('metric', 'figure')} {_percent(figure.get('value'))} %"
+    if figure.get("low") is not None and figure.get("high") is not None:
+        text += f" [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+    if figure.get("corpus"):
+        text += f" on {figure['corpus']}"
+    return text + (f" ({figure['protocol']})" if figure.get("protocol") else "")
+
+
+def _percent(value: Any) -> str:
+    return "?" if value is None else f"{100 * value:.1f}"
+
+
+def _lines(card: Card, sha256: str) -> list[tuple[str, str]]:
+    made_of = [
+        f"{c.get('name')} ({c.get('licence')}; {c.get('clips')} clips, {c.get('speakers')} speakers"
+        f"{'' if c.get('commercial') else '; non-commercial'})"
+        for c in card.corpora
+    ]
+    takes = f"{card.input} at {card.sample_rate} Hz"
+    if card.feature_set:
+        takes = f"the features {card.feature_set} ({card.n_features}) at {card.sample_rate} Hz"
+    return [
+        ("name", card.name),
+        ("description", card.description),
+        ("emotions", ", ".join(card.emotions)),
+        *([("left out", ", ".join(card.excluded))] if card.excluded else []),
+        ("takes", takes),
+        *_listed("front end", [f"{key} = {value}" for key, value in card.front_end.items()]),
+        ("windows", f"{card.window_seconds:g} s, every {card.hop_seconds:g} s in a timeline"),
+        ("parameters", f"{card.n_parameters:,}"),
+        *_listed("corpora", made_of),
+        ("commercial use", "allowed by all corpora" if card.commercial else "not allowed by every corpus"),
+        ("licence", card.licence),
+        ("protocol", card.protocol),
+        ("seed", str(card.seed)),
+        *_listed("measured", [figure_text(f) for f in card.figures]),
+        ("intended use", card.intended_use),
+        ("limits", card.limits),
+        ("speakers", f"{len(card.training_speakers)} in training, {len(card.validation_speakers)} in validation"),
+        ("created", f"{card.created} by vocalics {card.vocalics_version}"),
+        ("sha256", sha256),
+    ]
+
+
+def _listed(title: str, values: list[str]) -> list[tuple[str, str]]:
+    return [(title if i == 0 else "", value) for i, value in enumerate(values)]
