@@ -1,0 +1,92 @@
+"""Pitch classes: how the energy spreads over the twelve semitones of the octave, whatever the octave."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vocalics.features.filterbank import chroma_filterbank
+from vocalics.features.spectrum import FloatArray, Sound, Spectrum, spectrum_of
+
+N_CHROMA = 12
+_LOWEST_PEAK, _HIGHEST_PEAK, _PEAK_THRESHOLD = 150.0, 4000.0, 0.1
+_TUNING_EDGES = np.linspace(-0.5, 0.5, 101)
+
+
+def chroma_stft(sound: Sound, tuning: float | None = None) -> FloatArray:
+    """Return the chromagram of the magnitude spectrum.
+
+    Args:
+        sound: A clip, or its spectrum.
+        tuning: Deviation from A = 440 Hz in semitones; ``None`` estimates it with :func:`tuning_of`.
+
+    Returns:
+        float32, shape (12, n_frames), pitch classes C to B, scaled so that every frame's largest is 1 (a silent frame
+        is all zeros).
+
+    Raises:
+        FeatureError: When the clip holds no samples.
+    """
+    shared = spectrum_of(sound)
+    if tuning is None:
+        tuning = tuning_of(shared)
+    chroma = chroma_filterbank(shared.sample_rate, shared.n_fft, tuning) @ shared.magnitude
+    return normalised(chroma, chroma.max(axis=0))
+
+
+def normalised(columns: FloatArray, lengths: FloatArray) -> FloatArray:
+    """Return columns divided by their lengths; a column of no length is left as it is."""
+    divisor: FloatArray = np.where(lengths < np.finfo(np.float32).tiny, np.float32(1), lengths).astype(np.float32)
+    return columns / divisor
+
+
+def tuning_of(sound: Sound, bins_per_octave: int = N_CHROMA) -> float:
+    """Estimate by how much the sound's pitches deviate from A = 440 Hz.
+
+    Spectral peaks from 150 Hz to 4 kHz of at least a tenth of their frame's maximum are located by parabolic
+    interpolation (Smith, *Spectral Audio Signal Processing*); of the louder half, the commonest deviation, counted in
+    hundredths, is returned.
+
+    Returns:
+        In fractions of a bin, -0.5 up to 0.5; 0.0 where there is no peak.
+    """
+    pitches = _louder_peaks(spectrum_of(sound))
+    if not len(pitches):
+        return 0.0
+    bins = np.float32(bins_per_octave) * np.log2(pitches / np.float32(440 / 16))
+    deviation = bins - np.floor(bins)
+    deviation -= deviation >= 0.5
+    deviation.sort()
+    counts = np.diff(np.append(deviation.searchsorted(_TUNING_EDGES[:-1]), len(deviation)))
+    return float(_TUNING_EDGES[counts.argmax()])
+
+
+def _louder_peaks(shared: Spectrum) -> FloatArray:
+    """Return the frequencies in Hz of the louder half of the spectral peaks, shape (n_peaks,)."""
+    magnitude = np.ascontiguousarray(shared.magnitude.T)
+    n_bins = magnitude.shape[1]
+    bin_width = shared.sample_rate / shared.n_fft
+    first = max(1, int(np.ceil(_LOWEST_PEAK / bin_width)))
+    last = min(n_bins - 1, int(np.ceil(_HIGHEST_PEAK / bin_width)))
+    here = magnitude[:, first:last]
+    is_peak = here > magnitude[:, first - 1 : last - 1]
+    is_peak &= here >= magnitude[:, first + 1 : last + 1]
+    is_peak &= here > np.float32(_PEAK_THRESHOLD) * magnitude.max(axis=1, keepdims=True)
+    found = np.flatnonzero(is_peak)
+    if not len(found):
+        return np.empty(0, np.float32)
+    frame = found // (last - first)
+    number = found + (first - frame * (last - first))
+    position = frame * n_bins + number
+    flat = magnitude.reshape(-1)
+    before, at, after = flat.take(position - 1), flat.take(position), flat.take(position + 1)
+    slope = after - before
+    slope *= np.float32(0.5)
+    curvature = after + before - at - at
+    shift = -slope / np.where(np.abs(slope) < np.abs(curvature), curvature, np.float32(np.inf))
+    height = at + np.float32(0.5) * slope * shift
+    pitch = ((number + shift) * bin_width).astype(np.float32)
+    middle = len(height) // 2
+    ordered = np.partition(height, [max(middle - 1, 0), middle])
+    median = ordered[middle] if len(height) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    louder: FloatArray = pitch[height >= median]
+    return louder

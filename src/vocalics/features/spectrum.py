@@ -1,0 +1,134 @@
+"""One short-time Fourier transform per clip, shared by every feature that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.audio import Clip
+from vocalics.errors import FeatureError
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+
+N_FFT, HOP_LENGTH = 2048, 512
+_FRAMES = 36  # transformed at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The magnitudes of a clip's short-time Fourier transform.
+
+    Attributes:
+        magnitude: float32, shape (n_fft // 2 + 1, n_frames), at least 0; stored frame after frame.
+        sample_rate: Of the clip, in Hz.
+        n_fft: Length of the transform and its Hann window, in samples.
+        hop_length: In samples.
+    """
+
+    magnitude: FloatArray
+    sample_rate: int
+    n_fft: int
+    hop_length: int
+
+    @property
+    def frequencies(self) -> npt.NDArray[np.float64]:
+        """The centre of every bin, in Hz, shape (n_fft // 2 + 1,)."""
+        bins: npt.NDArray[np.float64] = np.arange(self.n_fft // 2 + 1) * (self.sample_rate / self.n_fft)
+        return bins
+
+
+Sound: TypeAlias = Clip | Spectrum
+"""What a spectral feature is computed of: a clip, or the spectrum it shares with others."""
+
+
+def spectrum(clip: Clip, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Spectrum:
+    """Return the magnitude spectrum of a clip.
+
+    Frame ``t`` is centred on sample ``t * hop_length``; beyond its ends the clip counts as silent. All is computed in
+    single precision: bins more than some 120 dB below their frame's loudest hold rounding noise.
+
+    Raises:
+        FeatureError: When the clip holds no samples.
+    """
+    frames = centred_frames(clip.samples, n_fft, hop_length)
+    magnitude = np.empty((len(frames), n_fft // 2 + 1), np.float32)
+    for first, block in _transformed(frames, n_fft):
+        np.abs(block, out=magnitude[first : first + len(block)])
+    return Spectrum(magnitude.T, clip.sample_rate, n_fft, hop_length)
+
+
+def spectrum_of(sound: Sound) -> Spectrum:
+    """Return a spectrum as it is, and that of a clip with the default settings."""
+    return sound if isinstance(sound, Spectrum) else spectrum(sound)
+
+
+def stft(samples: FloatArray, n_fft: int, hop_length: int) -> npt.NDArray[np.complex64]:
+    """Return the centred transform with a periodic Hann window, shape (n_frames, n_fft // 2 + 1).
+
+    It is computed in double precision: what is made of it (a separation, say) may well be used at low levels.
+    """
+    frames = centred_frames(samples, n_fft, hop_length)
+    out = np.empty((len(frames), n_fft // 2 + 1), np.complex64)
+    window = _hann(n_fft)
+    for first in range(0, len(frames), _FRAMES):
+        out[first : first + _FRAMES] = np.fft.rfft(frames[first : first + _FRAMES] * window)
+    return out
+
+
+def _transformed(frames: FloatArray, n_fft: int) -> Iterator[tuple[int, npt.NDArray[np.complex64]]]:
+    """Yield the windowed transforms of a few frames at a time, so that what is worked on stays in the cache."""
+    from scipy.fft import rfft  # NumPy's own transforms single precision eight times as slowly
+
+    window = hann(n_fft)
+    for first in range(0, len(frames), _FRAMES):
+        yield first, rfft(frames[first : first + _FRAMES] * window, overwrite_x=True)
+
+
+def centred_frames(samples: FloatArray, frame_length: int, hop_length: int) -> FloatArray:
+    """Return a view of overlapping frames centred on multiples of the hop, shape (n_frames, frame_length).
+
+    Args:
+        samples: Shape (n_samples,).
+        frame_length: In samples.
+        hop_length: In samples.
+
+    Raises:
+        FeatureError: When there are no samples.
+    """
+    return framed(centred(samples, frame_length), frame_length, hop_length)
+
+
+def framed(padded: FloatArray, frame_length: int, hop_length: int) -> FloatArray:
+    """Return a view of all overlapping frames that fit, shape (n_frames, frame_length)."""
+    n_frames = 1 + (len(padded) - frame_length) // hop_length
+    step = padded.strides[0]
+    shape, strides = (n_frames, frame_length), (step * hop_length, step)
+    return np.ndarray(shape, padded.dtype, padded, strides=strides)  # what sliding_window_view does, at once
+
+
+def centred(samples: npt.NDArray[np.float32 | np.bool_], frame_length: int) -> FloatArray:
+    """Return the samples with half a frame of silence on both sides."""
+    if not len(samples):
+        raise FeatureError("the clip holds no samples; expected sound of at least one sample")
+    half = frame_length // 2
+    padded = np.zeros(len(samples) + 2 * half, np.float32)
+    padded[half : half + len(samples)] = samples
+    return padded
+
+
+@lru_cache(maxsize=16)
+def hann(length: int) -> FloatArray:
+    """Return the periodic Hann window, shape (length,)."""
+    window = _hann(length).astype(np.float32)
+    window.flags.writeable = False
+    return window
+
+
+def _hann(length: int) -> npt.NDArray[np.float64]:
+    window: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    return window
