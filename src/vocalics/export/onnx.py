@@ -59,30 +59,45 @@ def from_torch(
             logits: torch.Tensor = self.module((features - self.offset) / self.factor)
             return torch.softmax(logits.float(), dim=1)
 
-    was_training = module.training
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    graph = Probabilities().to(device).eval()
+    written = trace(Probabilities(), torch.zeros(2, *shape), INPUT, OUTPUT, {INPUT: {0: "n"}, OUTPUT: {0: "n"}})
+    return _finished(onnx.load_from_string(written), shape)
+
+
+def trace(module: Any, example: Any, source: str, output: str, axes: dict[str, dict[int, str]]) -> bytes:
+    """Trace a torch module into a serialised ONNX graph, constants computed and batch norm folded.
+
+    Args:
+        module: Takes one tensor and gives one; left in the state it was in.
+        example: An input; what varies is named in ``axes``, everything else is fixed.
+        source: The input's name.
+        output: The output's name.
+        axes: By input or output, the positions and names of the axes whose length varies.
+    """
+    import torch
+
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
     try:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             # The exporter by torch.export needs a further package, writes opset 18 at least and differs between torch
             # 2.4 and 2.13; the tracing one is the same in all of them, but says that it is the older one. Lengths
-            # traced as constants are meant so: only the batch varies.
+            # traced as constants are meant so: only the named axes vary.
             warnings.simplefilter("ignore")
             target = Path(folder) / "net.onnx"
             torch.onnx.export(
-                graph,
-                (torch.zeros(2, *shape, device=device),),
+                module,
+                (example,),
                 target,
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+                input_names=[source],
+                output_names=[output],
+                dynamic_axes=axes,
             )
-            written = target.read_bytes()
+            return _folded(target.read_bytes())
     finally:
-        module.train(was_training)
-    return _finished(onnx.load_from_string(_folded(written)), shape)
+        for part, training in modes:
+            part.training = training
 
 
 def from_sklearn(

@@ -101,7 +101,7 @@ class LogMelCnn(nn.Module):
         self,
         n_classes: int = 8,
         n_mels: int = 64,
-        channels: Sequence[int] = (32, 64, 112, 128),
+        channels: Sequence[int] = (16, 64, 112, 128),
         n_hidden: int = 96,
         dropout: float = 0.3,
     ) -> None:

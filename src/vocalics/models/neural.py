@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +187,7 @@ class Course(Callback):
         self.averaged: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
-        self.n_batches = 0
+        self.n_batches, self.loss, self.started = 0, 0.0, 0.0
 
     @property
     def path(self) -> Path:
@@ -195,7 +196,7 @@ class Course(Callback):
 
     def on_epoch_begin(self, net: NeuralClassifier, **_: Any) -> None:
         torch.manual_seed(net.seed * 100_003 + len(self.records))
-        self.n_batches = 0
+        self.n_batches, self.loss, self.started = 0, 0.0, time.monotonic()
 
     def on_batch_begin(self, net: NeuralClassifier, batch: Any = None, training: bool = False, **_: Any) -> None:
         if training:
@@ -206,10 +207,11 @@ class Course(Callback):
             for group in net.optimizer_.param_groups:
                 group["lr"] = rate
 
-    def on_batch_end(self, net: NeuralClassifier, training: bool = False, **_: Any) -> None:
+    def on_batch_end(self, net: NeuralClassifier, training: bool = False, loss: Any = None, **_: Any) -> None:
         if not training:
             return
         self.n_batches += 1
+        self.loss += float(loss.detach())
         if self.average:
             state = net.module_.state_dict()
             if not self.averaged:
@@ -226,9 +228,9 @@ class Course(Callback):
     def on_epoch_end(self, net: NeuralClassifier, **_: Any) -> None:
         record: dict[str, Any] = {
             "epoch": len(self.records) + 1,
-            "train_loss": float(net.history[-1, "train_loss"]),
+            "train_loss": self.loss / max(1, self.n_batches),
             "rate": float(net.optimizer_.param_groups[0]["lr"]),
-            "seconds": round(float(net.history[-1, "dur"]), 1),
+            "seconds": round(time.monotonic() - self.started, 1),
             "batches": self.n_batches,
         }
         trained = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}

@@ -1,0 +1,205 @@
+"""Recipes: everything that decides a training run, as a TOML file that becomes a frozen value.
+
+An unknown key is an error with a suggestion, a value of the wrong type one that says what was expected. The bundled
+recipes stand in ``vocalics/recipes``; a path to a file of one's own works wherever a name does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from vocalics.augment import Step
+from vocalics.emotions import SCHEMES
+from vocalics.errors import RecipeError
+from vocalics.registry import lookup, suggestion
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the weights are found.
+
+    Attributes:
+        optimiser: "adam", "adamw", "sgd" or "rmsprop".
+        rate: Highest learning rate.
+        weight_decay: Decoupled for adamw.
+        momentum: Of sgd and rmsprop.
+        schedule: "constant", "cosine" or "plateau".
+        factor: What a plateau multiplies the rate by.
+        plateau_patience: Epochs that make a plateau.
+        n_epochs: Most epochs.
+        batch_size: Clips per step.
+        draws: Clips per epoch where clips are drawn by weight; 0 is as many as there are.
+        label_smoothing: Share of each target spread over all classes.
+        average: Decay per step of the average of weights that is validated and kept; 0 is none.
+        patience: Epochs without a better validation UAR after which training stops; 0 is never.
+        autocast: Compute in bfloat16.
+    """
+
+    optimiser: str = "adam"
+    rate: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    schedule: str = "constant"
+    factor: float = 0.4
+    plateau_patience: int = 2
+    n_epochs: int = 50
+    batch_size: int = 64
+    draws: int = 0
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    patience: int = 0
+    autocast: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    Attributes:
+        name: What the model will be called.
+        description: One line for the card.
+        model: A name of ``vocalics.models``.
+        scheme: The emotion scheme, see ``vocalics.emotions``.
+        corpora: Names of the corpora that it trains on.
+        features: A feature set's name; empty where the model's front end is part of it.
+        model_settings: Passed to the model.
+        shares: Share of the draws that each corpus gets (any scale); within a corpus, emotions are drawn equally often.
+            Empty: every clip once per epoch.
+        validation: Share of the training speakers of each corpus kept apart to choose the epoch.
+        n_copies: Augmented copies kept per training clip.
+        augment: Steps applied to the waveform of each copy.
+        batch: Settings of :class:`vocalics.models.logmel_batches.BatchAugmentation`.
+        fit: How the weights are found.
+        seed: Of split, weights, order and augmentation.
+        intended_use: For the card.
+        limits: For the card.
+    """
+
+    name: str
+    description: str
+    model: str
+    scheme: str = "eight"
+    corpora: tuple[str, ...] = ()
+    features: str = ""
+    model_settings: Mapping[str, Any] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    validation: float = 0.1
+    n_copies: int = 0
+    augment: tuple[Mapping[str, Any], ...] = ()
+    batch: Mapping[str, Any] = field(default_factory=dict)
+    fit: Fit = field(default_factory=Fit)
+    seed: int = 0
+    intended_use: str = ""
+    limits: str = ""
+
+    def __post_init__(self) -> None:
+        lookup(SCHEMES, self.scheme, "emotion scheme", RecipeError)
+        _one_of(self.fit.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
+        _one_of(self.fit.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
+        if not 0 <= self.validation < 1:
+            raise RecipeError(f"validation = {self.validation} is not a share from 0 to below 1")
+        if unknown := sorted(set(self.shares) - set(self.corpora)):
+            raise RecipeError(f"shares names {', '.join(unknown)}, which corpora does not list")
+        for step in self.augment:
+            Step.parse(step)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The waveform augmentation, parsed."""
+        return tuple(Step.parse(s) for s in self.augment)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return dataclasses.asdict(self)
+
+
+def recipes() -> dict[str, Path]:
+    """Return the bundled recipes' files by name."""
+    folder = Path(str(resources.files("vocalics"))) / "recipes"
+    return {p.stem: p for p in sorted(folder.glob("*.toml"))}
+
+
+def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a bundled recipe by name, or a TOML file.
+
+    Args:
+        name_or_path: "default", or a path that ends in .toml.
+        overrides: Dotted keys and values that replace the file's, e.g. ``{"fit.n_epochs": 2}``.
+
+    Raises:
+        RecipeError: For an unknown recipe, key or value.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = lookup(recipes(), name_or_path, "recipe", RecipeError)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such recipe; bundled are {', '.join(recipes())}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: is not TOML ({error})") from None
+    for key, value in (overrides or {}).items():
+        *parents, last = key.split(".")
+        inner = table
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    recipe: Recipe = parse(Recipe, table, str(path))
+    return recipe
+
+
+def parse(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
+    """Build a frozen dataclass from a table, strictly.
+
+    Raises:
+        RecipeError: For an unknown or missing key (with a suggestion) or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            raise RecipeError(f'{where}: unknown key "{key}"{suggestion(key, known) or "."} Known: {", ".join(known)}.')
+        values[key] = _value(hints[key], value, f"{where}: {key}")
+    for name, spec in known.items():
+        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise RecipeError(f'{where}: lacks the key "{name}"')
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{where} = {value!r} is not a table")
+        return parse(hint, value, where)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise RecipeError(f"{where} = {value!r} is not a list")
+        inner = typing.get_args(hint)[0]
+        return tuple(_value(inner, v, where) for v in value)
+    if origin in (types.UnionType, typing.Union):
+        hint = next(a for a in typing.get_args(hint) if a is not type(None))
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{where} = {value!r} is not a table")
+        return dict(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Any or type(value) is hint:
+        return value
+    raise RecipeError(f"{where} = {value!r} is a {type(value).__name__}; expected {hint.__name__}")
+
+
+def _one_of(value: str, known: tuple[str, ...], where: str) -> None:
+    if value not in known:
+        raise RecipeError(f'{where} = "{value}" is unknown{suggestion(value, known) or "."} Known: {", ".join(known)}.')
