@@ -186,7 +186,7 @@ def evaluate(
         speakers: One name per clip; empty where unknown.
         corpora: One name per clip.
         rng: Source of randomness for the intervals.
-        probabilities: Shape (n_clips, n_emotions); a row that holds NaN is "no speech".
+        probabilities: Shape (n_clips, n_emotions); a row of NaN or zeros is "no speech".
         model: The model's name.
         protocol: How the clips were kept from the training, in words.
         leak: What the model knew of these speakers beforehand.
@@ -203,7 +203,7 @@ def evaluate(
         raise VocalicsError(f"probabilities of shape {chances.shape}; expected ({len(t)}, {len(classes)})")
     heard: npt.NDArray[np.bool_] = np.ones(len(t), dtype=np.bool_)
     if chances is not None:
-        heard = np.asarray(np.isfinite(chances).all(axis=1), dtype=np.bool_)
+        heard = np.asarray(np.nan_to_num(chances).sum(axis=1) > 0, dtype=np.bool_) & np.isfinite(chances).all(axis=1)
     if prediction is not None:
         p = _indices(prediction, classes, "prediction")
     elif chances is not None:

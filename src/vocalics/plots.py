@@ -162,7 +162,8 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str = "Learni
             _, colour, line = next(s for s in styles if name.startswith(s[0]))
             alpha = 0.45 if name.endswith("accuracy") else 1.0
             steps = "steps-post" if name == "learning_rate" else "default"
-            axes.plot(epochs, values, color=colour, linestyle=line, alpha=alpha, drawstyle=steps, label=name.replace("_", " ").replace("uar", "UAR"),
+            axes.plot(epochs, values, color=colour, linestyle=line, alpha=alpha, drawstyle=steps,
+                      label=name.replace("_", " ").replace("uar", "UAR"),
                       marker="o" if len(epochs) < 2 else None)  # fmt: skip
             if name == "validation_uar" and best is not None:
                 axes.plot(epochs[best], values[best], "o", color=colour, markersize=6)
@@ -198,7 +199,7 @@ def timeline(
     Args:
         start: Beginning of each window in seconds, shape (n,), rising.
         end: End of each window in seconds, shape (n,). Where windows overlap, each is drawn up to the next one's start.
-        probabilities: Shape (n, n_emotions); a row of NaN is "no speech".
+        probabilities: Shape (n, n_emotions); a row of NaN or zeros is "no speech".
         emotions: The columns.
         title: The heading.
         caption: The recording and the model.
@@ -214,7 +215,7 @@ def timeline(
     until[:-1] = np.minimum(last[:-1], first[1:])
     figure = _figure(9.0, 4.0)
     axes = figure.add_subplot()
-    speech = np.isfinite(chances).all(axis=1)
+    speech = np.nan_to_num(chances).sum(axis=1) > 0
     floor = np.zeros(len(first))
     for emotion, column in zip(emotions, np.where(speech[:, None], chances, 0.0).T, strict=True):
         axes.bar(

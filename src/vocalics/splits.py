@@ -169,7 +169,7 @@ def hold_out(
         VocalicsError: When a spec is not as expected.
     """
     every = range(len(manifest))
-    tests = {spec: _tested(manifest, spec) for spec in specs}
+    tests = {spec: tested(manifest, spec) for spec in specs}
     if not tests:
         raise VocalicsError("no test set; expected speaker=NAME, corpus=NAME or folds=FILE#FOLD")
     _need_speakers(manifest, every, "hold-out")
@@ -302,7 +302,17 @@ def _read_folds(manifest: Manifest, file: Path) -> tuple[dict[str, list[int]], t
     return {fold: sorted(folds[fold]) for fold in ordered}, tuple(absent), column == "part"
 
 
-def _tested(manifest: Manifest, spec: str) -> Indices:
+def tested(manifest: Manifest, spec: str) -> Indices:
+    """Return the positions that a test set's spec names.
+
+    Args:
+        manifest: Where they are looked up.
+        spec: ``speaker=savee/KL``, ``corpus=emodb`` or ``folds=FILE#FOLD``, as in :func:`hold_out`.
+
+    Raises:
+        ManifestError: When there is no such speaker, corpus or fold.
+        VocalicsError: When the spec is not as expected.
+    """
     kind, _, value = spec.partition("=")
     if kind == "speaker" and value:
         known, of = manifest.speakers, [u.speaker for u in manifest]

@@ -1,0 +1,270 @@
+"""``vocalics evaluate``: what a model is worth on the clips of a manifest."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from vocalics.emotions import Scheme
+    from vocalics.evaluation import EvaluationReport
+    from vocalics.manifest import Manifest
+    from vocalics.modelfile import Card
+    from vocalics.recognizer import Recognizer
+
+SHOWN = 5
+"""How many names of a list are said before "and N more"."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(_evaluate)
+
+
+def _evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A bundled model's name or a model file.")],
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A .csv or .parquet of vocalics scan.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", help="Write report.md, report.json and two figures there."),
+    ] = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", help="Only these clips: speaker=NAME, corpus=NAME or folds=FILE#FOLD."),
+    ] = None,
+    protocol_note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="How these clips were kept from the training, for the report.")
+    ] = None,
+    scheme: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Judge in another emotion scheme, e.g. four.")
+    ] = None,
+    allow_seen_speakers: Annotated[
+        bool, typer.Option("--allow-seen-speakers", help="Go on though the model knows a speaker; the report says so.")
+    ] = False,
+) -> None:
+    """Measure a model on clips whose emotions are known.
+
+    Prints UAR and accuracy with 95 % intervals over speakers, and each emotion's figures. A file that cannot be judged
+    is one line on standard error; the others are judged all the same, and the exit code is then 1.
+    """
+    import numpy as np
+
+    from vocalics.evaluation import evaluate
+    from vocalics.manifest import Manifest
+    from vocalics.recognizer import load
+
+    if output is not None:
+        from vocalics import plots
+
+        plots.require()
+    recognizer = load(model)
+    card = recognizer.card
+    chosen = Manifest.read(manifest)
+    if hold_out is not None:
+        from vocalics.splits import tested
+
+        chosen = chosen.take(tested(chosen, hold_out))
+    classes = _scheme(card, scheme)
+    kept, notes = _in_classes(chosen, classes, str(manifest))
+    leak = _leak(card, kept, allow_seen_speakers)
+    if not card.training_speakers:
+        notes.append("The model's card lists no training speakers, so that leakage could not be checked.")
+    judged, probabilities, failures = _judged(recognizer, kept, classes)
+    notes += _notes(card, classes, failures)
+    report = evaluate(
+        [str(classes.emotion(u.emotion)) for u in judged],
+        None,
+        classes.emotions,
+        speakers=[u.speaker for u in judged],
+        corpora=[u.corpus for u in judged],
+        rng=np.random.default_rng(0),
+        probabilities=probabilities,
+        model=card.name,
+        protocol=protocol_note or (f"held out: {_short(hold_out)}" if hold_out else f"all clips of {manifest.name}"),
+        leak=leak,
+        notes=notes,
+    )
+    if output is not None:
+        _write(report, output)
+    _print(report, output)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _scheme(card: Card, name: str | None) -> Scheme:
+    """The scheme asked for, or else the one that has the model's classes, or else the model's classes as they are."""
+    from types import MappingProxyType
+
+    from vocalics.emotions import SCHEMES, Scheme, scheme
+    from vocalics.errors import VocalicsError
+
+    if name is None:
+        plain = Scheme(card.name, card.emotions, MappingProxyType({}))
+        fitting = (s for s in SCHEMES.values() if s.emotions == card.emotions)
+        return next(fitting, plain)
+    asked = scheme(name)
+    unknown = [e for e in asked.emotions if e not in card.emotions]
+    if unknown:
+        raise VocalicsError(
+            f'the model {card.name} does not know {", ".join(unknown)} of the scheme "{name}"; it knows '
+            f"{', '.join(card.emotions)}"
+        )
+    return asked
+
+
+def _in_classes(manifest: Manifest, classes: Scheme, name: str) -> tuple[Manifest, list[str]]:
+    """The clips whose emotion is among the classes, and a sentence on the others."""
+    from vocalics.errors import ManifestError
+
+    kept = manifest.where(lambda u: classes.emotion(u.emotion) is not None)
+    dropped = Counter(u.emotion for u in manifest if classes.emotion(u.emotion) is None)
+    merged = Counter(u.emotion for u in kept if classes.emotion(u.emotion) != u.emotion)
+    notes = []
+    if dropped:
+        counts = ", ".join(f"{n:,} {emotion}" for emotion, n in sorted(dropped.items()))
+        notes.append(f"{dropped.total():,} of {len(manifest):,} clips dropped, not among the classes: {counts}.")
+    for emotion, n in sorted(merged.items()):
+        notes.append(f"{n:,} clips of {emotion} count as {classes.emotion(emotion)}.")
+    if not len(kept):
+        raise ManifestError(
+            f"{name}: none of its {len(manifest)} clips has one of the classes {', '.join(classes.emotions)}; expected "
+            "clips of these emotions"
+        )
+    return kept, notes
+
+
+def _leak(card: Card, manifest: Manifest, allowed: bool) -> str:
+    """What the model knew of these speakers, in words.
+
+    Raises:
+        LeakageError: When it was trained on one of them, or its epoch was chosen by one, and that is not allowed.
+    """
+    from vocalics.errors import LeakageError
+
+    seen = sorted(set(manifest.speakers) & {*card.training_speakers, *card.validation_speakers})
+    if not seen:
+        return ""
+    said = f"{len(seen)} of {len(manifest.speakers)} speakers were heard in training ({_some(seen)})"
+    if not allowed:
+        raise LeakageError(
+            f"the model {card.name} leaks: {said}; evaluate on other speakers (--hold-out SPEC), or add "
+            "--allow-seen-speakers, and the report will say so"
+        )
+    return said
+
+
+def _judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tuple[Manifest, Any, list[str]]:
+    """The clips that could be judged, their probabilities in the classes (NaN: no speech), and the others' faults."""
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from vocalics.cli.main import complain
+    from vocalics.errors import AudioError
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    rows, done, failures = [], [], []
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        for i, utterance in enumerate(progress.track(manifest, description="evaluate", total=len(manifest))):
+            try:
+                prediction = recognizer.predict(utterance.path)
+            except AudioError as error:
+                complain(error)
+                failures.append(str(error))
+                continue
+            done.append(i)
+            row = dict.fromkeys(classes.emotions, 0.0)
+            for emotion, probability in prediction.probabilities.items():
+                target = classes.emotion(emotion)
+                if target is not None:
+                    row[target] += probability
+            values = np.array(list(row.values()))
+            silent = prediction.emotion is None or values.sum() <= 0
+            rows.append(np.full(len(values), np.nan) if silent else values / values.sum())
+    if not done:
+        raise AudioError(f"none of the {len(manifest)} clips could be judged; see the lines above")
+    return manifest.take(done), np.array(rows), failures
+
+
+def _notes(card: Card, classes: Scheme, failures: Sequence[str]) -> list[str]:
+    notes = []
+    outside = [e for e in card.emotions if classes.emotion(e) is None]
+    if outside:
+        notes.append(
+            f"The model also knows {', '.join(outside)}; their probability was left out and the rest scaled to 1."
+        )
+    if failures:
+        notes.append(f"{len(failures):,} clips could not be judged and are not counted: {_some(failures)}.")
+    return notes
+
+
+def _write(report: EvaluationReport, folder: Path) -> None:
+    from vocalics import plots
+    from vocalics.errors import VocalicsError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        plots.save(plots.confusion_matrix(report), folder / "confusion.png")
+        if report.bins is not None:
+            plots.save(plots.reliability(report), folder / "reliability.png")
+        _replace(folder / "report.json", json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
+        _replace(folder / "report.md", report.to_markdown())
+    except OSError as error:
+        raise VocalicsError(
+            f"{error.filename or folder}: cannot be written ({error.strerror}); choose another folder"
+        ) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _print(report: EvaluationReport, folder: Path | None) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(report.title)}[/bold]")
+    for line in report.caption.splitlines():
+        console.print(escape(line))
+    console.print(
+        f"accuracy {escape(str(report.accuracy))} · always {report.majority}: UAR {100 * report.majority_uar:.1f} %, "
+        f"accuracy {100 * report.majority_accuracy:.1f} %"
+    )
+    if report.calibration_error is not None:
+        console.print(f"calibration error {100 * report.calibration_error:.1f} % · no speech {report.n_no_speech:,}")
+    table = Table("emotion")
+    for column in ("precision %", "recall %", "F1 %", "clips", "predicted %"):
+        table.add_column(column, justify="right")
+    for score in report.by_emotion:
+        figures = (score.precision, score.recall, score.f1)
+        shown = ("–" if value != value else f"{100 * value:.1f}" for value in figures)
+        table.add_row(score.emotion, *shown, f"{score.support:,}", f"{100 * score.share:.1f}")
+    console.print(table)
+    if report.collapsed:
+        top = report.largest_share
+        console.print(f"[bold]Collapsed:[/bold] {top.emotion} takes {100 * top.share:.1f} % of the predictions.")
+    for note in report.notes:
+        console.print(escape(note))
+    if folder is not None:
+        console.print(f"written to {escape(str(folder))}", soft_wrap=True)
+
+
+def _short(spec: str) -> str:
+    """A test set without the folder of its protocol's file."""
+    kind, _, value = spec.partition("=")
+    return f"fold {value.rpartition('#')[2]} of {Path(value.rpartition('#')[0]).name}" if kind == "folds" else spec
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
