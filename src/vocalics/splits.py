@@ -173,8 +173,8 @@ def hold_out(
     if not tests:
         raise VocalicsError("no test set; expected speaker=NAME, corpus=NAME or folds=FILE#FOLD")
     _need_speakers(manifest, every, "hold-out")
-    tested = [manifest[i] for indices in tests.values() for i in indices]
-    speakers, digests, origins = {_speaker(u) for u in tested}, {_digest(u) for u in tested}, set(map(_origin, tested))
+    unheard = [manifest[i] for indices in tests.values() for i in indices]
+    speakers, digests, origins = {_speaker(u) for u in unheard}, {_digest(u) for u in unheard}, set(map(_origin, unheard))
     rest = [
         i
         for i, u in enumerate(manifest)
