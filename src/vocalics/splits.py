@@ -173,8 +173,8 @@ def hold_out(
     if not tests:
         raise VocalicsError("no test set; expected speaker=NAME, corpus=NAME or folds=FILE#FOLD")
     _need_speakers(manifest, every, "hold-out")
-    unheard = [manifest[i] for indices in tests.values() for i in indices]
-    speakers, digests, origins = {_speaker(u) for u in unheard}, {_digest(u) for u in unheard}, set(map(_origin, unheard))
+    apart = [manifest[i] for indices in tests.values() for i in indices]
+    speakers, digests, origins = {_speaker(u) for u in apart}, {_digest(u) for u in apart}, set(map(_origin, apart))
     rest = [
         i
         for i, u in enumerate(manifest)
