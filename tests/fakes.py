@@ -130,3 +130,7 @@ def waveform_model(path: Path | None = None, **changes: Any) -> bytes:
     if path is not None:
         path.write_bytes(data)
     return data
+
+
+SERIALISED = waveform_graph()
+"""A serialised graph without a card, made while onnx is importable."""
