@@ -76,7 +76,7 @@ def _downsampled(samples: FloatArray, factor: int) -> FloatArray:
     resampled = np.asarray(soxr.resample(samples, factor, 1), np.float32)
     n_samples = -(-len(samples) // factor)
     resampled = np.pad(resampled, (0, max(0, n_samples - len(resampled))))[:n_samples]
-    return (resampled / np.sqrt(1 / factor)).astype(np.float32)
+    return np.asarray(resampled / np.sqrt(1 / factor), np.float32)
 
 
 @lru_cache(maxsize=128)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
+from functools import cache, lru_cache, partial
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,7 @@ class Spectrum:
     @property
     def frequencies(self) -> npt.NDArray[np.float64]:
         """The centre of every bin, in Hz, shape (n_fft // 2 + 1,)."""
-        bins: npt.NDArray[np.float64] = np.arange(self.n_fft // 2 + 1) * (self.sample_rate / self.n_fft)
-        return bins
+        return np.arange(self.n_fft // 2 + 1, dtype=np.float64) * (self.sample_rate / self.n_fft)
 
 
 Sound: TypeAlias = Clip | Spectrum
@@ -82,11 +81,20 @@ def stft(samples: FloatArray, n_fft: int, hop_length: int) -> npt.NDArray[np.com
 
 def _transformed(frames: FloatArray, n_fft: int) -> Iterator[tuple[int, npt.NDArray[np.complex64]]]:
     """Yield the windowed transforms of a few frames at a time, so that what is worked on stays in the cache."""
-    from scipy.fft import rfft  # NumPy's own transforms single precision eight times as slowly
-
+    rfft = _real_transform()
     window = hann(n_fft)
     for first in range(0, len(frames), _FRAMES):
-        yield first, rfft(frames[first : first + _FRAMES] * window, overwrite_x=True)
+        yield first, rfft(frames[first : first + _FRAMES] * window)
+
+
+@cache
+def _real_transform() -> Callable[[FloatArray], npt.NDArray[np.complex64]]:
+    """Return SciPy's transform in single precision; without SciPy, NumPy's in double, which takes longer."""
+    try:
+        from scipy.fft import rfft
+    except ImportError:
+        return lambda frames: np.fft.rfft(frames.astype(np.float64)).astype(np.complex64)
+    return cast(Callable[[FloatArray], npt.NDArray[np.complex64]], partial(rfft, overwrite_x=True))
 
 
 def centred_frames(samples: FloatArray, frame_length: int, hop_length: int) -> FloatArray:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics.audio import Clip
+from vocalics.errors import MissingExtraError
 from vocalics.features.chroma import N_CHROMA, normalised
 from vocalics.features.constant_q import chroma_cqt
 from vocalics.features.spectrum import HOP_LENGTH, N_FFT, FloatArray, hann, stft
@@ -25,6 +26,7 @@ def tonnetz(clip: Clip) -> FloatArray:
 
     Raises:
         FeatureError: When the clip holds no samples, or its rate is too low for seven octaves from C1 (8.6 kHz).
+        MissingExtraError: When SciPy is not installed.
     """
     chroma = chroma_cqt(harmonic(clip))
     weights = normalised(chroma, chroma.sum(axis=0))
@@ -57,7 +59,10 @@ def harmonic(clip: Clip) -> Clip:
 
 def _running_median(rows: FloatArray) -> FloatArray:
     """Return the median of 31 neighbours along every row, rows going on as if mirrored at their ends."""
-    from scipy.ndimage import median_filter
+    try:
+        from scipy.ndimage import median_filter
+    except ImportError:
+        raise MissingExtraError("the harmonic part of a clip", "features") from None
 
     half, n = _KERNEL // 2, rows.shape[1]
     mirrored = np.pad(rows, ((0, 0), (half, half)), mode="symmetric")
@@ -67,12 +72,12 @@ def _running_median(rows: FloatArray) -> FloatArray:
 
 def _inverse(transform: npt.NDArray[np.complex64], n_samples: int) -> FloatArray:
     """Return the samples of a centred transform (n_frames, n_bins) with Hann windows."""
-    window = hann(N_FFT)
+    window = hann(N_FFT).astype(np.float64)
     n_hops = N_FFT // HOP_LENGTH
     frames = np.fft.irfft(transform, N_FFT) * window
     total = np.zeros((len(frames) + n_hops - 1, HOP_LENGTH), np.float32)
     weight = np.zeros_like(total)
-    for hop in range(n_hops):
+    for hop in reversed(range(n_hops)):
         part = slice(hop * HOP_LENGTH, (hop + 1) * HOP_LENGTH)
         total[hop : hop + len(frames)] += frames[:, part]
         weight[hop : hop + len(frames)] += window[part] ** 2

@@ -1,0 +1,195 @@
+"""Features of whole manifests: on all cores, cached by content and settings, in bounded memory, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from vocalics.audio import read
+from vocalics.errors import FeatureError, VocalicsError
+from vocalics.features.feature_set import FeatureSet, feature_set
+from vocalics.features.spectrum import FloatArray
+from vocalics.manifest import Manifest, Utterance
+
+_AHEAD = 8  # utterances under way per worker: what bounds the memory
+_CHUNK = 1 << 20  # bytes hashed at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """What became of one utterance.
+
+    Attributes:
+        utterance: The manifest's row.
+        values: Its features, of the set's shape; ``None`` where it failed.
+        error: The reason where it failed, in one line; else empty.
+        cached: Whether the features came from the cache.
+    """
+
+    utterance: Utterance
+    values: FloatArray | None
+    error: str = ""
+    cached: bool = False
+
+
+def content_digest(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """A folder of features, one file per clip content and feature set.
+
+    A file appears whole or not at all, so any number of processes may share the folder, and a killed run leaves
+    nothing to repair.
+
+    Attributes:
+        folder: Made when something is first put in.
+    """
+
+    folder: Path
+
+    def path(self, digest: str, features: FeatureSet) -> Path:
+        """Return where the features of a content (SHA-256) are kept."""
+        settings = hashlib.sha256(features.settings.encode()).hexdigest()[:12]
+        return self.folder / f"{features.name}-{settings}" / digest[:2] / f"{digest}.npy"
+
+    def get(self, digest: str, features: FeatureSet) -> FloatArray | None:
+        """Return the features kept for a content, or ``None``; a damaged file counts as none."""
+        try:
+            values = np.load(self.path(digest, features), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        fits = len(values.shape) == len(features.shape) and all(
+            wanted in (None, n) for n, wanted in zip(values.shape, features.shape, strict=True)
+        )
+        return np.asarray(values, np.float32) if fits else None
+
+    def put(self, digest: str, features: FeatureSet, values: FloatArray) -> None:
+        """Keep the features of a content."""
+        target = self.path(digest, features)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, values, allow_pickle=False)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def extract_utterance(utterance: Utterance, features: FeatureSet, cache: FeatureCache | None = None) -> Extracted:
+    """Return the features of one utterance, from the cache where it has them; a fault is reported, not raised."""
+    try:
+        digest = ""
+        if cache is not None:
+            digest = utterance.digest or content_digest(utterance.path)
+            if (kept := cache.get(digest, features)) is not None:
+                return Extracted(utterance, kept, cached=True)
+        values = features.extract(read(utterance.path))
+        if cache is not None:
+            cache.put(digest, features, values)
+        return Extracted(utterance, values)
+    except VocalicsError as error:
+        text = str(error)
+        return Extracted(utterance, None, text if utterance.path in text else f"{utterance.path}: {text}")
+    except OSError as error:
+        return Extracted(utterance, None, f"{error.filename or utterance.path}: {error.strerror or error}")
+
+
+def extract_manifest(
+    manifest: Manifest,
+    features: FeatureSet,
+    cache_dir: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Extracted]:
+    """Yield the features of every utterance in the manifest's order.
+
+    Only a few utterances per worker are held at a time. With a cache, a run that was killed goes on where it was.
+
+    Args:
+        manifest: Whose utterances.
+        features: One of ``FEATURE_SETS``.
+        cache_dir: Folder of the cache; ``None`` for none.
+        workers: Number of processes; ``None`` for as many as this process may use, 1 for none besides this one.
+        progress: Called with (done, total) after every utterance.
+
+    Yields:
+        One :class:`Extracted` per utterance; a bad file is reported in its ``error`` and the others go on.
+    """
+    cache = None if cache_dir is None else FeatureCache(Path(cache_dir))
+    workers = min(workers or available_cores(), max(1, len(manifest)))
+    results = (
+        (extract_utterance(utterance, features, cache) for utterance in manifest)
+        if workers == 1
+        else _in_processes(manifest, features, cache, workers)
+    )
+    for done, extracted in enumerate(results, start=1):
+        if progress is not None:
+            progress(done, len(manifest))
+        yield extracted
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_processes(
+    manifest: Manifest, features: FeatureSet, cache: FeatureCache | None, workers: int
+) -> Iterator[Extracted]:
+    under_way: deque[Future[Extracted]] = deque()
+    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            for utterance in manifest:
+                under_way.append(pool.submit(_extract_named, utterance, features.name, cache))
+                if len(under_way) >= _AHEAD * workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        except BrokenProcessPool:
+            raise FeatureError(
+                f"{features.name}: a worker process was killed, perhaps for want of memory; start again with fewer "
+                "workers (what the cache holds is kept)"
+            ) from None
+        finally:
+            for future in under_way:
+                future.cancel()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let the processes started meanwhile keep their matrix products on one core each."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _extract_named(utterance: Utterance, name: str, cache: FeatureCache | None) -> Extracted:
+    return extract_utterance(utterance, feature_set(name), cache)

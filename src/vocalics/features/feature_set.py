@@ -1,0 +1,229 @@
+"""Named sets of features: ordered, sized, with a name for every column.
+
+A set takes a clip of any sample rate, cuts and resamples it as the published system did, and returns a vector or a
+matrix (feature axis before time axis).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vocalics.audio import Clip, excerpt, resample
+from vocalics.errors import FeatureError
+from vocalics.features.chroma import chroma_stft
+from vocalics.features.logmel import LogMel
+from vocalics.features.prosody import energy_db, pitch, rms, zero_crossing_rate
+from vocalics.features.spectral import (
+    cepstrum,
+    delta,
+    log_mel,
+    mel_spectrogram,
+    mfcc,
+    power_to_db,
+    spectral_contrast,
+)
+from vocalics.features.spectrum import FloatArray, spectrum
+from vocalics.features.tonnetz import tonnetz
+from vocalics.registry import lookup
+
+PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp", "b")
+TONNETZ_AXES = ("fifth_x", "fifth_y", "minor_x", "minor_y", "major_x", "major_y")
+_EARLIEST_REMAINDER = 2048  # samples; with less of a clip left after the offset, it is taken from its start
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """A named, ordered, sized set of features.
+
+    Attributes:
+        name: In recipes, model cards and on the command line.
+        columns: The features' names, in order; of a frame-wise set, of the first axis.
+        sample_rate: To which clips are resampled, in Hz.
+        shape: (n_features,), or (n_features, n_frames) with ``None`` where the number of frames follows the clip.
+        compute: From a clip that is cut and resampled to values of that shape.
+        offset: Where the clip is cut, in seconds from its start.
+        duration: How much is taken from there, in seconds; ``None`` for all.
+        version: Raised when the numbers change, so that no cache serves old ones.
+        summary: One line on what it is and who published it.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    sample_rate: int
+    shape: tuple[int | None, ...]
+    compute: Callable[[Clip], FloatArray] = field(repr=False, compare=False)
+    offset: float = 0.0
+    duration: float | None = None
+    version: int = 1
+    summary: str = ""
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether a clip gives one vector, rather than a matrix of frames."""
+        return len(self.shape) == 1
+
+    @property
+    def settings(self) -> str:
+        """All that decides the numbers, in one line: what a cache is keyed by."""
+        return (
+            f"{self.name} v{self.version} {self.sample_rate} Hz {self.offset:g}+{self.duration} s "
+            f"{self.shape} {','.join(self.columns)}"
+        )
+
+    def extract(self, clip: Clip) -> FloatArray:
+        """Return the features of a clip.
+
+        The excerpt is cut before resampling. A clip that ends less than 2048 samples after ``offset`` is taken from
+        its start instead.
+
+        Args:
+            clip: At any sample rate.
+
+        Returns:
+            float32, of ``shape``, finite.
+
+        Raises:
+            FeatureError: When the clip holds no samples, or a value comes out not finite.
+        """
+        if not len(clip.samples):
+            raise FeatureError(f"{self.name}: the clip holds no samples; expected sound of at least one sample")
+        values = self.compute(resample(self._cut(clip), self.sample_rate))
+        if not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
+            raise FeatureError(f"{self.name}: {self.columns[row]} is not finite; check the clip for absurd levels")
+        return values
+
+    def _cut(self, clip: Clip) -> Clip:
+        start = self.offset
+        if len(clip.samples) - start * clip.sample_rate < _EARLIEST_REMAINDER:
+            start = 0.0
+        if start == 0 and self.duration is None:
+            return clip
+        return excerpt(clip, start, None if self.duration is None else start + self.duration)
+
+
+def _numbered(name: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{name}_{i}" for i in range(count))
+
+
+_CHROMA = tuple(f"chroma_{name}" for name in PITCH_CLASSES)
+_MEL = _numbered("mel", 128)
+
+
+def _zcr_chroma_mfcc_rms_mel(clip: Clip) -> FloatArray:
+    shared = spectrum(clip)
+    mel = mel_spectrogram(shared)
+    parts = (
+        zero_crossing_rate(clip).mean(keepdims=True),
+        chroma_stft(shared).mean(axis=1),
+        cepstrum(power_to_db(mel).mean(axis=1, keepdims=True), 20)[:, 0],  # the cosine transform of a mean is the mean
+        rms(clip).mean(keepdims=True),
+        mel.mean(axis=1),
+    )
+    return np.concatenate(parts)
+
+
+def _mfcc_chroma_mel(clip: Clip, n_mfcc: int = 128) -> FloatArray:
+    shared = spectrum(clip)
+    mel = mel_spectrogram(shared)
+    coefficients = cepstrum(power_to_db(mel).mean(axis=1, keepdims=True), n_mfcc)[:, 0]
+    return np.concatenate([coefficients, chroma_stft(shared).mean(axis=1), mel.mean(axis=1)])
+
+
+def _mfcc_chroma_mel_contrast_tonnetz(clip: Clip) -> FloatArray:
+    contrast = spectral_contrast(clip).mean(axis=1)
+    return np.concatenate([_mfcc_chroma_mel(clip, 40), contrast, tonnetz(clip).mean(axis=1)])
+
+
+def _mfcc_frames(clip: Clip) -> FloatArray:
+    wanted = round(2.5 * clip.sample_rate)
+    samples = clip.samples[:wanted]
+    return mfcc(Clip(np.pad(samples, (0, wanted - len(samples))), clip.sample_rate), 25)
+
+
+def _mfcc_pitch_energy_frames(clip: Clip) -> FloatArray:
+    frame, hop, search = 400, 160, 1024  # 25 ms and 10 ms at 16 kHz; pitch needs two of its longest periods
+    shared = spectrum(clip, frame, hop)
+    coefficients = cepstrum(log_mel(shared, 40), 13)
+    track = pitch(clip, frame_length=search, hop_length=hop)
+    f0 = np.where(track.voiced, track.f0, np.float32(0))
+    level = energy_db(clip, frame, hop)
+    return np.concatenate([coefficients, delta(coefficients), [f0, track.voicing, level]], dtype=np.float32)
+
+
+FEATURE_SETS: dict[str, FeatureSet] = {
+    s.name: s
+    for s in (
+        FeatureSet(
+            "zcr_chroma_mfcc_rms_mel",
+            ("zcr", *_CHROMA, *_numbered("mfcc", 20), "rms", *_MEL),
+            22_050,
+            (162,),
+            _zcr_chroma_mfcc_rms_mel,
+            offset=0.6,
+            duration=2.5,
+            summary="means over 2.5 s from 0.6 s on: the 162 numbers of the widespread RAVDESS notebooks",
+        ),
+        FeatureSet(
+            "mfcc_chroma_mel",
+            (*_numbered("mfcc", 128), *_CHROMA, *_MEL),
+            22_050,
+            (268,),
+            _mfcc_chroma_mel,
+            summary="means over the whole clip: 128 MFCC, 12 chroma, 128 mel",
+        ),
+        FeatureSet(
+            "mfcc_chroma_mel_contrast_tonnetz",
+            (
+                *_numbered("mfcc", 40),
+                *_CHROMA,
+                *_MEL,
+                *_numbered("contrast", 7),
+                *(f"tonnetz_{axis}" for axis in TONNETZ_AXES),
+            ),
+            22_050,
+            (193,),
+            _mfcc_chroma_mel_contrast_tonnetz,
+            summary="means over the whole clip: 40 MFCC, 12 chroma, 128 mel, 7 contrast, tonnetz of its harmonic part",
+        ),
+        FeatureSet(
+            "mfcc_frames",
+            _numbered("mfcc", 25),
+            44_100,
+            (25, 216),
+            _mfcc_frames,
+            offset=0.5,
+            duration=2.5,
+            summary="25 MFCC in 216 frames of 2.5 s from 0.5 s on, zero-padded: the input of the 2-D networks",
+        ),
+        FeatureSet(
+            "mfcc_pitch_energy_frames",
+            (*_numbered("mfcc", 13), *_numbered("delta_mfcc", 13), "f0", "voicing", "energy_db"),
+            16_000,
+            (29, None),
+            _mfcc_pitch_energy_frames,
+            summary="25 ms frames every 10 ms: 13 MFCC of 40 bands, deltas, f0 (0 unvoiced), voicing, level in dB",
+        ),
+        FeatureSet(
+            "logmel",
+            _numbered("log_mel", LogMel().n_mels),
+            LogMel().sample_rate,
+            (LogMel().n_mels, None),
+            LogMel(),
+            summary="64 log-mel bands of 25 ms frames every 10 ms: the front end of the default net",
+        ),
+    )
+}
+"""Every feature set by name."""
+
+
+def feature_set(name: str) -> FeatureSet:
+    """Return a feature set by name, with a suggestion where there is none.
+
+    >>> len(feature_set("zcr_chroma_mfcc_rms_mel").columns)
+    162
+    """
+    return lookup(FEATURE_SETS, name, "feature set", FeatureError)
