@@ -136,18 +136,18 @@ def splits(manifest: Manifest, protocol: str, rng: np.random.Generator, validati
     name, _, file = protocol.partition("=")
     if name in ("folds", "folds-leaky") and file:
         return _folds(manifest, protocol, Path(file), rng, validation)
-    known = {
+    made = {
         "random": _random,
         "speaker": _by_speaker,
         "leave-one-speaker-out": _leave_one_speaker_out,
         "leave-one-corpus-out": _leave_one_corpus_out,
-        "folds=FILE": None,
-        "folds-leaky=FILE": None,
     }
-    make = lookup(known, protocol, "protocol")
-    if make is None:
-        raise VocalicsError(f'protocol "{protocol}": FILE stands for the path of a CSV; write folds=my_folds.csv')
-    return make(manifest, rng, validation)
+    if protocol not in made:
+        known = (*made, "folds=FILE", "folds-leaky=FILE")
+        raise VocalicsError(
+            f'unknown protocol "{protocol}"{suggestion(protocol, known) or "."} Known: {", ".join(known)}'
+        )
+    return made[protocol](manifest, rng, validation)
 
 
 def hold_out(
@@ -186,6 +186,27 @@ def hold_out(
         )
     train, chosen = _validation_speakers(manifest, rest, rng, validation)
     return train, chosen, {s: Split("hold-out", train, chosen, t, manifest, s).test for s, t in tests.items()}
+
+
+def train_validation(
+    manifest: Manifest, rng: np.random.Generator, validation: float = 0.1
+) -> tuple[Indices, Indices]:
+    """Return training and validation for a model that is to know everything: no test set is kept apart.
+
+    Validation speakers are drawn as in :func:`splits`; of clips whose speakers are not known, clips are drawn.
+
+    Args:
+        manifest: What to split.
+        rng: Draws the validation part.
+        validation: Share of the speakers (or clips) of each corpus; 0 is none.
+    """
+    known = [i for i, u in enumerate(manifest) if u.speaker]
+    unknown = [i for i, u in enumerate(manifest) if not u.speaker]
+    train, chosen = _validation_speakers(manifest, known, rng, validation) if known else ((), ())
+    n_drawn = round(validation * len(unknown))
+    drawn = {unknown[int(k)] for k in rng.choice(len(unknown), n_drawn, replace=False)} if n_drawn else set()
+    rest = tuple(i for i in unknown if i not in drawn)
+    return tuple(sorted((*train, *rest))), tuple(sorted((*chosen, *drawn)))
 
 
 def _random(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:

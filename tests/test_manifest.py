@@ -1,0 +1,117 @@
+"""Manifests: what is written is read again, and what cannot be trusted is refused with its line."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.errors import ManifestError
+from vocalics.manifest import COLUMNS, Manifest, Utterance
+
+HEAD = "path,corpus,speaker,label,emotion"
+TEXT = st.text(st.characters(exclude_categories=("C", "Z")), max_size=12)
+
+
+def example(folder: Path) -> Manifest:
+    return Manifest(
+        (
+            Utterance(
+                str(folder / "a" / "ü,1.wav"),
+                "crema_d",
+                "crema_d/1001",
+                "ANG",
+                "angry",
+                sex="male",
+                age=51,
+                language="en",
+                statement="DFA",
+                intensity="high",
+                duration=2.25,
+                sample_rate=16_000,
+                digest="00ff",
+                ratings=MappingProxyType({"angry": 6, "sad": 1}),
+            ),
+            Utterance("/elsewhere/03a01La.wav", "emodb", "", "L", "boredom", parent=str(folder / "a" / "ü,1.wav")),
+        )
+    )
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_what_is_written_is_read_again(tmp_path: Path, ending: str) -> None:
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow")
+    manifest = example(tmp_path)
+    manifest.write(tmp_path / f"m{ending}")
+    assert Manifest.read(tmp_path / f"m{ending}") == manifest
+    assert manifest[0] != manifest[1]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(EMOTIONS + OTHER_EMOTIONS)), min_size=1, max_size=5))
+def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("m").resolve()
+    manifest = Manifest(tuple(Utterance(str(folder / "x.wav"), c, s, label, e) for c, s, label, e in rows))
+    manifest.write(folder / "m.csv")
+    assert Manifest.read(folder / "m.csv") == manifest
+
+
+def test_clips_below_the_file_are_relative_and_the_folder_can_move(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    example(tmp_path / "old").write(tmp_path / "old" / "m.csv")
+    with (tmp_path / "old" / "m.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [r["path"] for r in rows] == ["a/ü,1.wav", "/elsewhere/03a01La.wav"] and rows[1]["parent"] == "a/ü,1.wav"
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert Manifest.read(tmp_path / "new" / "m.csv")[0].path == str(tmp_path / "new" / "a" / "ü,1.wav")
+
+
+def test_it_is_an_immutable_sequence(tmp_path: Path) -> None:
+    manifest = example(tmp_path)
+    assert len(manifest) == 2 and [u.emotion for u in manifest] == ["angry", "boredom"]
+    assert manifest.corpora == ("crema_d", "emodb") and manifest.speakers == ("crema_d/1001",)
+    assert (manifest + manifest).emotions == ("angry", "boredom")
+    assert manifest.where(lambda u: u.corpus == "emodb") == manifest.take([1]) != manifest
+    assert manifest.take([1, 0])[0] is manifest[1]
+    assert manifest[0].name == "ü,1"
+    with pytest.raises(AttributeError):
+        manifest.utterances = ()  # type: ignore[misc]
+
+
+def test_a_file_with_a_byte_order_mark_and_only_the_required_columns(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"{HEAD}\nx.wav,a,a/1,W,angry\n", encoding="utf-8-sig")
+    (utterance,) = Manifest.read(tmp_path / "m.csv")
+    assert (utterance.age, utterance.duration, dict(utterance.ratings)) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{HEAD}\nx.wav,a,a/1,W,angry\nx.wav,a,a/1,W,angri\n", r'm\.csv:3: .*"angri" is not an emotion; did you mean'),
+        (f"{HEAD},age\nx.wav,a,a/1,W,angry,old\n", r'm\.csv:2: age "old" is not a number'),
+        (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,many\n", r'm\.csv:2: ratings "many" are not JSON'),
+        (f"{HEAD}\n,a,a/1,W,angry\n", r"m\.csv:2: the path is empty"),
+        ("path,emotion\nx.wav,angry\n", r"lacks the column\(s\) corpus, speaker, label"),
+        (f"{HEAD}\n", "holds no utterance"),
+    ],
+)
+def test_a_bad_manifest_names_its_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(ManifestError, match=message):
+        Manifest.read(tmp_path / "m.csv")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no such manifest; make one with: vocalics scan"):
+        Manifest.read(tmp_path / "m.csv")
+    (tmp_path / "m.txt").write_text("x")
+    with pytest.raises(ManifestError, match=r"expected a \.csv or \.parquet"):
+        Manifest.read(tmp_path / "m.txt")
+    with pytest.raises(ManifestError, match="cannot write a manifest with this ending"):
+        example(tmp_path).write(tmp_path / "m.txt")

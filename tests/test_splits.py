@@ -1,0 +1,326 @@
+"""Splits: nothing leaks unless the protocol's name says so."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vocalics.corpora import scan
+from vocalics.errors import LeakageError, ManifestError, VocalicsError
+from vocalics.manifest import Manifest, Utterance
+from vocalics.splits import Split, hold_out, leaks, splits
+
+CLEAN = ("speaker", "leave-one-speaker-out", "leave-one-corpus-out")
+
+
+def utterance(corpus: str, speaker: str, n: int, emotion: str = "happy") -> Utterance:
+    name = f"{corpus}-{speaker or 'unknown'}-{n}"
+    sex = "female" if speaker > "s05" else "male"
+    return Utterance(
+        f"/a/{name}.wav", corpus, f"{corpus}/{speaker}" if speaker else "", emotion, emotion, sex=sex, digest=name
+    )
+
+
+def made(**n_speakers: int) -> Manifest:
+    return Manifest(
+        tuple(
+            utterance(corpus, f"s{s:02d}", n, emotion)
+            for corpus, count in n_speakers.items()
+            for s in range(count)
+            for n, emotion in enumerate(("happy", "sad", "angry", "sad"))
+        )
+    )
+
+
+def speakers(manifest: Manifest, indices: tuple[int, ...]) -> set[str]:
+    return {manifest[i].speaker for i in indices}
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def shared() -> Path:
+    folder = Path(os.environ.get("VOCALICS_DATA", "../shared"))
+    if not (folder / "corpora").is_dir():
+        pytest.skip(f"no corpora at {folder}; set VOCALICS_DATA")
+    return folder
+
+
+# --- what a split refuses ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parts", [((0,), (), (1,)), ((0,), (1,), (4,)), ((4,), (0,), (1,))])
+def test_a_speaker_on_two_sides_cannot_be_built(parts: tuple[tuple[int, ...], ...]) -> None:
+    manifest = made(a=2)
+    with pytest.raises(LeakageError, match=r"share the speaker\(s\) a/s00"):
+        Split("speaker", *parts, manifest)
+    assert Split("random", *parts, manifest).title == "random (leaks speakers)"
+    assert Split("speaker", (0, 1), (), (4, 5), manifest).title == "speaker"
+
+
+def test_a_copy_of_a_clip_on_two_sides_cannot_be_built() -> None:
+    manifest = made(a=2)
+    copy = replace(manifest[4], digest=manifest[0].digest)
+    with pytest.raises(LeakageError, match=r"copies of one clip: /a/a-s00-0\.wav, /a/a-s01-0\.wav"):
+        Split("speaker", (0,), (), (1,), Manifest((manifest[0], copy)))
+    changed = replace(manifest[4], parent=manifest[0].path)
+    with pytest.raises(LeakageError, match="copies of one clip"):
+        Split("speaker", (0,), (), (1,), Manifest((manifest[0], changed)))
+    unknown = [replace(manifest[i], digest="") for i in (0, 4)]
+    assert Split("speaker", (0,), (), (1,), Manifest(tuple(unknown))), "no digest is no copy"
+
+
+def test_a_row_stands_on_one_side_whatever_the_name() -> None:
+    with pytest.raises(LeakageError, match="has one part only"):
+        Split("random", (0, 1), (), (1,), made(a=1))
+
+
+def test_unknown_speakers_of_one_corpus_are_taken_for_one() -> None:
+    manifest = Manifest((utterance("a", "", 0), utterance("a", "", 1), utterance("b", "", 0)))
+    with pytest.raises(LeakageError, match="a/\\(unknown\\)"):
+        Split("mine", (0,), (), (1,), manifest)
+    assert Split("mine", (0,), (), (2,), manifest)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [("random", True), ("random-80-20", True), ("folds-leaky=x.csv", True), ("folds=random.csv", False), ("my", False)],
+)
+def test_the_name_says_whether_it_leaks(protocol: str, said: bool) -> None:
+    assert leaks(protocol) is said
+
+
+# --- protocols --------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(2, 12), min_size=2),
+    st.sampled_from(CLEAN),
+    st.integers(0, 2**16),
+    st.floats(0, 0.5),
+)
+def test_clean_protocols_keep_speakers_apart(
+    n_speakers: dict[str, int], protocol: str, seed: int, validation: float
+) -> None:
+    manifest = made(**n_speakers)
+    found = splits(manifest, protocol, rng(seed), validation)
+    assert len(found) == {"speaker": 1, "leave-one-speaker-out": sum(n_speakers.values())}.get(
+        protocol, len(n_speakers)
+    )
+    for split in found:
+        parts = [split.train, split.validation, split.test]
+        assert sorted(i for part in parts for i in part) == list(range(len(manifest)))
+        sides = [speakers(manifest, part) for part in parts]
+        assert sum(map(len, sides)) == len(set.union(*sides)) == sum(n_speakers.values())
+        assert split.train and split.test
+        assert bool(split.validation) <= (validation > 0)
+    assert found == splits(manifest, protocol, rng(seed), validation), "the same rng draws the same"
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**16))
+def test_random_covers_every_clip_once_in_proportion(seed: int) -> None:
+    manifest = made(a=20, b=10)
+    (split,) = splits(manifest, "random", rng(seed))
+    assert sorted(split.train + split.validation + split.test) == list(range(len(manifest)))
+    assert len(split.test) == 24 and speakers(manifest, split.test) & speakers(manifest, split.train)
+    assert {manifest[i].emotion for i in split.test} == {"happy", "sad", "angry"}
+
+
+def test_the_draw_depends_on_the_rng() -> None:
+    manifest = made(a=20)
+    assert splits(manifest, "speaker", rng(1))[0].test != splits(manifest, "speaker", rng(2))[0].test
+
+
+def test_speaker_tests_a_fifth_of_every_corpus_and_both_sexes() -> None:
+    manifest = made(a=10, b=20, c=2)
+    (split,) = splits(manifest, "speaker", rng())
+    tested = speakers(manifest, split.test)
+    assert {c: sum(s.startswith(c) for s in tested) for c in "abc"} == {"a": 2, "b": 4, "c": 1}
+    for corpus in "ab":
+        assert {u.sex for u in manifest.take(split.test) if u.corpus == corpus} == {"female", "male"}
+
+
+def test_corpora_of_few_speakers_give_none_to_validation_among_others() -> None:
+    manifest = made(large=10, small=7)
+    left_out = {s.name: s for s in splits(manifest, "leave-one-speaker-out", rng())}
+    validation = speakers(manifest, left_out["large/s00"].validation)
+    assert len(validation) == 1 and next(iter(validation)).startswith("large/")
+    alone = {s.name: s for s in splits(made(small=4), "leave-one-speaker-out", rng())}
+    assert len(alone["small/s00"].validation) == 4, "alone, it gives one speaker"
+    pair = splits(made(pair=2), "leave-one-speaker-out", rng())[0]
+    assert pair.validation == () and len(pair.train) == len(pair.test) == 4
+
+
+def test_what_is_missing_is_said() -> None:
+    nameless = Manifest((utterance("a", "", 0), utterance("a", "s1", 1)))
+    with pytest.raises(ManifestError, match=r"1 of 2 clips have none: /a/a-unknown-0\.wav; add the column speaker"):
+        splits(nameless, "speaker", rng())
+    assert splits(nameless, "random", rng())
+    with pytest.raises(ManifestError, match="at least two speakers"):
+        splits(made(a=1), "leave-one-speaker-out", rng())
+    with pytest.raises(ManifestError, match="at least two speakers"):
+        splits(made(a=1), "speaker", rng())
+    with pytest.raises(ManifestError, match="at least two corpora"):
+        splits(made(a=3), "leave-one-corpus-out", rng())
+    with pytest.raises(VocalicsError, match='did you mean "speaker"'):
+        splits(made(a=3), "speakers", rng())
+    with pytest.raises(VocalicsError, match='did you mean "folds=FILE"'):
+        splits(made(a=3), "folds", rng())
+    with pytest.raises(VocalicsError, match="out of range"):
+        splits(made(a=3), "speaker", rng(), validation=1.0)
+    with pytest.raises(ManifestError, match="empty"):
+        splits(Manifest(()), "speaker", rng())
+
+
+def test_leaving_a_corpus_out_needs_no_speakers() -> None:
+    manifest = made(a=3) + Manifest((utterance("b", "", 0), utterance("b", "", 1)))
+    found = {s.name: s for s in splits(manifest, "leave-one-corpus-out", rng())}
+    assert len(found["b"].test) == 2 and len(found["a"].train) == 2 and found["a"].validation == ()
+
+
+# --- published folds --------------------------------------------------------------------------------------------
+
+
+def write_folds(path: Path, rows: dict[str, object], column: str) -> Path:
+    path.write_text(f"utterance,{column}\n" + "".join(f"{name},{fold}\n" for name, fold in rows.items()))
+    return path
+
+
+def test_folds_of_a_file_are_tested_in_turn(tmp_path: Path) -> None:
+    manifest = made(a=4, b=3)
+    rows = {u.name: int(u.speaker[-1]) + 9 for u in manifest if u.corpus == "a"} | {"a-gone-0": 9}
+    file = write_folds(tmp_path / "f.csv", rows, "test_fold")
+    found = splits(manifest, f"folds={file}", rng())
+    assert [s.name for s in found] == ["9", "10", "11", "12"]
+    assert found[0].absent == ("a-gone-0",)
+    for split in found:
+        assert speakers(manifest, split.test) == {f"a/s0{int(split.name) - 9}"}
+        assert len(split.train) + len(split.validation) + len(split.test) == 16, "only what the file lists"
+        assert len(speakers(manifest, split.validation)) == 1
+
+
+def test_parts_of_a_file_are_taken_as_they_are(tmp_path: Path) -> None:
+    manifest = made(a=4)
+    part = {"0": "train", "1": "train", "2": "valid", "3": "test"}
+    file = write_folds(tmp_path / "f.csv", {u.name: part[u.speaker[-1]] for u in manifest}, "part")
+    (split,) = splits(manifest, f"folds={file}", rng())
+    assert (split.train, split.validation, split.test) == (tuple(range(8)), (8, 9, 10, 11), (12, 13, 14, 15))
+    part["2"] = "train"
+    write_folds(file, {u.name: part[u.speaker[-1]] for u in manifest}, "part")
+    (drawn,) = splits(manifest, f"folds={file}", rng())
+    assert len(speakers(manifest, drawn.validation)) == 1 and drawn.test == split.test
+
+
+def test_folds_that_share_speakers_must_say_so(tmp_path: Path) -> None:
+    manifest = made(a=4)
+    file = write_folds(tmp_path / "f.csv", {u.name: u.name[-1] for u in manifest}, "test_fold")
+    with pytest.raises(LeakageError, match="folds-leaky=FILE"):
+        splits(manifest, f"folds={file}", rng())
+    found = splits(manifest, f"folds-leaky={file}", rng(), 0.25)
+    assert len(found) == 4 and all(s.title.endswith("(leaks speakers)") and s.validation for s in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,fold\nx,1\n", "expected the columns utterance and test_fold"),
+        ("utterance,part\na-s00-0,tset\n", 'line 2.*"tset"; did you mean "test"'),
+        ("utterance,test_fold\na-s00-0,1\na-s00-0,2\n", ":3: .* was listed on line 2 already"),
+        ("utterance,test_fold\na-s00-0,\n", ":2: utterance or test_fold is empty"),
+        ("utterance,test_fold\nx,1\n", "holds none of its 1 utterances"),
+        ("utterance,test_fold\na-s00-0,1\n", "one fold only"),
+        ("utterance,part\na-s00-0,train\n", "no clip of its part train or test"),
+        ("utterance,test_fold\ntwice,1\n", 'f.csv:2: "twice" names 2 clips'),
+    ],
+)
+def test_a_bad_file_names_its_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "f.csv").write_text(text)
+    twice = [replace(utterance(c, "s1", 0), path=f"/{c}/twice.wav") for c in "xy"]
+    with pytest.raises(ManifestError, match=message):
+        splits(made(a=2) + Manifest(tuple(twice)), f"folds={tmp_path / 'f.csv'}", rng())
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no such file"):
+        splits(made(a=2), f"folds={tmp_path / 'none.csv'}", rng())
+
+
+def test_names_match_in_every_layout(tmp_path: Path) -> None:
+    nested = [Utterance(f"/x/{s}/a01.wav", "savee", f"savee/{s}", "a", "angry") for s in ("DC", "JE", "JK")]
+    file = write_folds(tmp_path / "f.csv", {"DC_a01": 1, "JE_a01": 2, "JK_a01": 3}, "test_fold")
+    assert [s.test for s in splits(Manifest(tuple(nested)), f"folds={file}", rng())] == [(0,), (1,), (2,)]
+
+
+# --- several test sets for one model ----------------------------------------------------------------------------
+
+
+def test_hold_out_takes_every_tested_speaker_and_copy_out_of_training(tmp_path: Path) -> None:
+    manifest = made(a=10, b=10, c=3)
+    copy = replace(manifest[4 * 5], digest=manifest[-1].digest)
+    manifest = Manifest((*manifest[:20], copy, *manifest[21:]))
+    file = write_folds(tmp_path / "f.csv", {"a-s00-0": 1, "a-s01-0": 2}, "test_fold")
+    specs = [f"folds={file}#1", "speaker=b/s03", "corpus=c"]
+    train, validation, tests = hold_out(manifest, specs, rng())
+    assert {s: len(t) for s, t in tests.items()} == dict(zip(specs, (1, 4, 12), strict=True))
+    tested = {"a/s00", "b/s03", "c/s00", "c/s01", "c/s02"}
+    sides = speakers(manifest, train), speakers(manifest, validation)
+    assert not (sides[0] | sides[1]) & tested and not sides[0] & sides[1] and sides[1]
+    assert len(train) + len(validation) == len(manifest) - 5 * 4 - 1, "the copy goes, and nothing else"
+    assert 20 not in train + validation
+
+
+def test_hold_out_says_what_is_wrong(tmp_path: Path) -> None:
+    manifest = made(a=3, b=3)
+    file = write_folds(tmp_path / "f.csv", {"a-s00-0": 1, "a-s01-0": 2}, "test_fold")
+    for spec, message in {
+        "speaker=a/s09": 'no speaker "a/s09"; did you mean "a/s0',
+        "corpus=aa": 'no corpus "aa"; did you mean "a"',
+        f"folds={file}#3": 'fold of .* "3". Known: 1, 2',
+        "test": "expected speaker=NAME, corpus=NAME or folds=FILE#FOLD",
+    }.items():
+        with pytest.raises(VocalicsError, match=message):
+            hold_out(manifest, [spec], rng())
+    with pytest.raises(ManifestError, match="nothing is left"):
+        hold_out(manifest, ["corpus=a", "corpus=b"], rng())
+    with pytest.raises(VocalicsError, match="no test set"):
+        hold_out(manifest, [], rng())
+
+
+# --- the published protocols ------------------------------------------------------------------------------------
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("corpus", "protocol", "tested"),
+    [
+        ("ravdess", "ravdess_emobox", [240] * 6),
+        ("ravdess", "ravdess_luna", [300] * 4 + [240]),
+        ("savee", "savee_emobox", [120] * 4),
+        ("crema_d", "crema_d_tfds", [1549]),
+        ("emodb", "emodb_emobox", None),
+        ("tess", "tess_emobox", None),
+        ("crema_d", "crema_d_emobox", None),
+    ],
+)
+def test_published_protocols(shared: Path, corpus: str, protocol: str, tested: list[int] | None) -> None:
+    manifest = scan(corpus, shared / "corpora" / corpus).manifest
+    file = shared / "protocols" / f"{protocol}.csv"
+    if tested is None:
+        with pytest.raises(LeakageError, match="share the speaker"):
+            splits(manifest, f"folds={file}", rng())
+        found = splits(manifest, f"folds-leaky={file}", rng())
+    else:
+        found = splits(manifest, f"folds={file}", rng())
+        assert [len(s.test) for s in found] == tested
+    assert {len(s.absent) for s in found} == ({10} if corpus == "crema_d" else {0})
+    assert all(s.validation for s in found)
