@@ -166,6 +166,15 @@ def test_a_root_that_is_missing_or_holds_nothing_is_an_error(plant, tmp_path: Pa
         scan("savee", tmp_path / "DC_a01.wav")
 
 
+def test_linked_folders_are_followed_once(plant, tmp_path: Path) -> None:
+    plant("elsewhere/DC_a01.wav")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "ALL").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    report = scan("savee", tmp_path / "root")
+    assert len(report.manifest) == 1 and report.repeated == ()
+
+
 def test_progress_is_told(plant, tmp_path: Path) -> None:
     for n in (1, 2, 3):
         plant(f"DC_a0{n}.wav")

@@ -174,12 +174,18 @@ def _audio_files(root: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise CorpusError(f"{error.filename}: cannot be searched ({error.strerror}); change the folder's mode")
 
-    return [
-        Path(folder, name)
-        for folder, _, names in os.walk(root, onerror=refuse)
-        for name in names
-        if Path(name).suffix.lower() in audio.EXTENSIONS
-    ]
+    found: list[Path] = []
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
+        # Linked folders are followed, each real folder once, so that a link to a parent ends.
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [Path(folder, name) for name in names if Path(name).suffix.lower() in audio.EXTENSIONS]
+    return found
 
 
 def _read_all(paths: Sequence[Path], progress: Progress | None) -> list[_Content | str]:
