@@ -19,7 +19,7 @@ from vocalics.errors import MissingExtraError, VocalicsError
 from vocalics.evaluation import EvaluationReport
 
 PALETTE: dict[str, str] = {
-    "neutral": "#9A9A9A",
+    "neutral": "#CDCDCD",
     "calm": "#56B4E9",
     "happy": "#E69F00",
     "sad": "#0072B2",
@@ -27,7 +27,7 @@ PALETTE: dict[str, str] = {
     "fear": "#CC79A7",
     "disgust": "#009E73",
     "surprise": "#F0E442",
-    "boredom": "#4D4D4D",
+    "boredom": "#333333",
 }
 """One colour per emotion, in every figure."""
 

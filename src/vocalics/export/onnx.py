@@ -56,7 +56,11 @@ def from_torch(
             self.factor = torch.nn.Parameter(torch.from_numpy(factor), requires_grad=False)
 
         def forward(self, features: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.module((features - self.offset) / self.factor)
+            if mean is not None:
+                features = features - self.offset
+            if scale is not None:
+                features = features / self.factor
+            logits: torch.Tensor = self.module(features)
             return torch.softmax(logits.float(), dim=1)
 
     written = trace(Probabilities(), torch.zeros(2, *shape), INPUT, OUTPUT, {INPUT: {0: "n"}, OUTPUT: {0: "n"}})

@@ -1,0 +1,165 @@
+"""Figures say what they are of, show the numbers they were given, and are written whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vocalics import plots
+from vocalics.audio import Clip
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.errors import VocalicsError
+from vocalics.evaluation import EvaluationReport, evaluate
+
+HISTORY = [
+    {"epoch": i + 1, "train_loss": 2.0 / (i + 1), "validation_loss": 2.2 / (i + 1), "validation_uar": u,
+     "validation_accuracy": u + 0.02, "learning_rate": 1e-3 / (i + 1)}
+    for i, u in enumerate((0.2, 0.5, 0.4))
+]  # fmt: skip
+
+
+def report(probabilities: bool = True) -> EvaluationReport:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 8, 200)
+    logits = rng.normal(size=(200, 8))
+    logits[np.arange(200), truth] += 2
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return evaluate(
+        [EMOTIONS[i] for i in truth],
+        [EMOTIONS[i] for i in chances.argmax(axis=1)],
+        EMOTIONS,
+        speakers=[f"savee/{i % 4}" for i in range(200)],
+        corpora=["savee"] * 200,
+        rng=rng,
+        probabilities=chances if probabilities else None,
+        protocol="held out: corpus=savee",
+    )
+
+
+def texts(figure: Any) -> str:
+    from matplotlib.text import Text
+
+    return "\n".join(t.get_text() for t in figure.findobj(Text))
+
+
+def lab(colour: str, deficiency: np.ndarray) -> np.ndarray:
+    """CIELAB of an sRGB colour as it is seen with a deficiency (a matrix on linear RGB; Machado et al., 2009)."""
+    gamma = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(gamma <= 0.04045, gamma / 12.92, ((gamma + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    white = to_xyz.sum(axis=1)
+    x, y, z = np.cbrt(to_xyz @ np.clip(deficiency @ linear, 0, 1) / white)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protan": np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]),
+    "deutan": np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]),
+}
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_every_emotion_has_a_colour_that_can_be_told_apart(deficiency: str) -> None:
+    assert set(plots.PALETTE) == {*EMOTIONS, *OTHER_EMOTIONS}
+    seen = {e: lab(c, DEFICIENCIES[deficiency]) for e, c in plots.PALETTE.items()}
+    near = {(a, b): float(np.linalg.norm(seen[a] - seen[b])) for a in seen for b in seen if a < b}
+    assert min(near.values()) > 15, min(near, key=lambda pair: near[pair])
+    # Red and green are told apart by hue alone only by those without a deficiency.
+    red_green = np.linalg.norm(lab("#C00000", DEFICIENCIES[deficiency]) - lab("#007000", DEFICIENCIES[deficiency]))
+    assert (red_green > 90) == (deficiency == "none")
+
+
+@pytest.mark.parametrize("draw", [plots.confusion_matrix, plots.reliability])
+def test_a_reports_figure_names_corpus_protocol_classes_speakers_and_interval(draw: Any) -> None:
+    shown = texts(draw(report()))
+    for words in ("savee", "held out: corpus=savee", "8 emotions", "4 speakers", "95 % over 4 speakers"):
+        assert words in shown
+
+
+def test_the_confusion_matrix_shows_counts_and_row_percentages() -> None:
+    got = report()
+    shown = texts(plots.confusion_matrix(got)).splitlines()
+    for count, percent in zip(got.counts[:, :-1].ravel(), got.row_percent[:, :-1].ravel(), strict=True):
+        assert str(count) in shown
+        assert f"{percent:.0f}" in shown
+    assert "no speech" not in shown
+
+
+def test_reliability_needs_probabilities() -> None:
+    with pytest.raises(VocalicsError, match="holds no probabilities"):
+        plots.reliability(report(probabilities=False))
+
+
+def test_learning_curves_mark_the_best_epoch() -> None:
+    figure = plots.learning_curves(HISTORY, caption="savee · speaker")
+    assert "best: 50.0 % at epoch 2" in texts(figure)
+    assert "savee · speaker" in texts(figure)
+    assert len(figure.axes) == 3
+    assert len(plots.learning_curves([{"train_loss": 1.0}]).axes) == 1
+    with pytest.raises(VocalicsError, match="history is empty"):
+        plots.learning_curves([])
+    with pytest.raises(VocalicsError, match="expected keys that end in"):
+        plots.learning_curves([{"speed": 1.0}])
+
+
+def test_the_timeline_stacks_to_one_and_shows_silence() -> None:
+    start, chances = np.arange(6.0), np.random.default_rng(0).dirichlet(np.ones(8), 6)
+    chances[2] = np.nan
+    chances[3] = 0.0
+    figure = plots.timeline(start, start + 2, chances, EMOTIONS)
+    tops = [patch.get_y() + patch.get_height() for patch in figure.axes[0].patches]
+    assert max(tops) == pytest.approx(1.0)
+    assert "no speech" in texts(figure)
+    leader = EMOTIONS[int(chances[5].argmax())]
+    assert leader in texts(figure)
+    with pytest.raises(VocalicsError, match="expected"):
+        plots.timeline(start, start + 2, chances[:, :3], EMOTIONS)
+
+
+def test_the_spectrogram_of_a_tone_peaks_at_the_tone() -> None:
+    time = np.arange(16_000) / 16_000
+    clip = Clip(np.sin(2 * np.pi * 2_000 * time).astype(np.float32), 16_000)
+    image = plots.spectrogram(clip).axes[0].images[0]
+    level = np.asarray(image.get_array())
+    _, _, low, high = image.get_extent()
+    peak = low + (high - low) * level.mean(axis=1).argmax() / (len(level) - 1)
+    assert peak == pytest.approx(2.0, abs=0.05)
+    assert level.max() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 10, 300_000])
+def test_any_length_can_be_drawn(n: int, tmp_path: Path) -> None:
+    clip = Clip(np.zeros(n, dtype=np.float32), 16_000)
+    plots.save(plots.waveform(clip), tmp_path / "waveform.png")
+    plots.save(plots.spectrogram(clip), tmp_path / "spectrogram.png")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["spectrogram.png", "waveform.png"]
+
+
+def test_a_figure_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "figure.png"
+    target.write_bytes(b"before")
+
+    class Broken:
+        def savefig(self, path: Path, **_: Any) -> None:
+            Path(path).write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        plots.save(Broken(), target)
+    assert target.read_bytes() == b"before"
+    plots.save(plots.confusion_matrix(report()), target)
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_matplotlib_is_imported_when_used_and_without_a_screen() -> None:
+    code = (
+        "import sys, vocalics.plots as p; assert 'matplotlib' not in sys.modules; p.require(); "
+        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
