@@ -1,0 +1,128 @@
+"""Change how long a clip lasts, or how high it sounds, and not the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from vocalics.audio import Clip, Samples
+from vocalics.errors import AudioError
+
+_SEQUENCE = 0.050  # seconds taken over unchanged
+_OVERLAP = 0.012  # seconds over which one sequence fades into the next
+_REACH = 0.010  # seconds by which a sequence may be moved to fit: a period of 100 Hz to either side is too much to miss
+_SEARCH_RATE = 5_000  # Hz, of the coarse search
+_SLOWEST, _FASTEST = 0.25, 4.0
+
+
+def time_stretch(clip: Clip, rate: float) -> Clip:
+    """Return the clip spoken ``rate`` times as fast, at the same pitch.
+
+    Verhelst & Roelands (1993), *An overlap-add technique based on waveform similarity (WSOLA)*: stretches of 50 ms are
+    laid one after the other where they fit what came before best.
+
+    Args:
+        clip: Any clip.
+        rate: 0.25 to 4; below 1 it is slowed down.
+
+    Returns:
+        A clip of ``round(n_samples / rate)`` samples.
+
+    Raises:
+        AudioError: For a rate out of range.
+    """
+    return stretch_and_shift(clip, rate, 0.0)
+
+
+def pitch_shift(clip: Clip, semitones: float) -> Clip:
+    """Return the clip higher (or, below 0, lower) by some semitones, equally long; formants move along.
+
+    Args:
+        clip: Any clip.
+        semitones: -24 to 24.
+
+    Raises:
+        AudioError: For a shift out of range.
+    """
+    return stretch_and_shift(clip, 1.0, semitones)
+
+
+def stretch_and_shift(clip: Clip, rate: float, semitones: float) -> Clip:
+    """Return the clip ``rate`` times as fast and higher by some semitones, in one go.
+
+    Args:
+        clip: Any clip.
+        rate: 0.25 to 4.
+        semitones: -24 to 24; what both ask of the stretching together must be within 0.25 to 4 too.
+
+    Returns:
+        A clip of ``round(n_samples / rate)`` samples.
+
+    Raises:
+        AudioError: For a rate or a shift out of range.
+    """
+    if not -24 <= semitones <= 24:
+        raise AudioError(f"a pitch shift of {semitones:g} semitones is out of range; expected -24 to 24")
+    ratio = 2.0 ** (semitones / 12)
+    if not (_SLOWEST <= rate <= _FASTEST and _SLOWEST <= rate / ratio <= _FASTEST):
+        raise AudioError(
+            f"a rate of {rate:g} with a shift of {semitones:g} semitones is out of range; expected "
+            f"{_SLOWEST:g} to {_FASTEST:g}, together with the shift too"
+        )
+    n_samples = round(len(clip.samples) / rate)
+    samples = clip.samples
+    if rate != ratio:
+        samples = _stretched(samples, clip.sample_rate, rate / ratio, round(n_samples * ratio))
+    if ratio != 1 and len(samples):
+        samples = np.asarray(soxr.resample(samples, ratio, 1.0), np.float32)
+    if len(samples) < n_samples:
+        samples = np.pad(samples, (0, n_samples - len(samples)))
+    return Clip(samples[:n_samples], clip.sample_rate)
+
+
+def _stretched(samples: Samples, sample_rate: int, rate: float, n_out: int) -> Samples:
+    """Return ``n_out`` samples in which the sound goes by ``rate`` times as fast."""
+    hop, overlap, reach = (max(1, round(seconds * sample_rate)) for seconds in (_SEQUENCE, _OVERLAP, _REACH))
+    size = hop + overlap
+    n_sequences = -(-n_out // hop)
+    tail = round(n_sequences * hop * rate) + size + hop + 2 * reach
+    padded = np.zeros(max(len(samples), tail) + size, np.float32)
+    padded[: len(samples)] = samples
+    starts = _starts(padded, sample_rate, np.arange(n_sequences) * (hop * rate), hop, overlap, reach)
+    sequences = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
+    fade = np.sin(np.linspace(0, np.pi / 2, overlap, endpoint=False, dtype=np.float32)) ** 2
+    out = sequences[:, :hop]
+    out[1:, :overlap] *= fade
+    out[1:, :overlap] += sequences[:-1, hop:] * (1 - fade)
+    return np.ascontiguousarray(out.reshape(-1)[:n_out])
+
+
+def _starts(
+    padded: Samples, sample_rate: int, wanted: npt.NDArray[np.float64], hop: int, overlap: int, reach: int
+) -> list[int]:
+    """Return where every sequence begins: near where it is wanted, and like what would follow the one before.
+
+    Likeness is the least squared difference over the overlap, sought first at a low sample rate, then around there.
+    """
+    step = max(1, sample_rate // _SEARCH_RATE)
+    coarse = padded[: len(padded) // step * step].reshape(-1, step) @ np.full(step, 1 / step, np.float32)
+    length, lags = max(1, overlap // step), 2 * (reach // step) + 1
+    energy = np.concatenate([[0], np.cumsum(coarse.astype(np.float64) ** 2)])
+    half_energy = (energy[length:] - energy[:-length]).astype(np.float32) * np.float32(0.5)
+    starts = [0]
+    for target in wanted[1:].astype(int).tolist():
+        follow = starts[-1] + hop
+        first = max(0, target - reach) // step
+        place = follow // step
+        like = np.correlate(coarse[first : first + lags + length - 1], coarse[place : place + length])
+        like -= half_energy[first : first + lags]
+        best = int(like.argmax())
+        middle = min(lags // 2, target // step - first)
+        if like[best] <= like[middle]:
+            starts.append(target)  # nothing to tell them apart, as in silence
+            continue
+        near = max(0, (first + best) * step + follow % step - step)
+        fine = np.correlate(padded[near : near + 2 * step + overlap], padded[follow : follow + overlap])
+        starts.append(near + int(fine.argmax()))
+    return starts
