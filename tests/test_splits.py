@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vocalics.corpora import scan
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
-from vocalics.splits import Split, hold_out, leaks, splits
+from vocalics.splits import Split, hold_out, leaks, splits, train_validation
 
 CLEAN = ("speaker", "leave-one-speaker-out", "leave-one-corpus-out")
 
@@ -324,3 +324,12 @@ def test_published_protocols(shared: Path, corpus: str, protocol: str, tested: l
         assert [len(s.test) for s in found] == tested
     assert {len(s.absent) for s in found} == ({10} if corpus == "crema_d" else {0})
     assert all(s.validation for s in found)
+
+
+def test_a_model_that_is_to_know_everything_still_validates_on_speakers_apart() -> None:
+    manifest = made(a=10) + Manifest(tuple(utterance("mine", "", n) for n in range(20)))
+    train, validation = train_validation(manifest, rng())
+    assert sorted(train + validation) == list(range(len(manifest)))
+    known = [speakers(manifest, part) - {""} for part in (train, validation)]
+    assert known[1] and not known[0] & known[1]
+    assert sum(manifest[i].corpus == "mine" for i in validation) == 2

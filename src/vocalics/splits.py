@@ -188,9 +188,7 @@ def hold_out(
     return train, chosen, {s: Split("hold-out", train, chosen, t, manifest, s).test for s, t in tests.items()}
 
 
-def train_validation(
-    manifest: Manifest, rng: np.random.Generator, validation: float = 0.1
-) -> tuple[Indices, Indices]:
+def train_validation(manifest: Manifest, rng: np.random.Generator, validation: float = 0.1) -> tuple[Indices, Indices]:
     """Return training and validation for a model that is to know everything: no test set is kept apart.
 
     Validation speakers are drawn as in :func:`splits`; of clips whose speakers are not known, clips are drawn.
