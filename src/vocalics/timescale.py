@@ -89,7 +89,7 @@ def _stretched(samples: Samples, sample_rate: int, rate: float, n_out: int) -> S
     tail = round(n_sequences * hop * rate) + size + hop + 2 * reach
     padded = np.zeros(max(len(samples), tail) + size, np.float32)
     padded[: len(samples)] = samples
-    starts = _starts(padded, sample_rate, np.arange(n_sequences) * (hop * rate), hop, overlap, reach)
+    starts = _starts(padded, sample_rate, np.arange(n_sequences, dtype=np.float64) * (hop * rate), hop, overlap, reach)
     sequences = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
     fade = np.sin(np.linspace(0, np.pi / 2, overlap, endpoint=False, dtype=np.float32)) ** 2
     out = sequences[:, :hop]

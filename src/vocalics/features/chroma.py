@@ -67,10 +67,10 @@ def _louder_peaks(shared: Spectrum) -> FloatArray:
     bin_width = shared.sample_rate / shared.n_fft
     first = max(1, int(np.ceil(_LOWEST_PEAK / bin_width)))
     last = min(n_bins - 1, int(np.ceil(_HIGHEST_PEAK / bin_width)))
-    here = magnitude[:, first:last]
-    is_peak = here > magnitude[:, first - 1 : last - 1]
-    is_peak &= here >= magnitude[:, first + 1 : last + 1]
-    is_peak &= here > np.float32(_PEAK_THRESHOLD) * magnitude.max(axis=1, keepdims=True)
+    rises = magnitude[:, first : last + 1] > magnitude[:, first - 1 : last]
+    is_peak = magnitude[:, first:last] > np.float32(_PEAK_THRESHOLD) * magnitude.max(axis=1, keepdims=True)
+    is_peak &= rises[:, :-1]
+    is_peak &= ~rises[:, 1:]
     found = np.flatnonzero(is_peak)
     if not len(found):
         return np.empty(0, np.float32)
@@ -79,12 +79,12 @@ def _louder_peaks(shared: Spectrum) -> FloatArray:
     position = frame * n_bins + number
     flat = magnitude.reshape(-1)
     before, at, after = flat.take(position - 1), flat.take(position), flat.take(position + 1)
-    slope = after - before
-    slope *= np.float32(0.5)
-    curvature = after + before - at - at
-    shift = -slope / np.where(np.abs(slope) < np.abs(curvature), curvature, np.float32(np.inf))
-    height = at + np.float32(0.5) * slope * shift
-    pitch = ((number + shift) * bin_width).astype(np.float32)
+    slope = np.float32(0.5) * (after - before)
+    curvature = after - at + (before - at)
+    curvature[np.abs(slope) >= np.abs(curvature)] = np.float32(np.inf)  # no peak within one bin: no shift
+    shift = slope / curvature  # minus the parabola's
+    height = at - np.float32(0.5) * slope * shift
+    pitch = (number.astype(np.float32) - shift) * np.float32(bin_width)
     middle = len(height) // 2
     ordered = np.partition(height, [max(middle - 1, 0), middle])
     median = ordered[middle] if len(height) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

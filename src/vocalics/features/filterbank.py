@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vocalics.features.spectrum import FloatArray
 
-_GROUP = 16  # mel bands multiplied at a time: few enough to skip the zeros, enough for the matrix product
+_GROUP = 12  # mel bands multiplied at a time: few enough to skip the zeros, enough for the matrix product
 
 
 def mel_frequencies(n: int, highest: float) -> npt.NDArray[np.float64]:
@@ -38,8 +38,9 @@ def mel_filterbank(sample_rate: int, n_fft: int, n_mels: int) -> FloatArray:
 def mel_bands(magnitude: FloatArray, sample_rate: int, n_fft: int, n_mels: int) -> FloatArray:
     """Return the power in mel bands of a magnitude spectrum (n_fft // 2 + 1, n_frames), leaving out what is zero."""
     out = np.empty((n_mels, magnitude.shape[1]), np.float32)
+    power = np.square(magnitude)
     for rows, bins, weights in _mel_blocks(sample_rate, n_fft, n_mels):
-        np.matmul(weights, np.square(magnitude[bins]), out=out[rows])
+        np.matmul(weights, power[bins], out=out[rows])
     return out
 
 
