@@ -136,6 +136,12 @@ def test_the_caption_names_corpus_protocol_classes_speakers_and_interval() -> No
     assert unknown.by_speaker == ()
 
 
+def test_an_interval_over_few_speakers_is_cautioned() -> None:
+    assert "95 % over 3 speakers, too few to trust its width." in report().to_markdown()
+    assert "95 % over 12 speakers." in noisy().to_markdown()
+    assert "which says nothing about other speakers." in report(speakers=["a/1"] * 8).to_markdown()
+
+
 def test_a_model_that_names_one_emotion_has_collapsed() -> None:
     collapsed = report(prediction=["neutral"] * 8)
     assert collapsed.collapsed

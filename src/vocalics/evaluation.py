@@ -19,6 +19,9 @@ from vocalics.registry import suggestion
 COLLAPSE = 0.6
 """A model that gives one emotion to more than this share of the clips has stopped listening."""
 
+FEW_SPEAKERS = 10
+"""With fewer speakers a bootstrap interval comes out too narrow."""
+
 
 @dataclass(frozen=True)
 class EmotionScore:
@@ -300,6 +303,13 @@ def _basis(score: Score) -> str:
     return f"95 % over {n:,} {unit}" + (" (one speaker only)" if unit == "clips" else "")
 
 
+def _caution(report: EvaluationReport) -> str:
+    interval = report.uar.interval
+    if interval.unit == "clips":
+        return ", which says nothing about other speakers"
+    return ", too few to trust its width" if interval.n_units < FEW_SPEAKERS else ""
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     rule = "|" + "|".join(["---"] + ["---:"] * (len(head) - 1)) + "|"
     return ["| " + " | ".join(head) + " |", rule, *("| " + " | ".join(row) + " |" for row in rows), ""]
@@ -313,7 +323,7 @@ def _markdown(report: EvaluationReport) -> str:
     lines += [
         f"Protocol: {report.protocol}. {len(report.emotions)} emotions, {_speakers(report.n_speakers)}, "
         f"{report.n_clips:,} clips, {report.n_no_speech} of them taken for no speech (each counts as a miss). "
-        f"Intervals: bootstrap, {_basis(report.uar)}.",
+        f"Intervals: bootstrap, {_basis(report.uar)}{_caution(report)}.",
         "",
     ]
     lines += _table(
