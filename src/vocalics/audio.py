@@ -157,8 +157,20 @@ def excerpt(clip: Clip, start: float, end: float | None = None) -> Clip:
 
 
 def write(path: str | os.PathLike[str], clip: Clip, subtype: str | None = None) -> None:
-    """Write a clip; the format follows from the file name, ``subtype`` is libsndfile's (e.g. "PCM_16", "ULAW")."""
-    soundfile.write(os.fspath(path), clip.samples, clip.sample_rate, subtype=subtype)
+    """Write a clip; the format follows from the file name, ``subtype`` is libsndfile's (e.g. "PCM_16", "ULAW").
+
+    Raises:
+        AudioError: When the name's ending is no audio format, or the format cannot hold the subtype or rate.
+    """
+    ending = Path(path).suffix.lower()
+    kind = {".oga": "OGG", ".opus": "OGG", ".snd": "AU", ".aif": "AIFF", ".aifc": "AIFF"}.get(
+        ending, ending[1:].upper()
+    )
+    subtype = "OPUS" if ending == ".opus" and subtype is None else subtype
+    try:
+        soundfile.write(os.fspath(path), clip.samples, clip.sample_rate, subtype=subtype, format=kind)
+    except (ValueError, TypeError, soundfile.LibsndfileError) as error:
+        raise AudioError(f"{path}: cannot be written ({error}); expected an ending and a rate of audio") from error
 
 
 def _open(source: str | os.PathLike[str] | bytes, name: str) -> BinaryIO:

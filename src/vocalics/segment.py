@@ -40,7 +40,8 @@ def speech_seconds(clip: Clip) -> float:
     if clip.duration < SHORTEST_SECONDS or (peak := float(np.abs(clip.samples).max())) < SILENT_PEAK:
         return 0.0
     # At full scale, so that no level over- or underflows.
-    frames = _frames(resample(Clip(clip.samples / np.float32(peak), clip.sample_rate), _RATE).samples)
+    level = resample(Clip(clip.samples / np.float32(peak), clip.sample_rate), _RATE)
+    frames = _frames(_without_rumble(level.samples))
     voiced = _voiced(frames)
     if not voiced.any() or np.std(10 * np.log10(np.square(frames[voiced]).sum(axis=1))) < _STEADY_DB:
         return 0.0
@@ -51,6 +52,14 @@ def speech_seconds(clip: Clip) -> float:
 def has_speech(clip: Clip) -> bool:
     """Whether a clip holds speech: see :func:`speech_seconds`."""
     return speech_seconds(clip) > 0
+
+
+def _without_rumble(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The samples at _RATE without what is below a voice: a ramp from 40 to 100 Hz."""
+    n_padded = 1 << (len(samples) - 1).bit_length()
+    spectrum = np.fft.rfft(samples, n_padded)
+    spectrum *= np.clip((np.fft.rfftfreq(n_padded, 1 / _RATE) - 40) / 60, 0, 1)
+    return np.fft.irfft(spectrum, n_padded)[: len(samples)].astype(np.float32)
 
 
 def _frames(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

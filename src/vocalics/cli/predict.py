@@ -87,10 +87,12 @@ def expand(path: str) -> list[str | AudioError]:
     """
     from vocalics.audio import EXTENSIONS
 
-    if path == STDIN or not (Path(path).is_dir() or (glob.has_magic(path) and not Path(path).exists())):
+    # os.path, not pathlib: what cannot be a path at all does not exist, and is told when it is opened.
+    folder_given = os.path.isdir(path)  # noqa: PTH112
+    if path == STDIN or not (folder_given or (glob.has_magic(path) and not os.path.exists(path))):  # noqa: PTH110
         return [path]
     found: list[str | AudioError] = []
-    if not Path(path).is_dir():
+    if not folder_given:
         for match in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - takes absolute patterns too
             if not Path(match).is_dir():
                 found.append(match)
