@@ -91,6 +91,17 @@ def test_the_confusion_matrix_shows_counts_and_row_percentages() -> None:
     assert "no speech" not in shown
 
 
+def test_a_long_caption_is_broken_within_the_figure() -> None:
+    words = "speaker-independent, held out in training, several corpora, some of them resynthesised; " * 3
+    clip = Clip(np.ones(300, dtype=np.float32), 16_000)
+    for figure in (plots.waveform(clip, caption=words), plots.learning_curves(HISTORY, caption=words)):
+        label = figure._supxlabel
+        figure.draw_without_rendering()
+        assert label.get_window_extent().x1 <= figure.bbox.x1
+        assert len(label.get_text().splitlines()) > 1
+        assert label.get_text().split() == words.split()
+
+
 def test_reliability_needs_probabilities() -> None:
     with pytest.raises(VocalicsError, match="holds no probabilities"):
         plots.reliability(report(probabilities=False))

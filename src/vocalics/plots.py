@@ -7,6 +7,7 @@ told apart with the common colour-vision deficiencies (Okabe and Ito, 2008), and
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -324,5 +325,7 @@ def _plain_axes(axes: Any) -> None:
 def _titled(figure: Any, axes: Any, title: str, caption: str, pad: float = 8) -> Any:
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
     if caption:
-        figure.supxlabel(caption, x=0.01, ha="left", fontsize=7.5, color="#555555")
+        n_letters = int(16 * figure.get_size_inches()[0])
+        lines = [part for line in caption.splitlines() for part in textwrap.wrap(line, n_letters) or [""]]
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#555555")
     return figure

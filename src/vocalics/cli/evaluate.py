@@ -23,10 +23,10 @@ SHOWN = 5
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("evaluate")(_evaluate)
+    app.command("evaluate")(evaluate_command)
 
 
-def _evaluate(
+def evaluate_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A bundled model's name or a model file.")],
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A .csv or .parquet of vocalics scan.")],
     output: Annotated[
