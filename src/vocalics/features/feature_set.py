@@ -25,7 +25,7 @@ from vocalics.features.spectral import (
     power_to_db,
     spectral_contrast,
 )
-from vocalics.features.spectrum import FloatArray, spectrum
+from vocalics.features.spectrum import FloatArray, Spectrum, spectrum
 from vocalics.features.tonnetz import tonnetz
 from vocalics.registry import lookup
 
@@ -114,28 +114,35 @@ _MEL = _numbered("mel", 128)
 
 
 def _zcr_chroma_mfcc_rms_mel(clip: Clip) -> FloatArray:
-    shared = spectrum(clip)
+    shared = spectrum(clip, precise=False)
     mel = mel_spectrogram(shared)
     parts = (
         zero_crossing_rate(clip).mean(keepdims=True),
         chroma_stft(shared).mean(axis=1),
-        cepstrum(power_to_db(mel).mean(axis=1, keepdims=True), 20)[:, 0],  # the cosine transform of a mean is the mean
+        _mean_mfcc(mel, 20),
         rms(clip).mean(keepdims=True),
         mel.mean(axis=1),
     )
     return np.concatenate(parts)
 
 
-def _mfcc_chroma_mel(clip: Clip, n_mfcc: int = 128) -> FloatArray:
-    shared = spectrum(clip)
-    mel = mel_spectrogram(shared)
-    coefficients = cepstrum(power_to_db(mel).mean(axis=1, keepdims=True), n_mfcc)[:, 0]
-    return np.concatenate([coefficients, chroma_stft(shared).mean(axis=1), mel.mean(axis=1)])
+def _mfcc_chroma_mel(clip: Clip) -> FloatArray:
+    return _means(spectrum(clip, precise=False), 128)
 
 
 def _mfcc_chroma_mel_contrast_tonnetz(clip: Clip) -> FloatArray:
-    contrast = spectral_contrast(clip).mean(axis=1)
-    return np.concatenate([_mfcc_chroma_mel(clip, 40), contrast, tonnetz(clip).mean(axis=1)])
+    shared = spectrum(clip)
+    return np.concatenate([_means(shared, 40), spectral_contrast(shared).mean(axis=1), tonnetz(clip).mean(axis=1)])
+
+
+def _means(shared: Spectrum, n_mfcc: int) -> FloatArray:
+    mel = mel_spectrogram(shared)
+    return np.concatenate([_mean_mfcc(mel, n_mfcc), chroma_stft(shared).mean(axis=1), mel.mean(axis=1)])
+
+
+def _mean_mfcc(mel: FloatArray, n_mfcc: int) -> FloatArray:
+    """Return the mean over time of the MFCC of a mel spectrogram: the cosine transform of the mean level."""
+    return cepstrum(power_to_db(mel).mean(axis=1, keepdims=True), n_mfcc)[:, 0]
 
 
 def _mfcc_frames(clip: Clip) -> FloatArray:

@@ -45,18 +45,25 @@ Sound: TypeAlias = Clip | Spectrum
 """What a spectral feature is computed of: a clip, or the spectrum it shares with others."""
 
 
-def spectrum(clip: Clip, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Spectrum:
+def spectrum(clip: Clip, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH, precise: bool = True) -> Spectrum:
     """Return the magnitude spectrum of a clip.
 
-    Frame ``t`` is centred on sample ``t * hop_length``; beyond its ends the clip counts as silent. All is computed in
-    single precision: bins more than some 120 dB below their frame's loudest hold rounding noise.
+    Frame ``t`` is centred on sample ``t * hop_length``; beyond its ends the clip counts as silent.
+
+    Args:
+        clip: Any clip.
+        n_fft: Length of the transform and its Hann window, in samples, even.
+        hop_length: In samples.
+        precise: Transform in double precision. In single precision it takes half the time, and bins some 120 dB
+            below their frame's loudest hold rounding noise: no matter for means of power, but for logarithms of single
+            bins (contrast).
 
     Raises:
         FeatureError: When the clip holds no samples.
     """
     frames = centred_frames(clip.samples, n_fft, hop_length)
     magnitude = np.empty((len(frames), n_fft // 2 + 1), np.float32)
-    for first, block in _transformed(frames, n_fft):
+    for first, block in _transformed(frames, n_fft, precise):
         np.abs(block, out=magnitude[first : first + len(block)])
     return Spectrum(magnitude.T, clip.sample_rate, n_fft, hop_length)
 
@@ -67,33 +74,30 @@ def spectrum_of(sound: Sound) -> Spectrum:
 
 
 def stft(samples: FloatArray, n_fft: int, hop_length: int) -> npt.NDArray[np.complex64]:
-    """Return the centred transform with a periodic Hann window, shape (n_frames, n_fft // 2 + 1).
-
-    It is computed in double precision: what is made of it (a separation, say) may well be used at low levels.
-    """
+    """Return the centred transform with a periodic Hann window, shape (n_frames, n_fft // 2 + 1)."""
     frames = centred_frames(samples, n_fft, hop_length)
-    out = np.empty((len(frames), n_fft // 2 + 1), np.complex64)
-    window = _hann(n_fft)
-    for first in range(0, len(frames), _FRAMES):
-        out[first : first + _FRAMES] = np.fft.rfft(frames[first : first + _FRAMES] * window)
-    return out
+    return np.concatenate([block for _, block in _transformed(frames, n_fft, precise=True)])
 
 
-def _transformed(frames: FloatArray, n_fft: int) -> Iterator[tuple[int, npt.NDArray[np.complex64]]]:
+def _transformed(frames: FloatArray, n_fft: int, precise: bool) -> Iterator[tuple[int, npt.NDArray[np.complex64]]]:
     """Yield the windowed transforms of a few frames at a time, so that what is worked on stays in the cache."""
-    rfft = _real_transform()
+    single = None if precise else _single_transform()
     window = hann(n_fft)
     for first in range(0, len(frames), _FRAMES):
-        yield first, rfft(frames[first : first + _FRAMES] * window)
+        block = frames[first : first + _FRAMES]
+        if single is not None:
+            yield first, single(block * window.astype(np.float32))
+        else:
+            yield first, np.fft.rfft(block * window).astype(np.complex64)
 
 
 @cache
-def _real_transform() -> Callable[[FloatArray], npt.NDArray[np.complex64]]:
-    """Return SciPy's transform in single precision; without SciPy, NumPy's in double, which takes longer."""
+def _single_transform() -> Callable[[FloatArray], npt.NDArray[np.complex64]] | None:
+    """Return SciPy's transform in single precision, or ``None`` without SciPy (NumPy's own is slower than double)."""
     try:
         from scipy.fft import rfft
     except ImportError:
-        return lambda frames: np.fft.rfft(frames.astype(np.float64)).astype(np.complex64)
+        return None
     return cast(Callable[[FloatArray], npt.NDArray[np.complex64]], partial(rfft, overwrite_x=True))
 
 
@@ -130,13 +134,8 @@ def centred(samples: npt.NDArray[np.float32 | np.bool_], frame_length: int) -> F
 
 
 @lru_cache(maxsize=16)
-def hann(length: int) -> FloatArray:
+def hann(length: int) -> npt.NDArray[np.float64]:
     """Return the periodic Hann window, shape (length,)."""
-    window = _hann(length).astype(np.float32)
-    window.flags.writeable = False
-    return window
-
-
-def _hann(length: int) -> npt.NDArray[np.float64]:
     window: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    window.flags.writeable = False
     return window

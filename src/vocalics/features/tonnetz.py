@@ -72,7 +72,7 @@ def _running_median(rows: FloatArray) -> FloatArray:
 
 def _inverse(transform: npt.NDArray[np.complex64], n_samples: int) -> FloatArray:
     """Return the samples of a centred transform (n_frames, n_bins) with Hann windows."""
-    window = hann(N_FFT).astype(np.float64)
+    window = hann(N_FFT)
     n_hops = N_FFT // HOP_LENGTH
     frames = np.fft.irfft(transform, N_FFT) * window
     total = np.zeros((len(frames) + n_hops - 1, HOP_LENGTH), np.float32)
