@@ -1,13 +1,15 @@
 """The ``vocalics`` command: every module of this package that has ``register(app)`` adds its commands.
 
-The modules are imported at every start, so they import what is heavy (NumPy, onnxruntime, rich, ...) inside their
-commands.
+A module that is called as its command is the only one imported when that command is asked for: a start costs what the
+command costs.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
+from pathlib import Path
 
 import typer
 
@@ -17,8 +19,8 @@ from vocalics.errors import VocalicsError
 from vocalics.registry import discover
 
 
-def build() -> typer.Typer:
-    """Return the application with every command registered."""
+def build(command: str = "") -> typer.Typer:
+    """Return the application with every command registered, or with one module's where it is called ``command``."""
     app = typer.Typer(
         name="vocalics",
         help="Speech emotion recognition: predict, train, evaluate, explain.",
@@ -36,7 +38,8 @@ def build() -> typer.Typer:
             typer.echo(vocalics.__version__)
             raise typer.Exit
 
-    for module in discover(cli):
+    alone = command.isidentifier() and Path(__file__).with_name(f"{command}.py").is_file()
+    for module in [importlib.import_module(f"{cli.__name__}.{command}")] if alone else discover(cli):
         if hasattr(module, "register"):
             module.register(app)
     return app
@@ -49,7 +52,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        build()()
+        build(sys.argv[1] if len(sys.argv) > 1 else "")()
     except VocalicsError as error:
         complain(error)
         sys.exit(1)
