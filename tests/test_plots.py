@@ -107,8 +107,12 @@ def test_reliability_needs_probabilities() -> None:
         plots.reliability(report(probabilities=False))
 
 
-def test_learning_curves_mark_the_best_epoch() -> None:
-    figure = plots.learning_curves(HISTORY, caption="savee · speaker")
+@pytest.mark.parametrize("short", [False, True])
+def test_learning_curves_mark_the_best_epoch(short: bool) -> None:
+    names = {"learning_rate": "rate", **{k: k.replace("validation", "valid") for k in HISTORY[0] if "valid" in k}}
+    history = [{names.get(k, k): v for k, v in row.items()} for row in HISTORY] if short else HISTORY
+    figure = plots.learning_curves(history, caption="savee · speaker")
+    assert "validation UAR" in texts(figure)
     assert "best: 50.0 % at epoch 2" in texts(figure)
     assert "savee · speaker" in texts(figure)
     assert len(figure.axes) == 3

@@ -123,11 +123,11 @@ def reliability(report: EvaluationReport) -> Any:
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], title: str = "Learning curves", caption: str = "") -> Any:
-    """Draw losses and scores over epochs, and mark the best epoch by ``validation_uar``.
+    """Draw losses and scores over epochs, and mark the best epoch by ``valid_uar`` (or ``validation_uar``).
 
     Args:
         history: One mapping per epoch; keys that end in "loss" go to one panel, those that end in "uar" or "accuracy"
-            to the other, "learning_rate" to a small third. The key "epoch" counts from 1 where absent.
+            to the other, "rate" or "learning_rate" to a small third. The key "epoch" counts from 1 where absent.
         title: The heading.
         caption: Corpus, protocol, classes, speakers.
 
@@ -140,7 +140,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str = "Learni
     epochs = np.array([row.get("epoch", i) for i, row in enumerate(history, start=1)], dtype=float)
     losses = [k for k in keys if k.endswith("loss")]
     scores = [k for k in keys if k.endswith(("uar", "accuracy"))]
-    rates = [k for k in keys if k == "learning_rate"]
+    rates = [k for k in keys if k in ("rate", "learning_rate")]
     panels = [(k, y) for k, y in ((losses, "loss"), (scores, "score, %"), (rates, "learning rate")) if k]
     if not panels:
         raise VocalicsError(f"the history holds {', '.join(keys)}; expected keys that end in loss, uar or accuracy")
@@ -149,24 +149,25 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str = "Learni
     drawn = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True, height_ratios=heights))
     styles = (
         ("train", FAINT, "--"),
-        ("validation", PALETTE["sad"], "-"),
+        ("valid", PALETTE["sad"], "-"),
         ("test", PALETTE["angry"], "-."),
         ("", PALETTE["disgust"], ":"),
     )
     best = None
-    if "validation_uar" in keys:
-        best = int(np.nanargmax([row.get("validation_uar", np.nan) for row in history]))
+    judge = next((k for k in ("valid_uar", "validation_uar") if k in keys), None)
+    if judge is not None:
+        best = int(np.nanargmax([row.get(judge, np.nan) for row in history]))
     for axes, (names, label) in zip(drawn, panels, strict=True):
         factor = 100.0 if label.startswith("score") else 1.0
         for name in names:
             values = factor * np.array([row.get(name, np.nan) for row in history], dtype=float)
             _, colour, line = next(s for s in styles if name.startswith(s[0]))
             alpha = 0.45 if name.endswith("accuracy") else 1.0
-            steps = "steps-post" if name == "learning_rate" else "default"
+            steps = "steps-post" if name in rates else "default"
             axes.plot(epochs, values, color=colour, linestyle=line, alpha=alpha, drawstyle=steps,
-                      label=name.replace("_", " ").replace("uar", "UAR"),
+                      label=name.replace("valid_", "validation_").replace("_", " ").replace("uar", "UAR"),
                       marker="o" if len(epochs) < 2 else None)  # fmt: skip
-            if name == "validation_uar" and best is not None:
+            if name == judge and best is not None:
                 axes.plot(epochs[best], values[best], "o", color=colour, markersize=6)
                 axes.annotate(
                     f"best: {values[best]:.1f} % at epoch {epochs[best]:g}", (epochs[best], values[best]),
