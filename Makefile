@@ -1,0 +1,58 @@
+# Two commands from a fresh clone: `make run` and `make test`.
+#
+#   make run                     predict on the example clips
+#   make run AUDIO="my file.wav" predict on a file, a folder or a glob of yours
+#   make test                    lint, types, tests
+#   make bench                   speed and memory, written to docs/results/speed.md
+#
+# All use .venv, made with $(PYTHON), and install into it only when pyproject.toml has changed.
+
+PYTHON ?= python3
+AUDIO ?= examples/clips
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The build for the CPU, where that index can be reached; the plain one on Linux brings gigabytes for GPUs.
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint bench clean
+
+help:
+	@sed -n '/^#   /s/^#   //p' Makefile
+
+# AUDIO reaches the shell as one word, whatever characters it holds; the program expands globs itself.
+run: export VOCALICS_AUDIO := $(AUDIO)
+run: $(VENV)/.core
+	@$(BIN)/vocalics predict -- "$$VOCALICS_AUDIO"
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run_all.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vocalics needs Python 3.11 or later; set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	@echo "Installing vocalics into $(VENV) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "Installing vocalics and all that its tests need into $(VENV) ..."
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install --extra-index-url $(TORCH_INDEX) --retries 1 "$(TORCH)"
+	@$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.core
