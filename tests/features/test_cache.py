@@ -1,0 +1,89 @@
+"""Extraction of manifests: order, cache, faults, resumption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vocalics import audio
+from vocalics.audio import Clip
+from vocalics.features import cache as module
+from vocalics.features.cache import FeatureCache, content_digest, extract_manifest
+from vocalics.features.feature_set import feature_set
+from vocalics.manifest import Manifest, Utterance
+
+LOGMEL = feature_set("logmel")
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    rows = []
+    for number in range(6):
+        path = tmp_path / f"{number}.wav"
+        rng = np.random.default_rng(number)
+        audio.write(path, Clip((0.1 * rng.standard_normal(4_000 + number)).astype(np.float32), 16_000))
+        rows.append(Utterance(str(path), "own", "own/1", "x", "happy"))
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no sound")
+    rows.insert(2, Utterance(str(bad), "own", "own/1", "x", "sad"))
+    rows.insert(4, Utterance(str(tmp_path / "gone.wav"), "own", "own/1", "x", "sad"))
+    return Manifest(tuple(rows))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_order_is_kept_and_bad_files_are_reported(manifest: Manifest, tmp_path: Path, workers: int) -> None:
+    seen: list[tuple[int, int]] = []
+    results = list(
+        extract_manifest(manifest, LOGMEL, tmp_path / "cache", workers, lambda done, total: seen.append((done, total)))
+    )
+    assert [r.utterance for r in results] == list(manifest)
+    assert [r.values is None for r in results] == [False, False, True, False, True, False, False, False]
+    assert "bad.wav: cannot be decoded" in results[2].error
+    assert "gone.wav" in results[4].error
+    assert seen == [(done, 8) for done in range(1, 9)]
+    direct = LOGMEL.extract(audio.read(manifest[0].path))
+    np.testing.assert_array_equal(results[0].values, direct)
+    assert not np.array_equal(results[1].values, direct)
+
+
+def test_a_second_run_computes_nothing(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cache"
+    first = [r for r in extract_manifest(manifest, LOGMEL, folder, 1) if r.values is not None]
+    monkeypatch.setattr(module, "read", lambda path: pytest.fail(f"{path} was decoded again"))
+    good = manifest.where(lambda u: u.path.rsplit("/", 1)[-1][0].isdigit())
+    second = list(extract_manifest(good, LOGMEL, folder, 1))
+    assert all(r.cached for r in second) and not any(r.cached for r in first)
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+
+
+def test_an_interrupted_run_goes_on(manifest: Manifest, tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    run: Iterator[module.Extracted] = extract_manifest(manifest, LOGMEL, folder, 1)
+    next(run), next(run)
+    del run
+    assert [r.cached for r in extract_manifest(manifest, LOGMEL, folder, 1)] == [True, True] + [False] * 6
+
+
+def test_content_and_settings_are_the_key(manifest: Manifest, tmp_path: Path) -> None:
+    kept = FeatureCache(tmp_path / "cache")
+    path = Path(manifest[0].path)
+    digest = content_digest(path)
+    kept.put(digest, LOGMEL, LOGMEL.extract(audio.read(path)))
+    assert kept.get(digest, LOGMEL) is not None
+    assert kept.get(digest, feature_set("mfcc_chroma_mel")) is None
+    audio.write(path, Clip(np.zeros(4_000, np.float32), 16_000))
+    assert kept.get(content_digest(path), LOGMEL) is None
+
+
+def test_a_damaged_entry_counts_as_none(manifest: Manifest, tmp_path: Path) -> None:
+    kept = FeatureCache(tmp_path / "cache")
+    digest = content_digest(manifest[0].path)
+    kept.put(digest, LOGMEL, LOGMEL.extract(audio.read(manifest[0].path)))
+    entry = kept.path(digest, LOGMEL)
+    entry.write_bytes(entry.read_bytes()[:100])
+    assert kept.get(digest, LOGMEL) is None
+    assert [p.suffix for p in entry.parent.iterdir()] == [".npy"]

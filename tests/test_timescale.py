@@ -1,0 +1,80 @@
+"""Time stretch and pitch shift, judged by ear's measures: cents, decibels, samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vocalics.audio import Clip
+from vocalics.errors import AudioError
+from vocalics.timescale import pitch_shift, stretch_and_shift, time_stretch
+
+
+def tone(frequency: float, rate: int, seconds: float = 2.0) -> Clip:
+    return Clip(
+        (0.3 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32), rate
+    )
+
+
+def frequency_of(clip: Clip) -> float:
+    inner = clip.samples[clip.sample_rate // 10 : -clip.sample_rate // 5]
+    spectrum = np.abs(np.fft.rfft(inner * np.hanning(len(inner)), 1 << 20))
+    return float(spectrum.argmax()) * clip.sample_rate / (1 << 20)
+
+
+def level_db(clip: Clip) -> float:
+    inner = clip.samples[clip.sample_rate // 10 : -clip.sample_rate // 5]
+    return float(20 * np.log10(inner.std()))
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 22_050, 48_000])
+@pytest.mark.parametrize("frequency", [110.0, 440.0, 1000.0])
+@pytest.mark.parametrize(("rate", "semitones"), [(0.8, 0), (1.25, 0), (0.5, 0), (1, 0.7), (1, -4), (0.8, 0.7)])
+def test_a_tone_keeps_pitch_and_loudness(sample_rate: int, frequency: float, rate: float, semitones: float) -> None:
+    clip = tone(frequency, sample_rate)
+    changed = stretch_and_shift(clip, rate, semitones)
+    assert len(changed.samples) == round(len(clip.samples) / rate)
+    wanted = frequency * 2 ** (semitones / 12)
+    assert abs(1200 * np.log2(frequency_of(changed) / wanted)) < 5
+    assert abs(level_db(changed) - level_db(clip)) < 1
+    assert changed.samples.dtype == np.float32
+    assert not np.array_equal(changed.samples[:1000], clip.samples[:1000]) or semitones == 0
+
+
+def test_what_is_said_stays_in_order() -> None:
+    """Bursts come out at the stretched times."""
+    samples = np.zeros(40_000, np.float32)
+    rng = np.random.default_rng(0)
+    for start in (8_000, 24_000):
+        samples[start : start + 2_000] = 0.2 * rng.standard_normal(2_000)
+    slow = time_stretch(Clip(samples, 16_000), 0.8).samples
+    loud = np.flatnonzero(np.abs(slow) > 0.05)
+    assert loud[0] == pytest.approx(10_000, abs=400)
+    assert loud[-1] == pytest.approx(32_500, abs=700)
+    assert np.abs(slow[15_000:28_000]).max() < 0.01
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 100, 1_001])
+@pytest.mark.parametrize("rate", [0.5, 1.0, 1.7])
+def test_any_length_comes_out_exact(n: int, rate: float) -> None:
+    clip = Clip(np.full(n, 0.1, np.float32), 16_000)
+    assert len(time_stretch(clip, rate).samples) == round(n / rate)
+    assert len(pitch_shift(clip, 2.0).samples) == n
+
+
+def test_silence_stays_silent_and_no_change_is_none() -> None:
+    silent = Clip(np.zeros(20_000, np.float32), 16_000)
+    assert not time_stretch(silent, 0.7).samples.any()
+    clip = tone(200, 16_000)
+    np.testing.assert_array_equal(time_stretch(clip, 1.0).samples, clip.samples)
+    np.testing.assert_array_equal(pitch_shift(clip, 0).samples, clip.samples)
+
+
+def test_out_of_range_is_refused() -> None:
+    clip = tone(200, 16_000)
+    with pytest.raises(AudioError, match="a rate of 0 "):
+        time_stretch(clip, 0)
+    with pytest.raises(AudioError, match="a pitch shift of 30 semitones is out of range; expected -24 to 24"):
+        pitch_shift(clip, 30)
+    with pytest.raises(AudioError, match=r"expected 0\.25 to 4, together with the shift too"):
+        stretch_and_shift(clip, 4, -12)
