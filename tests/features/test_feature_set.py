@@ -81,7 +81,7 @@ def test_unvoiced_frames_have_no_f0() -> None:
 def test_an_empty_clip_and_an_unknown_name_are_refused() -> None:
     with pytest.raises(FeatureError, match="logmel: the clip holds no samples"):
         feature_set("logmel").extract(Clip(np.zeros(0, np.float32), 16_000))
-    with pytest.raises(FeatureError, match='unknown feature set "log_mel"; did you mean "logmel"?'):
+    with pytest.raises(FeatureError, match=r'unknown feature set "log_mel"; did you mean "logmel"\?'):
         feature_set("log_mel")
 
 
