@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
 import soxr
@@ -14,6 +16,7 @@ _OVERLAP = 0.012  # seconds over which one sequence fades into the next
 _REACH = 0.010  # seconds by which a sequence may be moved to fit: a period of 100 Hz to either side is too much to miss
 _SEARCH_RATE = 5_000  # Hz, of the coarse search
 _SLOWEST, _FASTEST = 0.25, 4.0
+_FINEST = 200  # denominator of a pitch ratio: within 0.1 cents, and resampled faster than an irrational one
 
 
 def time_stretch(clip: Clip, rate: float) -> Clip:
@@ -64,7 +67,8 @@ def stretch_and_shift(clip: Clip, rate: float, semitones: float) -> Clip:
     """
     if not -24 <= semitones <= 24:
         raise AudioError(f"a pitch shift of {semitones:g} semitones is out of range; expected -24 to 24")
-    ratio = 2.0 ** (semitones / 12)
+    fraction = Fraction(2.0 ** (semitones / 12)).limit_denominator(_FINEST)
+    ratio = float(fraction)
     if not (_SLOWEST <= rate <= _FASTEST and _SLOWEST <= rate / ratio <= _FASTEST):
         raise AudioError(
             f"a rate of {rate:g} with a shift of {semitones:g} semitones is out of range; expected "
@@ -75,7 +79,7 @@ def stretch_and_shift(clip: Clip, rate: float, semitones: float) -> Clip:
     if rate != ratio:
         samples = _stretched(samples, clip.sample_rate, rate / ratio, round(n_samples * ratio))
     if ratio != 1 and len(samples):
-        samples = np.asarray(soxr.resample(samples, ratio, 1.0), np.float32)
+        samples = np.asarray(soxr.resample(samples, fraction.numerator, fraction.denominator), np.float32)
     if len(samples) < n_samples:
         samples = np.pad(samples, (0, n_samples - len(samples)))
     return Clip(samples[:n_samples], clip.sample_rate)
