@@ -110,13 +110,17 @@ def test_a_command_starts_light(command: str) -> None:
     assert {"typer", f"vocalics.cli.{command}"} <= loaded
 
 
-def test_predict_imports_no_more_than_the_core(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--format", "table"]], ids=["plain", "with an option"])
+def test_predict_imports_no_more_than_the_core(options: list[str], tmp_path: Path) -> None:
     fakes.waveform_model(tmp_path / "m.onnx")
     audio.write(tmp_path / "a.wav", fakes.voice())
-    arguments = ["vocalics", "predict", "--model", str(tmp_path / "m.onnx"), str(tmp_path / "a.wav")]
+    arguments = ["vocalics", "predict", str(tmp_path / "a.wav"), *options]
     code = (
-        f"import sys; sys.argv = {arguments}\nfrom vocalics.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+        f"import sys, pathlib, vocalics.recognizer as r; sys.argv = {arguments}\n"
+        f"r.bundled = lambda: {{'default': pathlib.Path({str(tmp_path / 'm.onnx')!r})}}\n"
+        "from vocalics.cli.main import main\ntry: main()\nexcept SystemExit as e: assert not e.code"
     )
     loaded = modules_after(code)
     assert not loaded & set(HEAVY)
     assert {"numpy", "onnxruntime", "soundfile", "soxr"} <= loaded
+    assert ("typer" in loaded) == bool(options)

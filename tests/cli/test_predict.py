@@ -18,7 +18,7 @@ import pytest
 
 from vocalics import audio
 from vocalics.audio import Clip
-from vocalics.cli.predict import _clock, _shortened, expand
+from vocalics.cli.predictions import _clock, _shortened, expand
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import AudioError
 from vocalics.recognizer import load
@@ -143,6 +143,16 @@ def test_an_unknown_model_is_one_line(folder: Path, run: Run) -> None:
     assert (code, out) == (1, "")
     assert err.startswith('vocalics: unknown model "no-such"')
     assert err.count("\n") == 1
+
+
+def test_without_options_it_is_the_same_command(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vocalics.recognizer.bundled", lambda: {"default": Path("m.onnx")})
+    plain = run("predict", "in", "missing.wav")
+    assert plain == run("predict", "in", "missing.wav", "--top", "3")
+    assert plain[0] == 1
+    assert plain[1].count("in/") == 2
+    assert plain[2] == "vocalics: missing.wav: no such file; check the path\n"
+    assert run("predict", "in")[0] == 0
 
 
 def test_an_unknown_format_is_wrong_usage(folder: Path, run: Run) -> None:

@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
-
-import vocalics
-from vocalics import cli
+from vocalics.cli.predictions import STDIN, complain, print_predictions
 from vocalics.errors import VocalicsError
-from vocalics.registry import discover
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["build", "complain", "main"]
 
 
 def build(command: str = "") -> typer.Typer:
     """Return the application with every command registered, or with one module's where it is called ``command``."""
+    import typer
+
+    import vocalics
+    from vocalics import cli
+    from vocalics.registry import discover
+
     app = typer.Typer(
         name="vocalics",
         help="Speech emotion recognition: predict, train, evaluate, explain.",
@@ -38,27 +47,42 @@ def build(command: str = "") -> typer.Typer:
             typer.echo(vocalics.__version__)
             raise typer.Exit
 
-    alone = command.isidentifier() and Path(__file__).with_name(f"{command}.py").is_file()
-    for module in [importlib.import_module(f"{cli.__name__}.{command}")] if alone else discover(cli):
-        if hasattr(module, "register"):
-            module.register(app)
+    modules = []
+    if command.isidentifier() and Path(__file__).with_name(f"{command}.py").is_file():
+        modules = [importlib.import_module(f"{cli.__name__}.{command}")]
+    if not any(hasattr(module, "register") for module in modules):
+        modules = [module for module in discover(cli) if hasattr(module, "register")]
+    for module in modules:
+        module.register(app)
     return app
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 something failed and was said in one line, 2 wrong usage."""
+    """Run the command line: 0 done, 1 something failed and was said in one line, 2 wrong usage.
+
+    ``vocalics predict PATH...`` without any option has nothing to parse and goes straight to work: Typer takes as long
+    to import as the rest together.
+    """
     for stream in (sys.stdout, sys.stderr):
         # A file name that the terminal cannot spell must not end the run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    command, *arguments = sys.argv[1:] or [""]
     try:
-        build(sys.argv[1] if len(sys.argv) > 1 else "")()
+        if command == "predict" and arguments and not any(a.startswith("-") and a != STDIN for a in arguments):
+            sys.exit(_plainly(arguments))
+        build(command)()
     except VocalicsError as error:
         complain(error)
         sys.exit(1)
 
 
-def complain(error: VocalicsError) -> None:
-    """Say an error in one line on standard error."""
-    sys.stdout.flush()
-    print("vocalics:", " ".join(str(error).split("\n")), file=sys.stderr, flush=True)
+def _plainly(paths: list[str]) -> int:
+    try:
+        return 0 if print_predictions(paths) else 1
+    except BrokenPipeError:  # as Typer does: whoever read has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("Aborted.", file=sys.stderr)
+        return 130

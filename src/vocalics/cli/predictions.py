@@ -1,0 +1,213 @@
+"""Predictions printed one by one: what ``vocalics predict`` does, without the parsing of its options.
+
+Free of Typer, so that the plain ``vocalics predict PATH...`` starts without it (see :mod:`vocalics.cli.main`).
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vocalics.errors import AudioError, VocalicsError
+
+if TYPE_CHECKING:
+    from vocalics.recognizer import Prediction, Recognizer
+
+STDIN = "-"
+
+
+class Format(StrEnum):
+    """How predictions are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def print_predictions(
+    paths: Sequence[str],
+    model: str = "default",
+    format: Format = Format.TABLE,
+    timeline: bool = False,
+    window: float | None = None,
+    hop: float | None = None,
+    top: int = 3,
+) -> bool:
+    """Print the emotion of every recording; the arguments are those of the command.
+
+    Returns:
+        Whether all could be judged; each that could not is one line on standard error.
+    """
+    from vocalics.audio import BYTES
+    from vocalics.recognizer import load
+
+    recognizer = load(model)
+    sources = [source for path in paths for source in expand(path)]
+    names = [source for source in sources if isinstance(source, str)]
+    row = _writer(format, recognizer.emotions, names, timeline, top)
+    good = True
+    for source in sources:
+        try:
+            if isinstance(source, AudioError):
+                raise source
+            for prediction in _predictions(recognizer, source, timeline, window, hop):
+                row(prediction)
+        except AudioError as error:
+            good = False
+            if source == STDIN:
+                error = AudioError(f"standard input: {str(error).removeprefix(f'{BYTES}: ')}")
+            complain(error)
+    return good
+
+
+def complain(error: VocalicsError) -> None:
+    """Say an error in one line on standard error."""
+    sys.stdout.flush()
+    print("vocalics:", " ".join(str(error).split("\n")), file=sys.stderr, flush=True)
+
+
+def expand(path: str) -> list[str | AudioError]:
+    """Return the files that a path on the command line stands for; what stands for none is an error in its place.
+
+    A folder stands for all audio files in and below it, sorted, hidden ones left out; a path that does not exist and
+    holds ``*``, ``?`` or ``[`` is a glob (``**`` too).
+    """
+    from vocalics.audio import EXTENSIONS
+
+    # os.path, not pathlib: what cannot be a path at all does not exist, and is told when it is opened.
+    folder_given = os.path.isdir(path)  # noqa: PTH112
+    if path == STDIN or not (folder_given or (glob.has_magic(path) and not os.path.exists(path))):  # noqa: PTH110
+        return [path]
+    found: list[str | AudioError] = []
+    if not folder_given:
+        for match in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - takes absolute patterns too
+            if not Path(match).is_dir():
+                found.append(match)
+            elif not path.endswith("**"):
+                found += expand(match)
+        return found or [AudioError(f"{path}: matches no file; check the pattern")]
+
+    def unreadable(error: OSError) -> None:
+        found.append(AudioError(f"{error.filename}: the folder cannot be read ({error.strerror})"))
+
+    for folder, folders, files in os.walk(path, onerror=unreadable):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        audible = (f for f in sorted(files) if Path(f).suffix.lower() in EXTENSIONS and not f.startswith("."))
+        found += [os.path.join(folder, f) for f in audible]  # noqa: PTH118 - keeps "./x" as it was given
+    return found or [
+        AudioError(f"{path}: the folder holds no audio file; expected {', '.join(sorted(EXTENSIONS))} in it or below")
+    ]
+
+
+def _predictions(
+    recognizer: Recognizer, path: str, timeline: bool, window: float | None, hop: float | None
+) -> Iterator[Prediction]:
+    source: str | bytes = sys.stdin.buffer.read() if path == STDIN else path
+    if timeline:
+        yield from recognizer.timeline(source, window=window, hop=hop)
+    else:
+        yield recognizer.predict(source)
+
+
+def _writer(
+    format: Format, emotions: Sequence[str], names: Sequence[str], timeline: bool, top: int
+) -> Callable[[Prediction], None]:
+    """A function that prints one prediction at once, so that nothing is lost whatever comes after it."""
+    if format is Format.JSON:
+        return _json_line
+    if format is Format.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["path", "start", "end", "emotion", "confidence", *emotions, "model"])
+        sys.stdout.flush()
+
+        def csv_row(prediction: Prediction) -> None:
+            record = as_record(prediction)
+            probabilities = record.pop("probabilities")
+            name = record.pop("model")
+            writer.writerow([*record.values(), *probabilities.values(), name])
+            sys.stdout.flush()
+
+        return csv_row
+    return _table(names, timeline, top)
+
+
+def as_record(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as JSON shows it: seconds to the millisecond, probabilities to six places."""
+    return {
+        "path": prediction.path,
+        "start": round(prediction.start, 3),
+        "end": round(prediction.end, 3),
+        "emotion": prediction.label,
+        "confidence": round(prediction.confidence, 6),
+        "probabilities": {emotion: round(p, 6) for emotion, p in prediction.probabilities.items()},
+        "model": prediction.model,
+    }
+
+
+def _json_line(prediction: Prediction) -> None:
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(as_record(prediction), ensure_ascii=not utf8), flush=True)
+
+
+def _table(names: Sequence[str], timeline: bool, top: int) -> Callable[[Prediction], None]:
+    """A table that grows line by line: the column of files is as wide as the longest name."""
+    width = min(max((_cells(_printable(name)) for name in names), default=1), 60)
+    width = max(width, len("file"))
+
+    def line(name: str, start: str, end: str, emotion: str, confidence: str, others: str) -> str:
+        name = name + " " * (width - _cells(name))
+        return f"{name}  {start:>9}  {end:>9}  {emotion:<9}  {confidence:>10}  {others}".rstrip()
+
+    header = line("file", "start", "end", "emotion", "confidence", "then" if top > 1 else "")
+    print(header, "-" * _cells(header), sep="\n", flush=True)
+
+    def table_row(prediction: Prediction) -> None:
+        ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+        spoken = prediction.emotion is not None
+        print(
+            line(
+                _shortened(_printable(prediction.path), width),
+                _clock(prediction.start),
+                _clock(prediction.end),
+                prediction.label,
+                f"{prediction.confidence:.0%}" if spoken else "",
+                ", ".join(f"{emotion} {p:.0%}" for emotion, p in ranked[1:top]) if spoken else "",
+            ),
+            flush=True,
+        )
+
+    return table_row
+
+
+def _clock(seconds: float) -> str:
+    """12.3, or 1:02:03.4 from a minute on."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}"
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+
+
+def _cells(text: str) -> int:
+    """Columns that a text takes in a terminal."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _shortened(name: str, width: int) -> str:
+    if _cells(name) <= width:
+        return name
+    while _cells(name) > width - 1:
+        name = name[1:]
+    return "…" + name
