@@ -11,8 +11,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -157,7 +158,7 @@ def _in_processes(
     manifest: Manifest, features: FeatureSet, cache: FeatureCache | None, workers: int
 ) -> Iterator[Extracted]:
     under_way: deque[Future[Extracted]] = deque()
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         try:
             for utterance in manifest:
                 under_way.append(pool.submit(_extract_named, utterance, features.name, cache))
@@ -173,6 +174,18 @@ def _in_processes(
         finally:
             for future in under_way:
                 future.cancel()
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that started it is killed, rather than wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
