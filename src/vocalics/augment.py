@@ -45,7 +45,9 @@ def add_noise(clip: Clip, snr_db: float, rng: np.random.Generator, slope_db: flo
     if slope_db != 0.0 and n_samples > 1:
         n_fft = _power_of_two(n_samples)
         frequency = np.maximum(np.fft.rfftfreq(n_fft, 1 / clip.sample_rate), 20.0)
-        spectrum = np.fft.rfft(rng.standard_normal(n_fft, dtype=np.float32)) * (frequency / 1000.0) ** (slope_db / 6.0206)
+        spectrum = np.fft.rfft(rng.standard_normal(n_fft, dtype=np.float32)) * (frequency / 1000.0) ** (
+            slope_db / 6.0206
+        )
         noise = np.fft.irfft(spectrum, n_fft)[:n_samples]
     else:
         noise = rng.standard_normal(n_samples, dtype=np.float32).astype(np.float64)
@@ -151,7 +153,12 @@ def codec(clip: Clip, compression: float = 0.9) -> Clip:
     peak = float(np.abs(clip.samples).max()) or 1.0
     buffer = io.BytesIO()
     soundfile.write(
-        buffer, clip.samples / peak * 0.7, clip.sample_rate, format="OGG", subtype="VORBIS", compression_level=compression
+        buffer,
+        clip.samples / peak * 0.7,
+        clip.sample_rate,
+        format="OGG",
+        subtype="VORBIS",
+        compression_level=compression,
     )
     buffer.seek(0)
     decoded, _ = soundfile.read(buffer, dtype="float32")
@@ -182,8 +189,7 @@ def time_shift(clip: Clip, seconds: float) -> Clip:
 
 
 AUGMENTATIONS: dict[str, Callable[..., Clip]] = {
-    f.__name__: f
-    for f in (gain, overdrive, add_noise, add_hum, speed, room, telephone, codec, high_pass, time_shift)
+    f.__name__: f for f in (gain, overdrive, add_noise, add_hum, speed, room, telephone, codec, high_pass, time_shift)
 }
 
 

@@ -119,4 +119,4 @@ def _store(utterance: Utterance, settings: BankSettings, target: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part.npz")
     np.savez(part, **{f"copy{k}": c for k, c in enumerate(copies)})  # type: ignore[arg-type]
-    os.replace(part, path)
+    part.replace(path)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vocalics.errors import MissingExtraError, ModelFileError
 from vocalics.modelfile import CARD_KEY, Card, load
@@ -59,3 +62,14 @@ def with_card(onnx_bytes: bytes, card: Card) -> bytes:
         model.metadata_props.add(key=key, value=value)
     data: bytes = model.SerializeToString()
     return data
+
+
+def replace_figures(path: str | os.PathLike[str], figures: Sequence[Mapping[str, Any]]) -> None:
+    """Put measured figures into the card of a model file, in place of those it has.
+
+    Args:
+        path: The model file; rewritten whole or not at all.
+        figures: As the card states them, see :class:`vocalics.modelfile.Card`.
+    """
+    about = dataclasses.replace(load(path).card, figures=tuple(figures))
+    write(path, Path(path).read_bytes(), about)

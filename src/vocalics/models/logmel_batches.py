@@ -7,7 +7,7 @@ colours it, adds noise, masks it (SpecAugment) and mixes it with another (mixup)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from vocalics.models.logmel_cnn import DECIBEL
 from vocalics.models.neural import Labels, NeuralClassifier
 
 Rng = np.random.Generator
+# The log power of a band of noise scatters by some 2 dB from frame to frame; stretches of one table serve all.
+_SCATTER = 0.5 * np.random.default_rng(0).standard_normal(1 << 20, dtype=np.float32)
 LogMels = Sequence[npt.NDArray[np.floating[Any]]]
 
 
@@ -88,7 +90,7 @@ class BatchAugmentation:
         x = functional.grid_sample(
             torch.from_numpy(source)[:, None], torch.from_numpy(grid), padding_mode="border", align_corners=True
         )[:, 0]
-        lowest = torch.from_numpy(np.array([c.min() for c in clips], dtype=np.float32))
+        lowest = torch.from_numpy(source).amin(dim=(1, 2))
         return torch.where(mask[:, None], x, lowest[:, None, None]), mask
 
     def colour(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
@@ -119,9 +121,10 @@ class BatchAugmentation:
         shape = _smooth(n, n_mels, 6.0, rng)
         shape -= np.log(np.exp(shape).mean(axis=1, keepdims=True))
         level = torch.log(power + 1e-20) - torch.from_numpy(snr * DECIBEL).float()
-        # The log power of a band of noise scatters by some 2 to 3 dB from frame to frame.
-        scatter = torch.from_numpy(rng.standard_normal((n, n_mels, n_frames), dtype=np.float32)) * 0.5
-        return torch.logaddexp(x, level[:, None, None] + torch.from_numpy(shape)[:, :, None] + scatter)
+        first = rng.integers(0, len(_SCATTER) - n_mels * n_frames, n)
+        scatter = np.stack([_SCATTER[i : i + n_mels * n_frames].reshape(n_mels, n_frames) for i in first])
+        noise = (level[:, None] + torch.from_numpy(shape))[:, :, None] + torch.from_numpy(scatter)
+        return torch.logaddexp(x, noise)
 
     def mix(self, x: Tensor, mask: Tensor, target: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
         """Mix each clip, its mask and its target with another one's."""
@@ -170,22 +173,17 @@ class LogMelClassifier(NeuralClassifier):
     def check_data(self, X: Any, y: Labels | None) -> None:  # noqa: N803
         """Inputs of uneven length cannot be checked as arrays."""
 
-    def get_iterator(self, dataset: Any, training: bool = False) -> Iterator[Any]:
-        """Yield one epoch of augmented batches; its randomness follows from torch's seed of this epoch."""
-        rng = np.random.default_rng(torch.initial_seed())
-        clips, y = dataset.X, np.asarray(dataset.y)
-        augmentation = self.augmentation or BatchAugmentation()
-        weights = np.ones(len(clips)) if self.weights is None else np.asarray(self.weights)
-        n_draws = self.draws or len(clips)
-        drawn = rng.choice(len(clips), size=n_draws, p=weights / weights.sum())
-        for start in range(0, n_draws - self.batch_size + 1, self.batch_size):
-            rows = drawn[start : start + self.batch_size]
-            chosen = [clips[i][int(rng.integers(len(clips[i])))] for i in rows]
-            x, mask = augmentation.cut(chosen, rng)
-            x = augmentation.colour(x, mask, rng)
-            target = functional.one_hot(torch.from_numpy(y[rows]), len(self.classes)).float()
-            x, mask, target = augmentation.mix(x, mask, target, rng)
-            yield {"log_mel": x, "mask": mask}, target
+    def get_iterator(self, dataset: Any, training: bool = False) -> Iterable[Any]:
+        """Return the training batches; each pass over them is another epoch, drawn by torch's seed of that epoch."""
+        return _Epochs(
+            dataset.X,
+            np.asarray(dataset.y),
+            np.ones(len(dataset.X)) if self.weights is None else np.asarray(self.weights),
+            self.augmentation or BatchAugmentation(),
+            self.draws or len(dataset.X),
+            self.batch_size,
+            len(self.classes),
+        )
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
         """Return probabilities (n, n_classes) for unchanged clips, computed in batches of like length."""
@@ -198,6 +196,31 @@ class LogMelClassifier(NeuralClassifier):
                 x, mask = padded([X[i][0] for i in rows])
                 out[rows] = torch.softmax(self.module_(x, mask).float(), dim=1).numpy()
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Epochs:
+    """Batches that are drawn anew at every pass."""
+
+    clips: Sequence[LogMels]
+    y: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64]
+    augmentation: BatchAugmentation
+    n_draws: int
+    batch_size: int
+    n_classes: int
+
+    def __iter__(self) -> Iterator[Any]:
+        rng = np.random.default_rng(torch.initial_seed())
+        drawn = rng.choice(len(self.clips), size=self.n_draws, p=self.weights / self.weights.sum())
+        for start in range(0, self.n_draws - self.batch_size + 1, self.batch_size):
+            rows = drawn[start : start + self.batch_size]
+            chosen = [self.clips[i][int(rng.integers(len(self.clips[i])))] for i in rows]
+            x, mask = self.augmentation.cut(chosen, rng)
+            x = self.augmentation.colour(x, mask, rng)
+            target = functional.one_hot(torch.from_numpy(self.y[rows]), self.n_classes).float()
+            x, mask, target = self.augmentation.mix(x, mask, target, rng)
+            yield {"log_mel": x, "mask": mask}, target
 
 
 def padded(clips: LogMels) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ class ClipNormalisation(nn.Module):
     out on bands), which takes away microphone and room colour.
     """
 
-    def __init__(self, active_db: float = 35.0, range_db: float = 70.0) -> None:
+    def __init__(self, active_db: float = 35.0, range_db: float = 60.0) -> None:
         super().__init__()
         self.active = active_db * DECIBEL
         self.range = range_db * DECIBEL

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from vocalics.metrics import unweighted_average_recall
 Labels = npt.NDArray[Any]
 
 
-class _Finished(Exception):
+class _FinishedError(Exception):
     """Raised by a callback to end training early."""
 
 
@@ -89,7 +88,7 @@ class NeuralClassifier(NeuralNetClassifier):
         if not self.initialized_:
             self.initialize()
         self.notify("on_train_begin", X=X, y=y)
-        with contextlib.suppress(_Finished):
+        with contextlib.suppress(_FinishedError):
             self.fit_loop(X, y, epochs=self.max_epochs if epochs is None else epochs, **fit_params)
         self.notify("on_train_end", X=X, y=y)
         return self
@@ -146,7 +145,9 @@ class Schedule:
             share = progress / self.n_epochs
             if share < self.warm_up:
                 return self.rate * max(share / self.warm_up, 0.02)
-            return max(self.lowest, self.rate * 0.5 * (1 + math.cos(math.pi * (share - self.warm_up) / (1 - self.warm_up))))
+            return max(
+                self.lowest, self.rate * 0.5 * (1 + math.cos(math.pi * (share - self.warm_up) / (1 - self.warm_up)))
+            )
         rate = self.rate
         if self.name == "plateau":
             best, since = math.inf, 0
@@ -251,7 +252,7 @@ class Course(Callback):
         if self.report is not None:
             self.report(record)
         if self.finished:
-            raise _Finished
+            raise _FinishedError
 
     @property
     def finished(self) -> bool:
@@ -271,7 +272,7 @@ class Course(Callback):
         tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
         part = self.path.with_suffix(".part")
         save_file(tensors, part, metadata={"records": json.dumps(self.records)})
-        os.replace(part, self.path)
+        part.replace(self.path)
 
     def load(self, net: NeuralClassifier) -> int:
         """Restore the state of training into an initialised classifier; return the number of epochs it holds."""

@@ -1,0 +1,436 @@
+"""From a recipe and corpora to a model file: split, features, fit, checkpoint, export.
+
+Split first, augment after, and only the training part. The run's folder holds the frozen configuration, the
+checkpoint, the history with its curves, and in the end ``NAME.onnx`` with its card.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import vocalics
+from vocalics import splits
+from vocalics.corpora import corpora, corpus, scan
+from vocalics.emotions import Scheme, scheme
+from vocalics.errors import AudioError, MissingExtraError, RecipeError, VocalicsError
+from vocalics.features.feature_set import feature_set
+from vocalics.features.logmel import LogMel
+from vocalics.logmel_bank import BankSettings, bank
+from vocalics.manifest import Manifest, Utterance
+from vocalics.modelfile import Card
+from vocalics.models import ModelSpec, model_spec
+from vocalics.recipe import Recipe, parse
+
+Progress = Callable[[str, int, int], Any]
+Report = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run trains, validates and tests on.
+
+    Attributes:
+        manifest: Every utterance that the scheme keeps, its emotion replaced by the scheme's class.
+        train: Positions of the training clips.
+        validation: Positions of the validation clips; none of their speakers is in training.
+        tests: Positions of the test clips by hold-out; none of their speakers is in training or validation.
+        emotions: The classes, in output order.
+        notes: What is to be said of a corpus's copy, by corpus.
+    """
+
+    manifest: Manifest
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    tests: Mapping[str, tuple[int, ...]]
+    emotions: tuple[str, ...]
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def speakers(self, part: Sequence[int]) -> tuple[str, ...]:
+        """The speakers of these clips, sorted."""
+        return tuple(sorted({self.manifest[i].speaker for i in part}))
+
+
+def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None = None) -> Manifest:
+    """Scan the recipe's corpora and return one manifest.
+
+    Args:
+        roots: Folder of every corpus by name; a ``.csv`` or ``.parquet`` file is read as a manifest.
+        recipe: Says which corpora are needed.
+        progress: Called with (corpus, files read, files in all).
+
+    Raises:
+        RecipeError: When a corpus of the recipe has no folder, or a folder no place in the recipe.
+    """
+    wanted = recipe.corpora or tuple(roots)
+    if missing := [name for name in wanted if name not in roots]:
+        raise RecipeError(
+            f"recipe {recipe.name} needs the corpora {', '.join(missing)}; name their folders with "
+            f"{' '.join(f'--corpus {m}=FOLDER' for m in missing)}"
+        )
+    if extra := [name for name in roots if name not in wanted]:
+        raise RecipeError(f"recipe {recipe.name} does not use {', '.join(extra)}; it trains on {', '.join(wanted)}")
+    whole = Manifest(())
+    for name in wanted:
+        if roots[name].suffix in (".csv", ".parquet") and name != "folder":
+            whole += Manifest.read(roots[name])
+            continue
+
+        def step(done: int, n: int, name: str = name) -> None:
+            if progress is not None:
+                progress(f"scanning {name}", done, n)
+
+        whole += scan(name, roots[name], step).manifest
+    return whole
+
+
+def divide(manifest: Manifest, recipe: Recipe, hold_outs: Sequence[str]) -> Data:
+    """Apply the recipe's scheme and divide by speakers; without hold-outs, everything trains but the validation part.
+
+    Args:
+        manifest: Utterances with their corpora's emotions.
+        recipe: Gives scheme, seed and the share of validation speakers.
+        hold_outs: Test sets, see :func:`vocalics.splits.hold_out`.
+    """
+    chosen = scheme(recipe.scheme)
+    kept = Manifest(tuple(_in_scheme(manifest, chosen)))
+    if not len(kept):
+        raise VocalicsError(f"no clip has an emotion of the scheme {chosen.name} ({', '.join(chosen.emotions)})")
+    rng = np.random.default_rng(recipe.seed)
+    if hold_outs:
+        train, validation, tests = splits.hold_out(kept, hold_outs, rng, recipe.validation)
+    else:
+        train, validation = splits.train_validation(kept, rng, recipe.validation)
+        tests = {}
+    return Data(kept, tuple(train), tuple(validation), tests, chosen.emotions)
+
+
+def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Return each training clip's weight: corpora by their shares, within a corpus every emotion alike.
+
+    Args:
+        data: The run's data.
+        shares: Share of each corpus; a corpus that it does not name gets none.
+    """
+    rows = [data.manifest[i] for i in data.train]
+    clips = Counter((u.corpus, u.emotion) for u in rows)
+    emotions = Counter(name for name, _ in clips)
+    return np.array([shares.get(u.corpus, 0.0) / emotions[u.corpus] / clips[u.corpus, u.emotion] for u in rows])
+
+
+def train(
+    recipe: Recipe,
+    manifest: Manifest,
+    folder: Path,
+    hold_outs: Sequence[str] = (),
+    resume: bool = False,
+    cache: Path | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    report: Report | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> Path:
+    """Train a recipe's model and return the path of its model file.
+
+    Args:
+        recipe: What to train.
+        manifest: Utterances, see :func:`gather`.
+        folder: Of this run; made where it does not exist.
+        hold_outs: Test sets whose speakers are kept out, see :func:`vocalics.splits.hold_out`.
+        resume: Go on from the folder's checkpoint; without it, a folder that holds a run is refused.
+        cache: Folder of computed features, shared by runs; inside the run's folder where ``None``.
+        threads: Of the computation; all cores where ``None``. Another number may change the last digits.
+        progress: Called with (what, done, all).
+        report: Called with every epoch's record.
+        notes: What is to be said of a corpus's copy in the card ("resynthesised"), by corpus.
+
+    Raises:
+        VocalicsError: When the folder holds a run and ``resume`` is not asked for, or holds another configuration.
+        MissingExtraError: Where torch or scikit-learn is missing.
+    """
+    spec = model_spec(recipe.model)
+    data = dataclasses.replace(divide(manifest, recipe, hold_outs), notes=notes or {})
+    _settle(folder, recipe, data, hold_outs, resume)
+    target = folder / f"{recipe.name}.onnx"
+    cache = cache or folder / "cache"
+    if not spec.neural:
+        return _train_classical(recipe, spec, data, target, cache, progress)
+    return _train_neural(recipe, spec, data, folder, target, cache, threads, progress, report)
+
+
+def card(recipe: Recipe, data: Data, **values: Any) -> Card:
+    """Return the card of a run's model, but for what only its export knows."""
+    trained = [data.manifest[i] for i in (*data.train, *data.validation)]
+    held_out = f"; apart: {', '.join(map(_short, data.tests))}" if data.tests else ""
+    rows = tuple(_corpus_row(name, trained, data.notes) for name in sorted({u.corpus for u in trained}))
+    share = f"{len(data.speakers(data.validation))} speakers apart chose the epoch" if data.validation else "last epoch"
+    return Card(
+        name=recipe.name,
+        description=recipe.description,
+        emotions=data.emotions,
+        corpora=rows,
+        commercial=all(row["commercial"] for row in rows),
+        licence="Apache-2.0 for the weights as software; the corpora's licences bind their use"
+        + ("" if all(row["commercial"] for row in rows) else ", and some of them forbid commercial use"),
+        protocol=f"{len(data.speakers(data.train))} training speakers, {share}{held_out}",
+        seed=recipe.seed,
+        intended_use=recipe.intended_use,
+        limits=recipe.limits,
+        training_speakers=data.speakers(data.train),
+        validation_speakers=data.speakers(data.validation),
+        recipe=recipe.as_dict(),
+        created=datetime.now(UTC).date().isoformat(),
+        vocalics_version=vocalics.__version__,
+        **values,
+    )
+
+
+def _in_scheme(manifest: Manifest, chosen: Scheme) -> list[Utterance]:
+    pairs = ((u, chosen.emotion(u.emotion)) for u in manifest)
+    return [dataclasses.replace(u, emotion=e) for u, e in pairs if e is not None]
+
+
+def _short(spec: str) -> str:
+    """A hold-out without the folders of its file."""
+    kind, _, rest = spec.partition("=")
+    return f"{kind}={Path(rest).name}"
+
+
+def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str]) -> dict[str, Any]:
+    own = [u for u in trained if u.corpus == name]
+    known = corpus(name) if name in corpora() else None
+    return {
+        "name": name,
+        "licence": known.licence if known else "the user's own",
+        "commercial": known.commercial if known else False,
+        "clips": len(own),
+        "speakers": len({u.speaker for u in own}),
+        **({"note": notes[name]} if name in notes else {}),
+    }
+
+
+def _settle(folder: Path, recipe: Recipe, data: Data, hold_outs: Sequence[str], resume: bool) -> None:
+    """Write the run's frozen configuration, or check that the folder holds this very one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.json"
+    digests = "".join(f"{u.digest}{u.emotion}" for u in data.manifest)
+    config = {
+        "recipe": recipe.as_dict(),
+        "hold_outs": [_short(s) for s in hold_outs],
+        "n_train": len(data.train),
+        "n_validation": len(data.validation),
+        "n_test": {_short(k): len(v) for k, v in data.tests.items()},
+        "training_speakers": data.speakers(data.train),
+        "validation_speakers": data.speakers(data.validation),
+        "clips": _sha(digests),
+        "notes": dict(data.notes),
+    }
+    text = json.dumps(config, indent=1, sort_keys=True)
+    if path.exists():
+        if not resume:
+            raise VocalicsError(f"{folder}: holds a run already; go on with --resume, or choose another folder with -o")
+        if path.read_text(encoding="utf-8") != text:
+            raise VocalicsError(
+                f"{folder}: holds a run of another configuration (recipe, corpora or hold-outs differ, see "
+                f"{path.name}); choose another folder with -o"
+            )
+    else:
+        path.write_text(text, encoding="utf-8")
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _train_neural(
+    recipe: Recipe,
+    spec: ModelSpec,
+    data: Data,
+    folder: Path,
+    target: Path,
+    cache: Path,
+    threads: int | None,
+    progress: Progress | None,
+    report: Report | None,
+) -> Path:
+    try:
+        import torch
+
+        from vocalics.models.logmel_batches import BatchAugmentation, LogMelClassifier
+        from vocalics.models.neural import Course, NeuralClassifier, Schedule
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("training", "train") from error
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.use_deterministic_algorithms(True)
+    names = np.array([u.emotion for u in data.manifest])
+    fit = recipe.fit
+    settings: dict[str, Any] = {
+        "classes": list(data.emotions),
+        "autocast": fit.autocast,
+        "label_smoothing": fit.label_smoothing,
+        "seed": recipe.seed,
+        "batch_size": fit.batch_size,
+        "lr": fit.rate,
+        **_optimiser(recipe),
+        **{f"module__{k}": v for k, v in recipe.model_settings.items()},
+        "module__n_classes": len(data.emotions),
+    }
+    scaler: tuple[Any, Any] = (None, None)
+    classifier: NeuralClassifier
+    if spec.features == "waveform":
+        inputs, bank_settings = _bank(recipe, data, cache, progress)
+        classifier = LogMelClassifier(
+            spec.build,
+            augmentation=parse(BatchAugmentation, recipe.batch, f"recipe {recipe.name}: batch"),
+            weights=draw_weights(data, recipe.shares) if recipe.shares else None,
+            draws=fit.draws,
+            **settings,
+        )
+    else:
+        inputs, scaler = _features(recipe, spec, data, cache, progress)
+        classifier = NeuralClassifier(spec.build, **settings)
+    rows, validation = list(data.train), list(data.validation)
+    course = Course(
+        folder,
+        Schedule(fit.schedule, fit.rate, fit.n_epochs, factor=fit.factor, patience=fit.plateau_patience),
+        (inputs[validation], names[validation]) if validation else None,
+        average=fit.average,
+        patience=fit.patience,
+        report=report,
+    )
+    classifier.set_params(callbacks=[("course", course)], max_epochs=fit.n_epochs)
+    classifier.initialize()
+    done = course.load(classifier) if course.path.exists() else 0
+    if not (done and course.finished):
+        classifier.resume(inputs[rows], names[rows], fit.n_epochs - done)
+    classifier.module_.load_state_dict(course.best)
+    (folder / "history.json").write_text(json.dumps(course.records, indent=1), encoding="utf-8")
+    module = classifier.module_.float().eval()
+    module.to(memory_format=torch.contiguous_format)
+    n_parameters = sum(p.numel() for p in module.parameters())
+    from vocalics.export import card as card_file
+
+    if spec.features == "waveform":
+        from vocalics.export import waveform
+
+        front_end = bank_settings.front_end
+        graph = waveform.from_torch(module, front_end)
+        about = card(
+            recipe,
+            data,
+            input="waveform",
+            sample_rate=front_end.sample_rate,
+            front_end=dataclasses.asdict(front_end),
+            n_parameters=n_parameters,
+        )
+    else:
+        from vocalics.export import onnx as onnx_export
+
+        chosen = feature_set(recipe.features or spec.features)
+        graph = onnx_export.from_torch(module, tuple(inputs.shape[1:]), *scaler)
+        about = _feature_card(recipe, data, chosen, inputs, n_parameters)
+    card_file.write(target, graph.SerializeToString(), about)
+    return target
+
+
+def _train_classical(
+    recipe: Recipe, spec: ModelSpec, data: Data, target: Path, cache: Path, progress: Progress | None
+) -> Path:
+    from vocalics.export import card as card_file
+    from vocalics.export import onnx as onnx_export
+
+    inputs, scaler = _features(recipe, spec, data, cache, progress)
+    names = np.array([u.emotion for u in data.manifest])
+    # scikit-learn sorts its classes; positions keep the scheme's order.
+    position = {name: i for i, name in enumerate(data.emotions)}
+    y = np.array([position[n] for n in names])
+    rows = list(data.train)
+    classifier = spec.build(len(data.emotions), **recipe.model_settings)
+    mean, scale = scaler
+    classifier.fit((inputs[rows] - mean) / scale, y[rows])
+    present = tuple(data.emotions[int(i)] for i in classifier.classes_)
+    graph = onnx_export.from_sklearn(classifier, inputs.shape[1], mean, scale)
+    chosen = feature_set(recipe.features or spec.features)
+    about = _feature_card(
+        recipe, dataclasses.replace(data, emotions=present), chosen, inputs, onnx_export.n_parameters(graph)
+    )
+    card_file.write(target, graph.SerializeToString(), about)
+    return target
+
+
+def _feature_card(recipe: Recipe, data: Data, chosen: Any, inputs: Any, n_parameters: int) -> Card:
+    return card(
+        recipe,
+        data,
+        input="features",
+        sample_rate=chosen.sample_rate,
+        feature_set=chosen.name,
+        n_features=int(np.prod(inputs.shape[1:])),
+        n_parameters=n_parameters,
+    )
+
+
+def _bank(recipe: Recipe, data: Data, cache: Path, progress: Progress | None) -> tuple[Any, BankSettings]:
+    """Spectrograms of all clips; only training clips get augmented copies."""
+
+    def step(done: int, n: int) -> None:
+        if progress is not None:
+            progress("spectrograms", done, n)
+
+    settings = BankSettings(LogMel(), recipe.steps, recipe.n_copies, recipe.seed)
+    plain = BankSettings(LogMel(), (), 0, recipe.seed)
+    rows, others = list(data.train), list(data.validation)
+    inputs = np.empty(len(data.manifest), dtype=object)
+    inputs[rows] = bank([data.manifest[i] for i in rows], settings, cache, progress=step)
+    if others:
+        inputs[others] = bank([data.manifest[i] for i in others], plain, cache, progress=step)
+    return inputs, settings
+
+
+def _features(
+    recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progress: Progress | None
+) -> tuple[npt.NDArray[np.float32], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """Features of all clips, and the scaler fitted to the training clips."""
+    from vocalics.features.cache import extract_manifest
+
+    def step(done: int, n: int) -> None:
+        if progress is not None:
+            progress("features", done, n)
+
+    chosen = feature_set(recipe.features or spec.features)
+    found = []
+    for row in extract_manifest(data.manifest, chosen, cache, progress=step):
+        if row.values is None:
+            raise AudioError(f"{row.error}; take the clip out of the manifest")
+        found.append(row.values)
+    inputs = np.stack(found).astype(np.float32)
+    rows = inputs[list(data.train)]
+    mean, scale = rows.mean(axis=0), rows.std(axis=0)
+    return inputs, (mean, np.where(scale > 1e-8, scale, 1.0).astype(np.float32))
+
+
+def _optimiser(recipe: Recipe) -> dict[str, Any]:
+    import torch
+
+    fit = recipe.fit
+    kinds: dict[str, Any] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": torch.optim.SGD,
+        "rmsprop": torch.optim.RMSprop,
+    }
+    settings: dict[str, Any] = {"optimizer": kinds[fit.optimiser], "optimizer__weight_decay": fit.weight_decay}
+    if fit.optimiser in ("sgd", "rmsprop"):
+        settings["optimizer__momentum"] = fit.momentum
+    return settings

@@ -1,0 +1,199 @@
+"""Training: what is kept apart stays apart, and a killed run ends as an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vocalics import recognizer, training
+from vocalics.audio import Clip
+from vocalics.errors import RecipeError, VocalicsError
+from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe, read
+
+RATE = 16_000
+PITCH = {"angry": 260.0, "sad": 110.0, "neutral": 170.0}
+
+TOML = """
+name = "tiny"
+description = "a small net for tests"
+model = "logmel_cnn"
+scheme = "three"
+corpora = ["folder"]
+validation = 0.2
+n_copies = 1
+
+[model_settings]
+channels = [4, 8, 8, 8]
+n_hidden = 8
+
+[[augment]]
+name = "add_noise"
+snr_db = [10.0, 30.0]
+
+[batch]
+n_frames = 64
+
+[fit]
+optimiser = "adamw"
+rate = 5e-3
+schedule = "cosine"
+n_epochs = 4
+batch_size = 8
+draws = 48
+average = 0.9
+"""
+
+
+def voice(emotion: str, rng: np.random.Generator) -> np.ndarray:
+    """A second of a wavering harmonic tone whose pitch tells the emotion."""
+    t = np.arange(RATE) / RATE
+    pitch = PITCH[emotion] * rng.uniform(0.95, 1.05) * (1 + 0.03 * np.sin(2 * np.pi * 4 * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    tone = sum(np.sin(k * phase) / k for k in range(1, 12))
+    return (0.1 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * t)) + 0.001 * rng.standard_normal(RATE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("voices")
+    rng = np.random.default_rng(0)
+    lines = ["path,emotion,speaker"]
+    for speaker in range(6):
+        for emotion in ("angry", "neutral", "happy"):
+            for take in range(3):
+                name = f"{speaker}_{emotion}_{take}.wav"
+                soundfile.write(folder / name, voice({"happy": "sad"}.get(emotion, emotion), rng), RATE)
+                lines.append(f"{name},{emotion},s{speaker}")
+    table = folder / "clips.csv"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return table
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(TOML, encoding="utf-8")
+    return path
+
+
+def command(recipe: Path, corpus: Path, output: Path, *more: str) -> list[str]:
+    program = "from vocalics.cli.main import main; main()"
+    return [sys.executable, "-c", program, "train", str(recipe), "--corpus", f"folder={corpus}", "-o", str(output),
+            "--threads", "1", "--cache", str(corpus.parent / "cache"), *more]  # fmt: skip
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    records = json.loads((folder / "history.json").read_text())
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_ends_as_undisturbed(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    done = subprocess.run(command(recipe_file, corpus, whole), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    process = subprocess.Popen(command(recipe_file, corpus, broken), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 120
+        while not (broken / "checkpoint.safetensors").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert not (broken / "tiny.onnx").exists()
+    resumed = command(recipe_file, corpus, broken, "--resume")
+    again = subprocess.run(resumed, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+
+    assert len(history(whole)) == 4
+    assert history(broken) == history(whole)
+    assert history(whole)[0] != history(whole)[3]
+    rng = np.random.default_rng(5)
+    for emotion in PITCH:
+        clip = Clip(voice(emotion, rng), RATE)
+        first, second = (recognizer.load(f / "tiny.onnx").predict(clip).probabilities for f in (whole, broken))
+        assert first == second
+        assert len(set(first.values())) > 1
+
+
+def rows(corpus_name: str = "x", n_speakers: int = 10) -> Manifest:
+    return Manifest(
+        tuple(
+            Utterance(f"{s}-{e}-{k}.wav", corpus_name, f"{corpus_name}/{s}", e, e, digest=f"{corpus_name}{s}{e}{k}")
+            for s in range(n_speakers)
+            for e in ("angry", "calm", "neutral", "boredom")
+            for k in range(1 if e == "angry" else 3)
+        )
+    )
+
+
+def small(**values: object) -> Recipe:
+    return Recipe(name="t", description="", model="logmel_cnn", **values)  # type: ignore[arg-type]
+
+
+def test_divide_keeps_speakers_apart_and_merges_by_scheme() -> None:
+    data = training.divide(rows(), small(scheme="four"), ["speaker=x/3"])
+    parts = [set(data.speakers(p)) for p in (data.train, data.validation, data.tests["speaker=x/3"])]
+    assert parts[2] == {"x/3"}
+    assert parts[1] and parts[0]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert {u.emotion for u in data.manifest} == {"angry", "neutral"}
+    assert sum(u.label == "calm" for u in data.manifest) == 30
+
+
+def test_draw_weights_balance_corpora_and_emotions() -> None:
+    manifest = rows("x", 10) + rows("y", 2)
+    data = training.divide(manifest, small(validation=0.0, corpora=("x", "y")), [])
+    weights = training.draw_weights(data, {"x": 0.75, "y": 0.25})
+    assert len(set(weights)) > 1
+    by: Counter[tuple[str, str]] = Counter()
+    for weight, i in zip(weights, data.train, strict=True):
+        by[data.manifest[i].corpus, data.manifest[i].emotion] += weight
+    assert sum(v for (c, _), v in by.items() if c == "x") == pytest.approx(0.75)
+    for (c, _), value in by.items():
+        assert value == pytest.approx({"x": 0.25, "y": 0.25 / 3}[c])
+
+
+def test_gather_names_missing_and_superfluous_corpora(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="needs the corpora savee; name their folders with --corpus savee=FOLDER"):
+        training.gather({}, small(corpora=("savee",)))
+    with pytest.raises(RecipeError, match="does not use tess; it trains on savee"):
+        training.gather({"savee": tmp_path, "tess": tmp_path}, small(corpora=("savee",)))
+
+
+def test_a_folder_that_holds_a_run_is_refused(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
+    recipe = read(str(recipe_file), {"fit.n_epochs": 1, "fit.draws": 8})
+    manifest = training.gather({"folder": corpus}, recipe)
+    path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
+    with pytest.raises(VocalicsError, match="holds a run already; go on with --resume"):
+        training.train(recipe, manifest, tmp_path / "run", threads=1)
+    other = read(str(recipe_file), {"fit.n_epochs": 2, "fit.draws": 8})
+    with pytest.raises(VocalicsError, match="another configuration"):
+        training.train(other, manifest, tmp_path / "run", resume=True, threads=1)
+    card = recognizer.load(path).card
+    assert card.emotions == ("neutral", "happy", "angry")
+    assert not set(card.training_speakers) & set(card.validation_speakers)
+    assert card.recipe["fit"]["n_epochs"] == 1
+
+
+def test_majority_through_the_same_command(corpus: Path, tmp_path: Path) -> None:
+    recipe = Recipe(name="majority", description="", model="majority", scheme="three", corpora=("folder",))
+    manifest = training.gather({"folder": corpus}, recipe)
+    path = training.train(recipe, manifest, tmp_path / "run", cache=tmp_path / "cache", threads=1)
+    model = recognizer.load(path)
+    assert model.card.feature_set == "zcr_chroma_mfcc_rms_mel"
+    said = model.predict(Clip(voice("sad", np.random.default_rng(1)), RATE))
+    assert said.confidence == pytest.approx(1.0)
