@@ -53,6 +53,6 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "Installing vocalics and all that its tests need into $(VENV) ..."
-	@$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install --extra-index-url $(TORCH_INDEX) --retries 1 "$(TORCH)"
+	@$(BIN)/python -c 'from importlib.metadata import version; version("torch")' 2>/dev/null || $(PIP) install --no-deps --extra-index-url $(TORCH_INDEX) --retries 1 "$(TORCH)"
 	@$(PIP) install --editable '.[test]'
 	@touch $@ $(VENV)/.core

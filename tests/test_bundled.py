@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +83,11 @@ def test_batches_and_odd_lengths_are_accepted(model: Recognizer) -> None:
     assert pair[0] == pytest.approx(loaded.probabilities(samples[None, :16_000])[0], abs=1e-4)
     for n in (4_000, 16_001, 48_013):
         assert np.isfinite(loaded.probabilities(samples[None, :n])).all()
+
+
+def test_the_example_script_runs() -> None:
+    script = Path(__file__).parents[1] / "examples" / "predict.py"
+    done = subprocess.run([sys.executable, "-W", "error", script], capture_output=True, text=True, check=True)
+    assert all(f"{path.name}: " in done.stdout for path in CLIPS)
+    assert "window by window" in done.stdout
+    assert done.stderr == ""
