@@ -120,7 +120,7 @@ def test_standard_input(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch)
     assert record["probabilities"] == json.loads(predict(run, "in/a.wav", "--format", "json")[1])["probabilities"]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     code, _, err = predict(run, "-")
-    assert (code, err) == (1, "vocalics: standard input: is empty (0 bytes); expected the bytes of an audio file\n")
+    assert (code, err) == (1, "vocalics: standard input: is empty (0 bytes); expected an audio file\n")
 
 
 def test_what_paths_stand_for(folder: Path) -> None:

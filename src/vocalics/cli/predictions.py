@@ -12,6 +12,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,6 @@ def print_predictions(
     Returns:
         Whether all could be judged; each that could not is one line on standard error.
     """
-    from vocalics.audio import BYTES
     from vocalics.recognizer import load
 
     recognizer = load(model)
@@ -62,8 +62,6 @@ def print_predictions(
                 row(prediction)
         except AudioError as error:
             good = False
-            if source == STDIN:
-                error = AudioError(f"standard input: {str(error).removeprefix(f'{BYTES}: ')}")
             complain(error)
     return good
 
@@ -110,11 +108,29 @@ def expand(path: str) -> list[str | AudioError]:
 def _predictions(
     recognizer: Recognizer, path: str, timeline: bool, window: float | None, hop: float | None
 ) -> Iterator[Prediction]:
-    source: str | bytes = sys.stdin.buffer.read() if path == STDIN else path
-    if timeline:
-        yield from recognizer.timeline(source, window=window, hop=hop)
+    if path == STDIN:
+        yield from _predictions_of_standard_input(recognizer, timeline, window, hop)
+    elif timeline:
+        yield from recognizer.timeline(path, window=window, hop=hop)
     else:
-        yield recognizer.predict(source)
+        yield recognizer.predict(path)
+
+
+def _predictions_of_standard_input(
+    recognizer: Recognizer, timeline: bool, window: float | None, hop: float | None
+) -> Iterator[Prediction]:
+    """Standard input is judged from a temporary file: decoders seek, and memory must not grow with its length."""
+    import shutil
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(prefix="vocalics-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        try:
+            for prediction in _predictions(recognizer, file.name, timeline, window, hop):
+                yield replace(prediction, path=STDIN)
+        except AudioError as error:
+            raise AudioError(f"standard input: {str(error).removeprefix(f'{file.name}: ')}") from None
 
 
 def _writer(
