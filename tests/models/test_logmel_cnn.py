@@ -1,0 +1,107 @@
+"""The default net and its batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vocalics.models.logmel_batches import BatchAugmentation, LogMelClassifier, padded
+from vocalics.models.logmel_cnn import ClipNormalisation, LogMelCnn
+
+N_MELS = 64
+
+
+def voice_like(n_frames: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    envelope = 2 * np.sin(np.arange(n_frames) / 9)[None] + np.linspace(0, -4, N_MELS)[:, None]
+    return (envelope + rng.standard_normal((N_MELS, n_frames))).astype(np.float32)
+
+
+def test_normalisation_ignores_level_and_silence_around() -> None:
+    normalise = ClipNormalisation()
+    x = torch.from_numpy(voice_like(120))[None]
+    out = normalise(x)
+    assert out.shape == (1, 2, N_MELS, 120)
+    torch.testing.assert_close(normalise(x + 5.0), out, atol=1e-4, rtol=1e-4)
+    silent = torch.full((1, N_MELS, 40), -30.0)
+    around = normalise(torch.cat([silent, x, silent], dim=2))[..., 40:160]
+    torch.testing.assert_close(around, out, atol=1e-4, rtol=1e-4)
+    assert out.std() > 0.5
+
+
+def test_second_channel_ignores_colour_the_first_does_not() -> None:
+    normalise = ClipNormalisation()
+    x = torch.from_numpy(voice_like(120))[None]
+    coloured = x + torch.linspace(-3, 3, N_MELS)[None, :, None]
+    plain, changed = normalise(x), normalise(coloured)
+    correlation = [np.corrcoef(plain[0, c].flatten(), changed[0, c].flatten())[0, 1] for c in (0, 1)]
+    assert correlation[1] > 0.999 > correlation[0]
+
+
+def test_padding_hardly_matters() -> None:
+    torch.manual_seed(0)
+    net = LogMelCnn(channels=(4, 8, 8, 8), n_hidden=8).eval()
+    clips = [voice_like(n, n) for n in (80, 133, 200)]
+    with torch.inference_mode():
+        together = net(*padded(clips))
+        alone = torch.cat([net(torch.from_numpy(c)[None]) for c in clips])
+    torch.testing.assert_close(together, alone, atol=0.05, rtol=0.0)
+    torch.testing.assert_close(together[2], alone[2], atol=1e-4, rtol=1e-4)
+    assert (alone[0] - alone[1]).abs().max() > 1e-3
+
+
+def test_cut_without_changes_is_the_clip() -> None:
+    plain = BatchAugmentation(n_frames=100, stretch=0.0, warp=0.0)
+    clips = [voice_like(100, 1), voice_like(60, 2), voice_like(180, 3)]
+    x, mask = plain.cut(clips, np.random.default_rng(0))
+    np.testing.assert_allclose(x[0], clips[0], atol=1e-3)
+    assert mask.sum(dim=1).tolist() == pytest.approx([100, 60, 100], abs=1)
+    assert (x[1][:, ~mask[1]] == clips[1].min()).all()
+    starts = [np.abs(clips[2][:, k : k + 100] - x[2].numpy()).max() for k in range(81)]
+    assert min(starts) < 1e-3 < max(starts)
+
+
+def test_noise_has_about_the_asked_ratio() -> None:
+    noisy = BatchAugmentation(noise=1.0, noise_snr_db=(0.0, 0.0), colour_db=0.0, frequency_masks=0, time_masks=0)
+    x = torch.from_numpy(np.stack([voice_like(100, s) for s in range(32)]))
+    out = noisy.colour(x, torch.ones(32, 100, dtype=torch.bool), np.random.default_rng(0))
+    added = (out.exp() - x.exp()).mean() / x.exp().mean()
+    assert 10 * np.log10(float(added)) == pytest.approx(0.0, abs=1.0)
+
+
+def test_masks_and_mixup_do_something() -> None:
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(np.stack([voice_like(100, s) for s in range(4)]))
+    mask = torch.ones(4, 100, dtype=torch.bool)
+    masked = BatchAugmentation(noise=0.0, colour_db=0.0, n_frames=100).colour(x, mask, rng)
+    share = float((masked != x).float().mean())
+    assert 0.01 < share < 0.9
+    target = torch.eye(4)
+    mixed, _, soft = BatchAugmentation(mixup=1.0, mixup_share=1.0).mix(x, mask, target, rng)
+    assert not torch.equal(mixed, x)
+    torch.testing.assert_close(soft.sum(dim=1), torch.ones(4))
+    assert (soft.max(dim=1).values >= 0.5).all()
+
+
+def test_classifier_learns_and_follows_its_seed() -> None:
+    rng = np.random.default_rng(0)
+    clips = np.empty(40, dtype=object)
+    names = np.array(["low", "high"] * 20)
+    for i in range(40):
+        tilt = np.linspace(3, -3, N_MELS) * (1 if names[i] == "low" else -1)
+        rise = np.linspace(-3, 3, 60) * (1 if names[i] == "low" else -1)
+        noise = rng.standard_normal((N_MELS, 60))
+        clips[i] = ((tilt[:, None] + rise[None] + noise).astype(np.float32),)
+    settings = dict(
+        module__n_classes=2, module__channels=(4, 8, 8, 8), module__n_hidden=8, max_epochs=12, lr=5e-3, batch_size=10
+    )
+    change = BatchAugmentation(n_frames=64, mixup=0.0)
+    first, again, other = (
+        LogMelClassifier(LogMelCnn, classes=["low", "high"], augmentation=change, seed=s, **settings).fit(clips, names)
+        for s in (0, 0, 1)
+    )
+    assert (first.predict(clips) == names).mean() > 0.9
+    assert list(first.classes_) == ["low", "high"]
+    np.testing.assert_array_equal(first.predict_proba(clips), again.predict_proba(clips))
+    assert not np.array_equal(first.predict_proba(clips), other.predict_proba(clips))

@@ -1,0 +1,79 @@
+"""The bank of spectrograms: cached by content and settings, the same whenever computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vocalics.augment import Step
+from vocalics.features.logmel import LogMel
+from vocalics.logmel_bank import BankSettings, bank, compute
+from vocalics.manifest import Utterance
+from vocalics.preprocess import trim_silence
+
+RATE = 16_000
+NOISE = Step.parse({"name": "add_noise", "snr_db": [0, 20]})
+
+
+@pytest.fixture
+def utterances(tmp_path: Path) -> list[Utterance]:
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(3):
+        path = tmp_path / f"{i}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(RATE + 100 * i), RATE)
+        made.append(Utterance(str(path), "x", f"x/{i}", "a", "angry", digest=f"{i:064x}"))
+    return made
+
+
+def test_bank_is_computed_once_and_read_again(utterances: list[Utterance], tmp_path: Path) -> None:
+    settings = BankSettings(LogMel(), (NOISE,), n_copies=2)
+    counts: list[tuple[int, int]] = []
+    first = bank(utterances, settings, tmp_path / "cache", workers=1, progress=lambda done, n: counts.append((done, n)))
+    assert counts[-1] == (3, 3)
+    for u in utterances:
+        Path(u.path).unlink()
+    again = bank(utterances, settings, tmp_path / "cache", workers=1)
+    for one, two in zip(first, again, strict=True):
+        assert len(one) == 3
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(one[0], one[1]) and not np.array_equal(one[1], one[2])
+
+
+def test_copies_follow_from_seed_and_content(utterances: list[Utterance]) -> None:
+    settings = BankSettings(LogMel(), (NOISE,), n_copies=1)
+    one, two = compute(utterances[0], settings), compute(utterances[0], settings)
+    np.testing.assert_array_equal(one[1], two[1])
+    other = compute(utterances[0], BankSettings(LogMel(), (NOISE,), n_copies=1, seed=1))
+    np.testing.assert_array_equal(one[0], other[0])
+    assert not np.array_equal(one[1], other[1])
+
+
+def test_every_setting_has_its_own_folder() -> None:
+    base = BankSettings(LogMel(), (NOISE,), 1)
+    changed = [
+        BankSettings(LogMel(n_mels=40), (NOISE,), 1),
+        BankSettings(LogMel(), (), 1),
+        BankSettings(LogMel(), (NOISE,), 2),
+        BankSettings(LogMel(), (NOISE,), 1, seed=3),
+        BankSettings(LogMel(), (NOISE,), 1, longest=3.0),
+    ]
+    assert len({s.key for s in [base, *changed]}) == 6
+    assert base.key == BankSettings(LogMel(), (NOISE,), 1).key
+
+
+def test_trim_cuts_the_quiet_ends_only() -> None:
+    from vocalics.audio import Clip
+
+    samples = np.zeros(3 * RATE, np.float32)
+    samples[RATE : RATE + 8000] = 0.2
+    samples[RATE + 20000 : RATE + 24000] = 0.2
+    cut = trim_silence(Clip(samples, RATE), margin=0.1)
+    assert cut.duration == pytest.approx(24000 / RATE + 0.2, abs=0.05)
+    assert np.count_nonzero(cut.samples) == 12000
+    silent = Clip(np.zeros(RATE, np.float32), RATE)
+    assert trim_silence(silent) is silent
