@@ -20,9 +20,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
-def lookup(
-    table: Mapping[str, T], name: str, what: str, error: type[VocalicsError] = VocalicsError
-) -> T:
+def lookup(table: Mapping[str, T], name: str, what: str, error: type[VocalicsError] = VocalicsError) -> T:
     """Return ``table[name]``.
 
     Args:

@@ -93,9 +93,14 @@ def test_classifier_learns_and_follows_its_seed() -> None:
         rise = np.linspace(-3, 3, 60) * (1 if names[i] == "low" else -1)
         noise = rng.standard_normal((N_MELS, 60))
         clips[i] = ((tilt[:, None] + rise[None] + noise).astype(np.float32),)
-    settings = dict(
-        module__n_classes=2, module__channels=(4, 8, 8, 8), module__n_hidden=8, max_epochs=12, lr=5e-3, batch_size=10
-    )
+    settings = {
+        "module__n_classes": 2,
+        "module__channels": (4, 8, 8, 8),
+        "module__n_hidden": 8,
+        "max_epochs": 12,
+        "lr": 5e-3,
+        "batch_size": 10,
+    }
     change = BatchAugmentation(n_frames=64, mixup=0.0)
     first, again, other = (
         LogMelClassifier(LogMelCnn, classes=["low", "high"], augmentation=change, seed=s, **settings).fit(clips, names)
