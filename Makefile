@@ -12,9 +12,9 @@ AUDIO ?= examples/clips
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# The build for the CPU, where that index can be reached; the plain one on Linux brings gigabytes for GPUs.
+# Set TORCH_OPTIONS to name an index of CPU builds where the plain one brings gigabytes for GPUs.
 TORCH ?= torch==2.13.0
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -53,6 +53,6 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "Installing vocalics and all that its tests need into $(VENV) ..."
-	@$(BIN)/python -c 'from importlib.metadata import version; version("torch")' 2>/dev/null || $(PIP) install --no-deps --extra-index-url $(TORCH_INDEX) --retries 1 "$(TORCH)"
+	@$(BIN)/python -c 'from importlib.metadata import version; version("torch")' 2>/dev/null || $(PIP) install --no-deps $(TORCH_OPTIONS) "$(TORCH)"
 	@$(PIP) install --editable '.[test]'
 	@touch $@ $(VENV)/.core
