@@ -82,6 +82,11 @@ def test_white_noise_is_never_speech() -> None:
     assert not any(has_speech(fakes.noise(10.0, seed=seed)) for seed in range(20))
 
 
+def test_noise_that_sets_in_suddenly_is_no_speech() -> None:
+    for seed in range(20):
+        assert not has_speech(clip(np.concatenate([np.zeros(24_000), fakes.noise(1.5, seed=seed).samples])))
+
+
 def test_too_short_to_judge() -> None:
     voice = fakes.voice(2.0)
     assert not has_speech(audio.excerpt(voice, 0.1, 0.1 + SHORTEST_SECONDS - 0.01))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -179,14 +180,17 @@ def test_what_is_printed_is_not_lost_when_the_run_is_killed(folder: Path) -> Non
 
 
 def test_a_pipe_is_read_like_a_file(folder: Path) -> None:
-    script = f"cat in/a.wav | {sys.executable} -c 'from vocalics.cli.main import main; main()' predict /dev/stdin"
+    program = f"{shlex.quote(sys.executable)} -c 'from vocalics.cli.main import main; main()'"
+    script = f"cat in/a.wav | {program} predict /dev/stdin"
     done = subprocess.run([*["sh", "-c"], f"{script} --model m.onnx"], capture_output=True, text=True, check=True)
     assert "/dev/stdin" in done.stdout
 
 
 def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
     audio.write("long.wav", Clip(np.tile(fakes.voice(4.0).samples, 15), 16_000))
-    script = f"{sys.executable} -c 'from vocalics.cli.main import main; main()' predict --model m.onnx long.wav"
+    script = (
+        f"{shlex.quote(sys.executable)} -c 'from vocalics.cli.main import main; main()' predict --model m.onnx long.wav"
+    )
     done = subprocess.run(
         [*["sh", "-c"], f"{script} --timeline --hop 0.02 --format json | head -1"], capture_output=True, text=True
     )
