@@ -248,3 +248,15 @@ def test_the_package_offers_its_names() -> None:
     assert vocalics.Recognizer is Recognizer
     with pytest.raises(AttributeError, match="has no attribute 'predict'"):
         vocalics.predict  # noqa: B018
+
+
+def test_quiet_ends_are_cut_where_the_card_says_so() -> None:
+    voice = fakes.voice(2.0)
+    quiet = (1e-4 * np.sin(np.arange(16_000) * 2.9)).astype(np.float32)  # changes sign much more often than the voice
+    around = Clip(np.concatenate([quiet, voice.samples, quiet]), 16_000)
+    plain, cutting = (Recognizer(modelfile.load(fakes.waveform_model(trim_db=t))) for t in (None, 40.0))
+
+    cut = cutting.predict(around).probabilities
+    assert cut == plain.predict(Clip(around.samples[14_400:49_600], 16_000)).probabilities
+    assert cut != plain.predict(around).probabilities
+    assert cutting.predict(around).end == 4.0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 import soxr
 
@@ -98,7 +99,9 @@ def room_response(sample_rate: int, reverberation_time: float, direct_db: float,
     """
     n_samples = max(2, round(reverberation_time * sample_rate))
     time = np.arange(n_samples) / sample_rate
-    tail = rng.standard_normal(n_samples, dtype=np.float32) * np.exp(-6.9078 * time / reverberation_time)
+    tail: npt.NDArray[np.float64] = rng.standard_normal(n_samples, dtype=np.float32) * np.exp(
+        -6.9078 * time / reverberation_time
+    )
     tail[: max(1, round(rng.uniform(0.001, 0.008) * sample_rate))] = 0.0
     # Walls and air absorb the high frequencies first.
     spectrum = np.fft.rfft(tail)

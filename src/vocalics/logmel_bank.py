@@ -27,6 +27,8 @@ from vocalics.manifest import Utterance
 from vocalics.preprocess import trim_silence
 
 VERSION = 1
+TRIM_DB = 40.0
+"""Quiet ends of a clip, this much below its loudest part, are cut: in training, and by the card before prediction."""
 Copies = tuple[npt.NDArray[np.float16], ...]
 
 
@@ -63,7 +65,7 @@ def spectrogram(clip: Clip, front_end: LogMel) -> npt.NDArray[np.float32]:
 
 def compute(utterance: Utterance, settings: BankSettings) -> Copies:
     """Decode one utterance and return its spectrogram and those of its augmented copies, as float16."""
-    clip = trim_silence(audio.read(utterance.path, settings.front_end.sample_rate), below_db=40.0)
+    clip = trim_silence(audio.read(utterance.path, settings.front_end.sample_rate), below_db=TRIM_DB)
     clip = audio.excerpt(clip, 0.0, settings.longest)
     copies = [clip]
     for number in range(settings.n_copies):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
-from vocalics.errors import ManifestError, MissingExtraError
+from vocalics.errors import ManifestError, MissingExtraError, VocalicsError
 from vocalics.registry import suggestion
 
 
@@ -145,10 +145,9 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
             raise ManifestError(f"{source}: no such manifest; make one with: vocalics scan NAME ROOT -o {source}")
         rows: list[dict[str, str]]
         if source.suffix == ".parquet":
-            rows = _pyarrow()[1].read_table(source).to_pylist()
+            rows = _parquet_rows(source)
         elif source.suffix == ".csv":
-            with source.open(newline="", encoding="utf-8-sig") as file:
-                rows = list(csv.DictReader(file))
+            rows = csv_rows(source)
         else:
             raise ManifestError(f"{source}: is no manifest; expected a .csv or .parquet file")
         if not rows:
@@ -158,6 +157,28 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
             raise ManifestError(f"{source}: lacks the column(s) {', '.join(missing)}; expected {', '.join(COLUMNS)}")
         folder = source.parent.resolve()
         return cls(tuple(_utterance(row, folder, f"{source}:{line}") for line, row in enumerate(rows, start=2)))
+
+
+def csv_rows(path: Path, error: type[VocalicsError] = ManifestError) -> list[dict[str, str]]:
+    """Return the rows of a CSV in UTF-8, by the names in its first line.
+
+    Raises:
+        VocalicsError: (as ``error``) when the file is no text, or not in UTF-8.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise error(f"{path}: is no CSV in UTF-8 ({fault}); expected a table in plain text") from None
+
+
+def _parquet_rows(path: Path) -> list[dict[str, str]]:
+    pyarrow, parquet = _pyarrow()
+    try:
+        rows: list[dict[str, str]] = parquet.read_table(path).to_pylist()
+    except pyarrow.ArrowInvalid as fault:
+        raise ManifestError(f"{path}: is no Parquet file ({str(fault).splitlines()[0]}); make it again") from None
+    return rows
 
 
 def _row(utterance: Utterance, folder: Path) -> dict[str, Any]:
@@ -213,5 +234,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise MissingExtraError("reading and writing Parquet", "train") from None
+        raise MissingExtraError("reading and writing Parquet", "features") from None
     return pyarrow, pyarrow.parquet

@@ -52,6 +52,8 @@ class Card:
         feature_set: The name of the feature set of a features model, else empty.
         n_features: Number of values per clip of a features model (rows x columns where the set is a matrix).
         front_end: The settings of the front end inside the graph.
+        trim_db: Quiet ends of a clip, this much below its loudest part, are cut before it is judged, as they were in
+            training (see :func:`vocalics.preprocess.trim_silence`); ``None`` leaves the clip whole.
         window_seconds: Length of the windows into which a long recording is cut.
         hop_seconds: Distance of the windows of a timeline.
         n_parameters: Number of trained parameters.
@@ -84,6 +86,7 @@ class Card:
     feature_set: str = ""
     n_features: int | None = None
     front_end: Mapping[str, Any] = field(default_factory=dict)
+    trim_db: float | None = None
     window_seconds: float = 3.0
     hop_seconds: float = 1.5
     n_parameters: int = 0
@@ -174,8 +177,8 @@ def _plain(value: Any) -> Any:
 
 def _is(value: Any, kind: str) -> bool:
     """Whether a value from JSON fits a field's annotation."""
-    if kind == "int | None":
-        return value is None or _is(value, "int")
+    if kind.endswith(" | None"):
+        return value is None or _is(value, kind.removesuffix(" | None"))
     if kind.startswith("tuple"):
         return isinstance(value, list) and all(_is(v, kind[len("tuple[") :].removesuffix(", ...]")) for v in value)
     if kind.startswith("Mapping"):

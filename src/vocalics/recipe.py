@@ -144,13 +144,17 @@ def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recip
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe; bundled are {', '.join(recipes())}") from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path}: is not TOML ({error})") from None
     for key, value in (overrides or {}).items():
         *parents, last = key.split(".")
         inner = table
         for parent in parents:
             inner = inner.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise RecipeError(f'{path}: "{parent}" is no table; "{key}" cannot be set in it')
         inner[last] = value
     recipe: Recipe = parse(Recipe, table, str(path))
     return recipe

@@ -21,6 +21,7 @@ from vocalics import audio, modelfile
 from vocalics.audio import Clip, Samples
 from vocalics.errors import AudioError, MissingExtraError, ModelFileError, VocalicsError
 from vocalics.modelfile import Card, LoadedModel
+from vocalics.preprocess import trim_silence
 from vocalics.registry import lookup
 from vocalics.segment import speech_seconds
 
@@ -163,6 +164,8 @@ class Recognizer:
         return iter((audio.resample(source, rate),))
 
     def _probabilities(self, clip: Clip) -> npt.NDArray[np.float64]:
+        if self.card.trim_db is not None:
+            clip = trim_silence(clip, below_db=self.card.trim_db)
         values = clip.samples if self.card.input == "waveform" else self._features(clip)
         batch = np.asarray(values, np.float32)[None]
         result: npt.NDArray[np.float64] = self.model.probabilities(batch)[0].astype(np.float64)

@@ -36,7 +36,7 @@ def lookup(table: Mapping[str, T], name: str, what: str, error: type[VocalicsErr
     try:
         return table[name]
     except KeyError:
-        known = ", ".join(sorted(table))
+        known = ", ".join(sorted(table)) or "none"
         raise error(f'unknown {what} "{name}"{suggestion(name, table) or "."} Known: {known}.') from None
 
 

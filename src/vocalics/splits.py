@@ -14,7 +14,6 @@ any other name a speaker, or a copy of a clip, in two parts is a :class:`Leakage
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ import numpy as np
 
 from vocalics.corpora import canonical_name
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
-from vocalics.manifest import Manifest, Utterance
+from vocalics.manifest import Manifest, Utterance, csv_rows
 from vocalics.registry import lookup, suggestion
 
 TEST_FRACTION = 0.2
@@ -287,8 +286,7 @@ def _read_folds(manifest: Manifest, file: Path) -> tuple[dict[str, list[int]], t
     """Return the positions by fold (or part), the names listed but absent, and whether the file speaks of parts."""
     if not file.is_file():
         raise ManifestError(f"{file}: no such file; expected a CSV of utterance, test_fold or utterance, part")
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = csv_rows(file)
     column = next((c for c in ("test_fold", "part") if rows and c in rows[0]), None)
     if column is None or "utterance" not in rows[0]:
         raise ManifestError(f"{file}: expected the columns utterance and test_fold, or utterance and part")

@@ -27,7 +27,7 @@ from vocalics.emotions import Scheme, scheme
 from vocalics.errors import AudioError, MissingExtraError, RecipeError, VocalicsError
 from vocalics.features.feature_set import feature_set
 from vocalics.features.logmel import LogMel
-from vocalics.logmel_bank import BankSettings, bank
+from vocalics.logmel_bank import TRIM_DB, BankSettings, bank
 from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import Card
 from vocalics.models import ModelSpec, model_spec
@@ -332,6 +332,7 @@ def _train_neural(
             input="waveform",
             sample_rate=front_end.sample_rate,
             front_end=dataclasses.asdict(front_end),
+            trim_db=TRIM_DB,
             n_parameters=n_parameters,
         )
     else:

@@ -37,7 +37,10 @@ def register(app: typer.Typer) -> None:
 def _corpora(
     format: Annotated[Format, typer.Option("--format", help="How the list is printed.")] = Format.table,
 ) -> None:
-    """List the known corpora: clips, speakers, emotions, language, licence, citation, where to get it."""
+    """List the known corpora.
+
+    Each with its clips, speakers, emotions, language, licence, citation, and where to get it.
+    """
     listed = [_facts(c) for c in corpora().values()]
     if format is Format.json:
         typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
@@ -66,16 +69,22 @@ def _corpora(
 
 
 def _scan(
-    name: Annotated[str, typer.Argument(help="The corpus; see: vocalics corpora.")],
-    root: Annotated[Path, typer.Argument(help='Its folder; for "folder" also a CSV of path, emotion[, speaker].')],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The corpus; see: vocalics corpora.")],
+    root: Annotated[
+        Path, typer.Argument(metavar="ROOT", help='Its folder; for "folder" also a CSV of path, emotion[, speaker].')
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the manifest here (.csv or .parquet).")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the manifest here (.csv or .parquet)."),
     ] = None,
     format: Annotated[
         Format, typer.Option("--format", help="How the report is printed; json is complete.")
     ] = Format.table,
 ) -> None:
-    """Find a corpus's clips below a folder; report what is missing, unexpected, unreadable or there twice."""
+    """Find a corpus's clips below a folder.
+
+    Reports what is missing, unexpected, unreadable or there twice. With -o, the clips become a manifest.
+    """
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task(f"reading {name}", total=None)

@@ -75,6 +75,12 @@ def main() -> None:
     except VocalicsError as error:
         complain(error)
         sys.exit(1)
+    except OSError as error:
+        # A folder that cannot be written, a disk that went away: no fault of ours, and no traceback.
+        if error.filename is None:
+            raise
+        complain(VocalicsError(f"{error.filename}: {error.strerror}; check the path and its permissions"))
+        sys.exit(1)
 
 
 def _plainly(paths: list[str]) -> int:

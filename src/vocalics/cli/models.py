@@ -21,7 +21,7 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="List the bundled models; show a model's card.", rich_markup_mode=None)
+    group = typer.Typer(help="List the bundled models.", rich_markup_mode=None)
     group.callback(invoke_without_command=True)(models)
     group.command("show")(show)
     app.add_typer(group, name="models")
@@ -31,7 +31,10 @@ def models(
     context: typer.Context,
     format: Annotated[Format, typer.Option(help="A table, or one JSON object per line.")] = Format.TABLE,
 ) -> None:
-    """List the bundled models; show a model's card."""
+    """List the bundled models.
+
+    For all that is known about one: vocalics models show NAME.
+    """
     if context.invoked_subcommand is not None:
         return
     from vocalics import modelfile

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Audio files, folders, globs, or - for standard input.")
+        list[str], typer.Argument(metavar="PATH", help="Audio files, folders, globs, or - for standard input.")
     ],
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
     format: Annotated[Format, typer.Option(help="A table, one JSON object per line, or CSV.")] = Format.TABLE,

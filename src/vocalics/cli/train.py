@@ -75,6 +75,7 @@ def _train(
     frozen = read(recipe, dict(_change(c) for c in change or []))
     notes = dict(_pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     console.print_json(json.dumps(frozen.as_dict()))
+    rows: list[Mapping[str, Any]] = [row for folder in figures or [] for row in read_figures(folder)]
     with _Display(console, frozen) as display:
         manifest = training.gather(_roots(corpus), frozen, display.step)
         data = training.divide(manifest, frozen, hold_out or [])
@@ -95,7 +96,6 @@ def _train(
             notes,
         )
     _curves(output)
-    rows: list[Mapping[str, Any]] = [row for folder in figures or [] for row in read_figures(folder)]
     for spec, indices in data.tests.items():
         rows += [_measure(target, data.manifest.take(indices), spec, output, notes)]
     if rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from types import MappingProxyType
 
 from vocalics.corpora.corpus import Corpus, Parsed, check_code
 from vocalics.errors import CorpusError
-from vocalics.manifest import Utterance
+from vocalics.manifest import Utterance, csv_rows
 
 EMOTIONS = MappingProxyType(
     {
@@ -87,8 +86,7 @@ def _table(root: Path, name: str, columns: Sequence[str]) -> list[dict[str, str]
     found += [p for p in (root.parent / name, root.parent / "processedResults" / name) if p.is_file()]
     if not found:
         return []
-    with found[0].open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    rows = csv_rows(found[0], CorpusError)
     missing = [c for c in columns if not rows or c not in rows[0]]
     if missing:
         raise CorpusError(

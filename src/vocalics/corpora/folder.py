@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from types import MappingProxyType
 
 from vocalics.corpora.corpus import Corpus, Parsed
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.errors import CorpusError
+from vocalics.manifest import csv_rows
 from vocalics.registry import suggestion
 
 SYNONYMS = MappingProxyType(
@@ -62,8 +62,7 @@ def read_table(table: Path) -> list[tuple[Path, Parsed]]:
     Raises:
         CorpusError: When a column is missing or an emotion unknown; the message names the line.
     """
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    rows = csv_rows(table, CorpusError)
     if not rows:
         raise CorpusError(f"{table}: holds no row; expected the columns path, emotion and, if known, speaker")
     missing = [c for c in ("path", "emotion") if c not in rows[0]]

@@ -102,6 +102,11 @@ def scan_corpus(corpus: Corpus, root: Path, progress: Progress | None = None) ->
     clips, unexpected = _find(corpus, root)
     if not clips:
         what = f"{len(unexpected)} other audio file(s)" if unexpected else "no audio file"
+        if corpus.n_clips is None:
+            raise CorpusError(
+                f"{root}: holds no clip in a folder called by an emotion ({what}); expected files like "
+                f"{corpus.pattern}, or a CSV of path, emotion[, speaker] in its place"
+            )
         raise CorpusError(
             f"{root}: holds no clip of {corpus.name} ({what}); expected files like {corpus.pattern}. "
             f"Get the corpus from {corpus.url}, or name another one"

@@ -242,7 +242,8 @@ def _warped_bands(n_mels: int, factor: npt.NDArray[np.float64]) -> npt.NDArray[n
     step = (high - low) / (n_mels + 1)
     centre = 700 * (10 ** ((low + step * np.arange(1, n_mels + 1)) / 2595) - 1)
     source = 2595 * np.log10(1 + centre[None] / factor[:, None] / 700)
-    return np.clip((source - low) / step - 1, 0, n_mels - 1)
+    bands: npt.NDArray[np.float64] = np.clip((source - low) / step - 1, 0, n_mels - 1)
+    return bands
 
 
 def _smooth(n: int, n_mels: int, deviation_db: float, rng: Rng) -> npt.NDArray[np.float32]:
@@ -251,4 +252,5 @@ def _smooth(n: int, n_mels: int, deviation_db: float, rng: Rng) -> npt.NDArray[n
     orders = np.arange(1, 6)
     cosines = np.cos(np.pi * orders[:, None] * position)
     scale = deviation_db * DECIBEL * np.sqrt(2) / orders / np.sqrt(np.sum(1 / orders**2))
-    return (rng.standard_normal((n, len(orders))) * scale @ cosines).astype(np.float32)
+    curves: npt.NDArray[np.float32] = (rng.standard_normal((n, len(orders))) * scale @ cosines).astype(np.float32)
+    return curves

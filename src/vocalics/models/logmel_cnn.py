@@ -139,7 +139,8 @@ class LogMelCnn(nn.Module):
             mask = mask[:, ::2]
             mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
             mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
-        return self.head(self.pool(x.mean(dim=2).float(), mask))
+        logits: Tensor = self.head(self.pool(x.mean(dim=2).float(), mask))
+        return logits
 
 
 MODELS = {

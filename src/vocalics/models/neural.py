@@ -34,7 +34,7 @@ class _FinishedError(Exception):
     """Raised by a callback to end training early."""
 
 
-class NeuralClassifier(NeuralNetClassifier):
+class NeuralClassifier(NeuralNetClassifier):  # type: ignore[misc]  # skorch is untyped
     """A torch module that maps a batch to logits, as a scikit-learn classifier over named classes.
 
     Args:
@@ -114,7 +114,8 @@ class NeuralClassifier(NeuralNetClassifier):
 
     def predict(self, X: Any) -> Labels:  # noqa: N803
         """Return the most probable class's name per row."""
-        return np.array(self.classes)[self.predict_proba(X).argmax(axis=1)]
+        names: Labels = np.array(self.classes)[self.predict_proba(X).argmax(axis=1)]
+        return names
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Schedule:
         return rate
 
 
-class Course(Callback):
+class Course(Callback):  # type: ignore[misc]  # skorch is untyped
     """Seeds each epoch, sets the rate, averages the weights, validates, keeps the best epoch and the checkpoint.
 
     Args:
