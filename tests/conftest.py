@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,3 +29,12 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> C
         return code, out, err
 
     return run
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of the shared corpora."""
+    folder = Path(os.environ.get("VOCALICS_DATA", "../shared"))
+    if not (folder / "corpora").is_dir():
+        pytest.skip(f"no corpora at {folder}; set VOCALICS_DATA")
+    return folder

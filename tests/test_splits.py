@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,14 +43,6 @@ def speakers(manifest: Manifest, indices: tuple[int, ...]) -> set[str]:
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
-
-
-@pytest.fixture
-def shared() -> Path:
-    folder = Path(os.environ.get("VOCALICS_DATA", "../shared"))
-    if not (folder / "corpora").is_dir():
-        pytest.skip(f"no corpora at {folder}; set VOCALICS_DATA")
-    return folder
 
 
 # --- what a split refuses ---------------------------------------------------------------------------------------

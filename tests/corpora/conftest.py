@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -27,12 +26,3 @@ def plant(tmp_path: Path) -> Plant:
         return path
 
     return write
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The folder of the shared corpora."""
-    folder = Path(os.environ.get("VOCALICS_DATA", "../shared"))
-    if not (folder / "corpora").is_dir():
-        pytest.skip(f"no corpora at {folder}; set VOCALICS_DATA")
-    return folder

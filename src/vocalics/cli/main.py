@@ -32,7 +32,7 @@ def build(command: str = "") -> typer.Typer:
 
     app = typer.Typer(
         name="vocalics",
-        help="Speech emotion recognition: predict, train, evaluate, explain.",
+        help="Speech emotion recognition: predict, train, evaluate.",
         no_args_is_help=True,
         add_completion=False,
         # Plain help and plain usage errors: rich takes longer to import than a clip to judge.
