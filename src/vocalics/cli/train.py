@@ -53,7 +53,8 @@ def _train(
         typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. fit.n_epochs=5. Repeat."),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Computed features, shared by runs [default: in the run's].")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Computed features, shared by runs; by default in the run's folder."),
     ] = None,
     figures: Annotated[
         list[Path] | None,
@@ -63,7 +64,9 @@ def _train(
         list[str] | None,
         typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy wherever it is named. Repeat."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the computation [default: all cores].")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
+    ] = None,
 ) -> None:
     """Train a model; with --hold-out, measure it on speakers that it never heard."""
     from rich.console import Console
@@ -115,9 +118,13 @@ def read_figures(folder: Path) -> list[Mapping[str, Any]]:
 
     paths = sorted(folder.glob("test-*/report.json"))
     if not paths:
-        raise VocalicsError(f"{folder}: holds no test-*/report.json; expected a run that was trained with --hold-out")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return [_figure(json.loads(path.read_text(encoding="utf-8")), config["notes"]) for path in paths]
+        raise VocalicsError(
+            f"{folder}: holds no test-*/report.json; expected a run with --hold-out, or reports of "
+            "vocalics evaluate in folders of that name"
+        )
+    config = folder / "config.json"
+    notes = json.loads(config.read_text(encoding="utf-8"))["notes"] if config.exists() else {}
+    return [_figure(json.loads(path.read_text(encoding="utf-8")), notes) for path in paths]
 
 
 def _figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str, Any]:
