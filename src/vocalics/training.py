@@ -21,18 +21,23 @@ import numpy as np
 import numpy.typing as npt
 
 import vocalics
-from vocalics import splits
+from vocalics import audio, modelfile, splits
 from vocalics.corpora import corpora, corpus, scan
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import AudioError, MissingExtraError, RecipeError, VocalicsError
 from vocalics.features.feature_set import feature_set
 from vocalics.features.logmel import LogMel
-from vocalics.logmel_bank import TRIM_DB, BankSettings, bank
+from vocalics.logmel_bank import TRIM_DB, BankSettings, bank, spectrogram
 from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import Card
 from vocalics.models import ModelSpec, model_spec
+from vocalics.preprocess import trim_silence
 from vocalics.recipe import Recipe, parse
 
+TOLERANCE = 1e-4
+"""How far a written model file's probabilities may be from the net's that it was made from."""
+N_COMPARED = 16
+"""Clips on which the two are compared."""
 Progress = Callable[[str, int, int], Any]
 Report = Callable[[dict[str, Any]], Any]
 
@@ -95,20 +100,35 @@ def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None 
     return whole
 
 
-def divide(manifest: Manifest, recipe: Recipe, hold_outs: Sequence[str]) -> Data:
-    """Apply the recipe's scheme and divide by speakers; without hold-outs, everything trains but the validation part.
+def divide(
+    manifest: Manifest, recipe: Recipe, hold_outs: Sequence[str] = (), protocol: str = "", fold: int = 1
+) -> Data:
+    """Apply the recipe's scheme and divide; without hold-outs and protocol, all trains but the validation part.
 
     Args:
         manifest: Utterances with their corpora's emotions.
         recipe: Gives scheme, seed and the share of validation speakers.
         hold_outs: Test sets, see :func:`vocalics.splits.hold_out`.
+        protocol: Instead of hold-outs, one of :func:`vocalics.splits.splits`.
+        fold: Which of the protocol's splits, from 1 on.
+
+    Raises:
+        VocalicsError: When both hold-outs and a protocol are given, or there is no such fold.
     """
     chosen = scheme(recipe.scheme)
     kept = Manifest(tuple(_in_scheme(manifest, chosen)))
     if not len(kept):
         raise VocalicsError(f"no clip has an emotion of the scheme {chosen.name} ({', '.join(chosen.emotions)})")
     rng = np.random.default_rng(recipe.seed)
-    if hold_outs:
+    if protocol:
+        if hold_outs:
+            raise VocalicsError("--hold-out and --protocol exclude each other; give one of them")
+        every = splits.splits(kept, protocol, rng, recipe.validation)
+        if not 1 <= fold <= len(every):
+            raise VocalicsError(f"{protocol} has no fold {fold}; expected 1 to {len(every)}")
+        split = every[fold - 1]
+        train, validation, tests = split.train, split.validation, {f"{split.title} {split.name}".strip(): split.test}
+    elif hold_outs:
         train, validation, tests = splits.hold_out(kept, hold_outs, rng, recipe.validation)
     else:
         train, validation = splits.train_validation(kept, rng, recipe.validation)
@@ -134,6 +154,8 @@ def train(
     manifest: Manifest,
     folder: Path,
     hold_outs: Sequence[str] = (),
+    protocol: str = "",
+    fold: int = 1,
     resume: bool = False,
     cache: Path | None = None,
     threads: int | None = None,
@@ -148,6 +170,8 @@ def train(
         manifest: Utterances, see :func:`gather`.
         folder: Of this run; made where it does not exist.
         hold_outs: Test sets whose speakers are kept out, see :func:`vocalics.splits.hold_out`.
+        protocol: Instead of hold-outs, see :func:`divide`.
+        fold: See :func:`divide`.
         resume: Go on from the folder's checkpoint; without it, a folder that holds a run is refused.
         cache: Folder of computed features, shared by runs; inside the run's folder where ``None``.
         threads: Of the computation; all cores where ``None``. Another number may change the last digits.
@@ -160,8 +184,8 @@ def train(
         MissingExtraError: Where torch or scikit-learn is missing.
     """
     spec = model_spec(recipe.model)
-    data = dataclasses.replace(divide(manifest, recipe, hold_outs), notes=notes or {})
-    _settle(folder, recipe, data, hold_outs, resume)
+    data = dataclasses.replace(divide(manifest, recipe, hold_outs, protocol, fold), notes=notes or {})
+    _settle(folder, recipe, data, resume)
     target = folder / f"{recipe.name}.onnx"
     cache = cache or folder / "cache"
     if not spec.neural:
@@ -203,8 +227,8 @@ def _in_scheme(manifest: Manifest, chosen: Scheme) -> list[Utterance]:
 
 def _short(spec: str) -> str:
     """A hold-out without the folders of its file."""
-    kind, _, rest = spec.partition("=")
-    return f"{kind}={Path(rest).name}"
+    kind, separator, rest = spec.partition("=")
+    return f"{kind}{separator}{Path(rest).name}"
 
 
 def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str]) -> dict[str, Any]:
@@ -220,14 +244,14 @@ def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str
     }
 
 
-def _settle(folder: Path, recipe: Recipe, data: Data, hold_outs: Sequence[str], resume: bool) -> None:
+def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
     """Write the run's frozen configuration, or check that the folder holds this very one."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.json"
     digests = "".join(f"{u.digest}{u.emotion}" for u in data.manifest)
     config = {
         "recipe": recipe.as_dict(),
-        "hold_outs": [_short(s) for s in hold_outs],
+        "hold_outs": [_short(s) for s in data.tests],
         "n_train": len(data.train),
         "n_validation": len(data.validation),
         "n_test": {_short(k): len(v) for k, v in data.tests.items()},
@@ -298,7 +322,8 @@ def _train_neural(
             **settings,
         )
     else:
-        inputs, scaler = _features(recipe, spec, data, cache, progress)
+        raw, scaler = _features(recipe, spec, data, cache, progress)
+        inputs = (raw - scaler[0]) / scaler[1]
         classifier = NeuralClassifier(spec.build, **settings)
     rows, validation = list(data.train), list(data.validation)
     course = Course(
@@ -342,7 +367,43 @@ def _train_neural(
         graph = onnx_export.from_torch(module, tuple(inputs.shape[1:]), *scaler)
         about = _feature_card(recipe, data, chosen, inputs, n_parameters)
     card_file.write(target, graph.SerializeToString(), about)
+    if spec.features == "waveform":
+        clips = [data.manifest[i].path for i in [*validation, *rows][:N_COMPARED]]
+        pairs = [_waveform_pair(path, front_end) for path in clips]
+    else:
+        pairs = [(raw[i], inputs[i]) for i in [*validation, *rows][:N_COMPARED]]
+    _compare(target, module, pairs)
     return target
+
+
+def _waveform_pair(path: str, front_end: LogMel) -> tuple[Any, Any]:
+    clip = trim_silence(audio.read(path, front_end.sample_rate), below_db=TRIM_DB)
+    return clip.samples, spectrogram(clip, front_end)
+
+
+def _compare(target: Path, module: Any, pairs: Sequence[tuple[Any, Any]]) -> None:
+    """Compare the written file's probabilities with the framework's, in float32.
+
+    Args:
+        target: The model file.
+        module: The net that it was made from.
+        pairs: What the file takes, and what the net takes.
+
+    Raises:
+        VocalicsError: When a probability differs by more than :data:`TOLERANCE`.
+    """
+    import torch
+
+    model = modelfile.load(target)
+    differences = []
+    for given, inner in pairs:
+        with torch.inference_mode():
+            expected = torch.softmax(module(torch.from_numpy(np.asarray(inner, np.float32)[None])), dim=1).numpy()
+        differences.append(float(np.abs(expected - model.probabilities(np.asarray(given, np.float32)[None])).max()))
+    found = {"clips": len(pairs), "largest_difference": max(differences)}
+    (target.parent / "comparison.json").write_text(json.dumps(found), encoding="utf-8")
+    if max(differences) > TOLERANCE:
+        raise VocalicsError(f"{target}: differs from the trained net by {max(differences):.2g}; report this")
 
 
 def _train_classical(

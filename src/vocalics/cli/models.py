@@ -21,7 +21,7 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="List the bundled models.", rich_markup_mode=None)
+    group = typer.Typer(rich_markup_mode=None)
     group.callback(invoke_without_command=True)(models)
     group.command("show")(show)
     app.add_typer(group, name="models")

@@ -47,6 +47,15 @@ def _train(
         list[str] | None,
         typer.Option(metavar="SPEC", help="Test set kept apart: speaker=, corpus= or folds=FILE#FOLD. Repeat."),
     ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Instead of --hold-out: speaker, leave-one-speaker-out, leave-one-corpus-out, folds=FILE; or one that "
+            "leaks and says so: random, folds-leaky=FILE.",
+        ),
+    ] = "",
+    fold: Annotated[int, typer.Option(min=1, help="Which split of the protocol.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
     change: Annotated[
         list[str] | None,
@@ -81,7 +90,7 @@ def _train(
     rows: list[Mapping[str, Any]] = [row for folder in figures or [] for row in read_figures(folder)]
     with _Display(console, frozen) as display:
         manifest = training.gather(_roots(corpus), frozen, display.step)
-        data = training.divide(manifest, frozen, hold_out or [])
+        data = training.divide(manifest, frozen, hold_out or [], protocol, fold)
         console.print(
             f"{len(data.train):,} training clips of {len(data.speakers(data.train))} speakers, "
             f"{len(data.validation):,} validation clips of {len(data.speakers(data.validation))}"
@@ -91,6 +100,8 @@ def _train(
             manifest,
             output,
             hold_out or [],
+            protocol,
+            fold,
             resume,
             cache,
             threads,
@@ -147,15 +158,18 @@ def _figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str,
 def _measure(model: Path, tests: Any, spec: str, output: Path, notes: Mapping[str, str]) -> Mapping[str, Any]:
     """Evaluate the model file on one test set, as ``vocalics evaluate`` does, and return the figure."""
     from vocalics.cli.evaluate import evaluate_command
+    from vocalics.splits import leaks
 
-    kind, _, rest = spec.partition("=")
-    name = "".join(c if c.isalnum() else "-" for c in f"{kind}-{Path(rest).name}")
+    kind, separator, rest = spec.partition("=")
+    spec, leaking = f"{kind}{separator}{Path(rest).name}", leaks(spec)
+    name = "".join(c if c.isalnum() else "-" for c in spec).replace("--", "-").strip("-")
     folder = output / f"test-{name}"
     folder.mkdir(exist_ok=True)
     tests.write(folder / "manifest.csv")
     said = "; ".join(f"{name} {notes[name]}" for name in tests.corpora if name in notes)
-    note = f"speaker-independent, held out in training: {kind}={Path(rest).name}" + (f"; {said}" if said else "")
-    evaluate_command(str(model), folder / "manifest.csv", folder, protocol_note=note)
+    apart = "held out, but its speakers were not" if leaking else "speaker-independent, held out in training"
+    note = f"{apart}: {spec}" + (f"; {said}" if said else "")
+    evaluate_command(str(model), folder / "manifest.csv", folder, protocol_note=note, allow_seen_speakers=leaking)
     return _figure(json.loads((folder / "report.json").read_text(encoding="utf-8")), notes)
 
 

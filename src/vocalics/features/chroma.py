@@ -56,8 +56,9 @@ def tuning_of(sound: Sound, bins_per_octave: int = N_CHROMA) -> float:
     deviation = bins - np.floor(bins)
     deviation -= deviation >= 0.5
     deviation.sort()
-    counts = np.diff(np.append(deviation.searchsorted(_TUNING_EDGES[:-1]), len(deviation)))
-    return float(_TUNING_EDGES[counts.argmax()])
+    below = np.full(len(_TUNING_EDGES), len(deviation))
+    below[:-1] = deviation.searchsorted(_TUNING_EDGES[:-1])
+    return float(_TUNING_EDGES[(below[1:] - below[:-1]).argmax()])
 
 
 def _louder_peaks(shared: Spectrum) -> FloatArray:
@@ -67,16 +68,22 @@ def _louder_peaks(shared: Spectrum) -> FloatArray:
     bin_width = shared.sample_rate / shared.n_fft
     first = max(1, int(np.ceil(_LOWEST_PEAK / bin_width)))
     last = min(n_bins - 1, int(np.ceil(_HIGHEST_PEAK / bin_width)))
-    rises = magnitude[:, first : last + 1] > magnitude[:, first - 1 : last]
-    is_peak = magnitude[:, first:last] > np.float32(_PEAK_THRESHOLD) * magnitude.max(axis=1, keepdims=True)
-    is_peak &= rises[:, :-1]
-    is_peak &= ~rises[:, 1:]
+    if last <= first:
+        return np.empty(0, np.float32)
+    # what is too soft becomes a plain on which nothing rises; one bin more to either side is there to compare with
+    plain = np.float32(_PEAK_THRESHOLD) * magnitude.max(axis=1, keepdims=True)
+    rises = np.empty((len(magnitude), last - first + 2), bool)
+    raised = np.maximum(magnitude[:, first - 1 : last + 1], plain).reshape(-1)
+    np.greater(raised[1:], raised[:-1], out=rises.reshape(-1)[1:])
+    rises[:, 0] = False
+    is_peak = np.greater(rises.reshape(-1)[:-1], rises.reshape(-1)[1:])
+    is_peak[rises.shape[1] - 1 :: rises.shape[1]] = False
     found = np.flatnonzero(is_peak)
     if not len(found):
         return np.empty(0, np.float32)
-    frame = found // (last - first)
-    number = found + (first - frame * (last - first))
-    position = frame * n_bins + number
+    frame = found // rises.shape[1]
+    position = found + (frame * (n_bins - rises.shape[1]) + (first - 1))
+    number = position - frame * n_bins
     flat = magnitude.reshape(-1)
     before, at, after = flat.take(position - 1), flat.take(position), flat.take(position + 1)
     slope = np.float32(0.5) * (after - before)

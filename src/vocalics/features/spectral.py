@@ -42,9 +42,10 @@ def log_mel(sound: Sound, n_mels: int = N_MELS, range_db: float = 80.0) -> Float
 
 def power_to_db(power: FloatArray, range_db: float = 80.0) -> FloatArray:
     """Return ``10 log10(max(power, 1e-10))``, floored at ``range_db`` below its maximum, of any shape."""
-    level: FloatArray = np.log10(np.maximum(power, np.float32(1e-10)))
+    lowest = max(1e-10, float(power.max()) * 10 ** (-range_db / 10))
+    level: FloatArray = np.maximum(power, np.float32(lowest))
+    np.log10(level, out=level)
     level *= np.float32(10)
-    np.maximum(level, level.max() - np.float32(range_db), out=level)
     return level
 
 

@@ -16,7 +16,7 @@ from vocalics.errors import FeatureError
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
 N_FFT, HOP_LENGTH = 2048, 512
-_FRAMES = 36  # transformed at a time
+_FRAMES = 32  # transformed at a time: few enough to stay in the cache, a multiple of what SciPy does at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +83,16 @@ def _transformed(frames: FloatArray, n_fft: int, precise: bool) -> Iterator[tupl
     """Yield the windowed transforms of a few frames at a time, so that what is worked on stays in the cache."""
     single = None if precise else _single_transform()
     window = hann(n_fft)
+    if single is not None:
+        window = window.astype(np.float32)
+    windowed = np.empty((min(_FRAMES, len(frames)), n_fft), window.dtype)
     for first in range(0, len(frames), _FRAMES):
         block = frames[first : first + _FRAMES]
+        weighted = np.multiply(block, window, out=windowed[: len(block)])
         if single is not None:
-            yield first, single(block * window.astype(np.float32))
+            yield first, single(weighted)
         else:
-            yield first, np.fft.rfft(block * window).astype(np.complex64)
+            yield first, np.fft.rfft(weighted).astype(np.complex64)
 
 
 @cache
