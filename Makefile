@@ -4,6 +4,7 @@
 #   make run AUDIO="my file.wav" predict on a file, a folder or a glob of yours
 #   make test                    lint, types, tests
 #   make bench                   speed and memory, written to docs/results/speed.md
+#   make docs                    the pages that are written from the code
 #
 # All use .venv, made with $(PYTHON), and install into it only when pyproject.toml has changed.
 
@@ -18,7 +19,7 @@ TORCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench docs clean
 
 help:
 	@sed -n '/^#   /s/^#   //p' Makefile
@@ -38,6 +39,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run_all.py
+
+docs: $(VENV)/.test
+	$(BIN)/python tools/write_docs.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

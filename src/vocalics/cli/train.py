@@ -55,7 +55,7 @@ def _train(
             "leaks and says so: random, folds-leaky=FILE.",
         ),
     ] = "",
-    fold: Annotated[int, typer.Option(min=1, help="Which split of the protocol.")] = 1,
+    fold: Annotated[int, typer.Option(min=1, metavar="N", help="Which split of the protocol.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
     change: Annotated[
         list[str] | None,

@@ -1,0 +1,103 @@
+"""What the documentation takes from the code is what the code says."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import fakes
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from vocalics import recipe, recognizer
+from vocalics.audio import Clip
+from vocalics.features import spectral
+
+ROOT = Path(__file__).parents[1]
+DOCS = runpy.run_path(str(ROOT / "tools" / "write_docs.py"))
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")]
+CLIPS = ("high_fast", "loud_rough", "low_slow", "middle")
+LINK = re.compile(r"\[[^]]*\]\((?!https?:|#)([^)#]+)")
+
+
+# What make run prints is left out: a last digit may differ between processors.
+@pytest.mark.parametrize("target", [t for t in DOCS["TARGETS"] if t != "README.md#predictions"])
+def test_written_pages_are_up_to_date(target: str) -> None:
+    assert not DOCS["is_stale"](target), f"{target} is stale; run: make docs"
+
+
+def test_the_reference_names_every_command_and_option() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for words in (
+        "vocalics predict [OPTIONS] PATH...",
+        "--timeline",
+        "table|json|csv",
+        "vocalics models show",
+        "--resume",
+    ):
+        assert words in text
+    assert "vocalics explain" not in text
+
+
+def test_figures_come_from_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DOCS["figures"].__globals__, "bundled", dict)
+    assert DOCS["figures"]() == DOCS["NO_MODEL"]
+    row = {"corpus": "savee", "protocol": "speaker KL", "classes": 7, "speakers": 1, "value": 0.5, "low": 0.4}
+    fakes.waveform_model(tmp_path / "fake.onnx", figures=({**row, "high": 0.61, "largest_share": 0.25},))
+    monkeypatch.setitem(DOCS["figures"].__globals__, "bundled", lambda: {"fake": tmp_path / "fake.onnx"})
+    assert "| savee | speaker KL | 7 | 1 | 50.0 (40.0 to 61.0) | 25.0 |" in DOCS["figures"]()
+    assert "The licences allow commercial use." in " ".join(DOCS["figures"]().split())
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in LINK.findall(path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    head = (ROOT / "README.md").read_text(encoding="utf-8")[:1200]
+    assert "make run" in head
+    assert "make test" in head
+    assert recognizer.DEFAULT == "default"
+
+
+def code(page: str, namespace: dict[str, Any]) -> dict[str, Any]:
+    """What the first piece of Python on a page of docs/ defines."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], namespace)  # type: ignore[index]
+    return namespace
+
+
+def test_the_example_of_a_feature_computes_it() -> None:
+    flatness = code("add-a-feature.md", {**vars(spectral), "np": np})["spectral_flatness"]
+    for sound in (fakes.noise(), fakes.voice()):
+        clip = Clip(sound.samples, 22_050)
+        np.testing.assert_allclose(flatness(clip), librosa.feature.spectral_flatness(y=clip.samples)[0], rtol=1e-3)
+    assert flatness(fakes.noise()).mean() > 10 * flatness(fakes.voice()).mean()
+
+
+def test_the_example_of_a_model_keeps_the_contract() -> None:
+    spec = code("add-a-model.md", {})["MODELS"]["gru"]
+    assert spec.build(5)(torch.zeros(2, 25, 216)).shape == (2, 5)
+
+
+def test_the_example_recipe_reads() -> None:
+    own = recipe.read(str(ROOT / "examples" / "own.toml"))
+    assert own.corpora == ()
+    assert own.name == "own"
+
+
+def test_what_make_run_prints_is_taken_from_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.waveform_model(tmp_path / "default.onnx")
+    for namespace in (vars(recognizer), DOCS["predictions"].__globals__):
+        monkeypatch.setitem(namespace, "bundled", lambda: {"default": tmp_path / "default.onnx"})
+    lines = DOCS["predictions"]().splitlines()
+    assert lines[0] == lines[-1] == "```"
+    assert lines[1].split()[:4] == ["file", "start", "end", "emotion"]
+    assert [line.split()[0] for line in lines[3:-1]] == [f"examples/clips/{n}.wav" for n in CLIPS]

@@ -1,0 +1,315 @@
+"""Write what the documentation takes from the code and from the bundled models.
+
+    python tools/write_docs.py                    write every page and block
+    python tools/write_docs.py --check            write nothing; exit code 1 where one is stale
+    python tools/write_docs.py docs/cli.md        this page only
+
+A page is written whole; of README.md only the blocks between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from vocalics import modelfile
+from vocalics.cli.main import build
+from vocalics.cli.predictions import print_predictions
+from vocalics.corpora import Corpus, corpora
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.features.feature_set import FEATURE_SETS, FeatureSet
+from vocalics.modelfile import Card
+from vocalics.models import models
+from vocalics.recognizer import bundled
+
+ROOT = Path(__file__).parents[1]
+WIDTH = 120
+NOTE = "<!-- Written by tools/write_docs.py; change the code, then run: make docs -->"
+NO_MODEL = "No model is bundled yet."
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def cli() -> str:
+    """Return the reference of all commands."""
+    from typer.main import get_command
+
+    app: Any = get_command(build())
+    lines = [
+        *(NOTE, "", "# Commands", ""),
+        "`vocalics COMMAND -h` prints the same. Exit codes: 0 done, 1 something failed and was said in one line on",
+        "standard error, 2 wrong usage.",
+        "",
+    ]
+    for name in sorted(app.commands):
+        lines += _command(f"vocalics {name}", app.commands[name])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _command(path: str, command: Any) -> list[str]:
+    subcommands = getattr(command, "commands", {})
+    arguments = [p for p in command.params if not p.opts[0].startswith("-")]
+    options = [p for p in command.params if p.opts[0].startswith("-")]
+    usage = [path, *(["[OPTIONS]"] if options else []), *map(_argument, arguments)]
+    lines = [f"## `{path}`", "", "```", " ".join(usage), "```", "", *_paragraphs(command.help or ""), ""]
+    lines += _items((f"`{_argument(p)}`", p.help, p) for p in arguments)
+    lines += _items((f"`{_option(p)}`", p.help, p) for p in options)
+    lines += [""] if command.params else []
+    for name in sorted(subcommands):
+        lines += _command(f"{path} {name}", subcommands[name])
+    return lines
+
+
+def _argument(parameter: Any) -> str:
+    name = parameter.metavar + ("..." if parameter.nargs == -1 else "")
+    return name if parameter.required else f"[{name}]"
+
+
+def _option(parameter: Any) -> str:
+    names = ", ".join(parameter.opts)
+    if parameter.is_flag:
+        return names
+    if isinstance(parameter.default, Enum):
+        return f"{names} {'|'.join(str(choice.value) for choice in type(parameter.default))}"
+    if not parameter.metavar:
+        raise SystemExit(f"the option {names} has no metavar; add one, so that its value has a name")
+    return f"{names} {parameter.metavar}"
+
+
+def _items(rows: Iterable[tuple[str, str | None, Any]]) -> list[str]:
+    lines = []
+    for name, text, parameter in rows:
+        if not text:
+            raise SystemExit(f"{name} has no help; add a line")
+        default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
+        if parameter.required and name.startswith("`-"):
+            text += " Required."
+        elif default not in (None, False, ""):
+            text += f" Default: `{default}`."
+        lines += textwrap.wrap(f"- {name}: {text}", WIDTH, subsequent_indent="  ", **_WHOLE)
+    return lines
+
+
+_WHOLE: Any = {"break_long_words": False, "break_on_hyphens": False}
+
+
+def _paragraphs(text: str) -> list[str]:
+    wrapped = (textwrap.fill(" ".join(p.split()), WIDTH, **_WHOLE) for p in text.split("\n\n"))
+    return "\n\n".join(wrapped).split("\n")
+
+
+# --- tables from the code -------------------------------------------------------------------------------------------
+
+
+def corpora_page() -> str:
+    """Return the table of corpora, and how to cite them."""
+    known = [c for c in corpora().values() if c.n_clips is not None]
+    lines = [
+        *(NOTE, "", "# Corpora", ""),
+        *_paragraphs(
+            "What `vocalics scan NAME ROOT` reads. None is part of this project: get a corpus from its authors, under "
+            "their licence. How a new one is added: [add-a-corpus.md](add-a-corpus.md). A folder of your own is the "
+            "corpus `folder`."
+        ),
+        "",
+        *_table(
+            ("name", "clips", "speakers", "language", "emotions", "licence", "commercial use"),
+            [_corpus(c) for c in known],
+        ),
+        "",
+    ]
+    for c in known:
+        lines += [f"**{c.name}**: {c.title}. From <{c.url}>. Cite: {c.citation}", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _corpus(c: Corpus) -> tuple[str, ...]:
+    present = set(c.emotions.values())
+    emotions = " ".join(e for e in EMOTIONS + OTHER_EMOTIONS if e in present)
+    use = "yes" if c.commercial else "no"
+    return f"`{c.name}`", f"{c.n_clips:,}", str(c.n_speakers), c.language, emotions, c.licence, use
+
+
+def feature_sets() -> str:
+    """Return the table of feature sets, and their columns."""
+    lines = [
+        *(NOTE, "", "# Feature sets", ""),
+        *_paragraphs(
+            "What `vocalics features SET MANIFEST -o FILE` computes. A clip is cut to the excerpt, then resampled. How "
+            "a new one is added: [add-a-feature.md](add-a-feature.md)."
+        ),
+        "",
+        *_table(("name", "shape", "Hz", "excerpt", "what it is"), [_feature_set(s) for s in FEATURE_SETS.values()]),
+        "",
+        "## Columns, in order",
+        "",
+    ]
+    for s in FEATURE_SETS.values():
+        columns = ", ".join(f"`{c}`" if " " not in c else c for c in _collapsed(s.columns))
+        lines += [*textwrap.wrap(f"- `{s.name}`: {columns}", WIDTH, subsequent_indent="  ", **_WHOLE)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _feature_set(s: FeatureSet) -> tuple[str, ...]:
+    shape = " × ".join("frames" if n is None else str(n) for n in s.shape)
+    excerpt = "all" if s.duration is None else f"{s.duration:g} s from {s.offset:g} s"
+    return f"`{s.name}`", shape, f"{s.sample_rate:,}", excerpt, s.summary
+
+
+def _collapsed(columns: Sequence[str]) -> list[str]:
+    """Column names with numbered runs as "`mfcc_0` to `mfcc_19`"."""
+    runs: list[list[str]] = []
+    for column in columns:
+        stem, _, number = column.rpartition("_")
+        last = runs[-1][-1].rpartition("_") if runs else ("", "", "")
+        if number.isdigit() and last[0] == stem and last[2].isdigit() and int(last[2]) + 1 == int(number):
+            runs[-1].append(column)
+        else:
+            runs.append([column])
+    return [run[0] if len(run) == 1 else f"`{run[0]}` to `{run[-1]}`" for run in runs]
+
+
+def networks() -> str:
+    """Return the table of the models that can be trained."""
+    rows = [
+        (f"`{m.name}`", m.features, f"{m.n_parameters:,}" if m.n_parameters else "", m.summary)
+        for m in models().values()
+    ]
+    lines = [
+        *(NOTE, "", "# Models to train", ""),
+        *_paragraphs(
+            "A recipe's `model` is one of these. The parameter count is the published one, and the tests hold our net "
+            "to it. How a new one is added: [add-a-model.md](add-a-model.md)."
+        ),
+        "",
+        *_table(("name", "takes", "published parameters", "what it is"), rows),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    def row(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return [row(head), "|" + "---|" * len(head), *map(row, rows)]
+
+
+# --- blocks of the README -------------------------------------------------------------------------------------------
+
+
+def figures() -> str:
+    """Return what the bundled models' cards say was measured."""
+    cards = {name: modelfile.load(path).card for name, path in bundled().items()}
+    parts = [_figures(name, card) for name, card in cards.items()]
+    return "\n\n".join(parts) or NO_MODEL
+
+
+def _figures(name: str, card: Card) -> str:
+    made_of = ", ".join(c["name"] + (f" ({c['note']})" if c.get("note") else "") for c in card.corpora)
+    use = "The licences allow commercial use" if card.commercial else "Some licences forbid commercial use"
+    about = (
+        f"**`{name}`**: {len(card.emotions)} emotions ({', '.join(card.emotions)}), {card.n_parameters:,} parameters. "
+        f"Trained on {made_of}. {use}."
+    )
+    rows = [
+        (
+            str(f.get("corpus", "")),
+            str(f.get("protocol", "")),
+            str(f.get("classes", "")),
+            str(f.get("speakers", "")),
+            _percent(f.get("value")) + _interval(f),
+            _percent(f.get("largest_share")),
+        )
+        for f in card.figures
+    ]
+    head = ("corpus", "protocol", "classes", "speakers", "UAR % (95 % interval)", "largest share of one emotion %")
+    table = _table(head, rows) if rows else ["Nothing was measured."]
+    return "\n".join([*textwrap.wrap(about, WIDTH, **_WHOLE), "", *table])
+
+
+def _percent(value: Any) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _interval(figure: Any) -> str:
+    if figure.get("low") is None or figure.get("high") is None:
+        return ""
+    return f" ({_percent(figure['low'])} to {_percent(figure['high'])})"
+
+
+def predictions() -> str:
+    """Return what ``make run`` prints once all is installed."""
+    if not bundled():
+        return NO_MODEL
+    printed = io.StringIO()
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(printed):
+        print_predictions(["examples/clips"])
+    return f"```\n{printed.getvalue().rstrip()}\n```"
+
+
+# --- all of them ----------------------------------------------------------------------------------------------------
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/cli.md": cli,
+    "docs/corpora.md": corpora_page,
+    "docs/feature-sets.md": feature_sets,
+    "docs/networks.md": networks,
+}
+"""Files that are written whole."""
+
+BLOCKS: dict[str, Callable[[], str]] = {"figures": figures, "predictions": predictions}
+"""Parts of README.md."""
+
+TARGETS = (*PAGES, *(f"README.md#{name}" for name in BLOCKS))
+
+
+def written(target: str) -> tuple[Path, str]:
+    """Return the file of a target, and the text that it should hold."""
+    file, _, block = target.partition("#")
+    path = ROOT / file
+    if not block:
+        return path, PAGES[target]()
+    before, after = f"<!-- {block} -->\n", f"\n<!-- /{block} -->"
+    pattern = re.compile(f"(?<={re.escape(before)}).*?(?={re.escape(after)})", re.DOTALL)
+    text, n = pattern.subn(lambda _: BLOCKS[block](), path.read_text(encoding="utf-8"))
+    if n != 1:
+        raise SystemExit(f"{path}: expected {before.strip()} ... {after.strip()} once, found it {n} times")
+    return path, text
+
+
+def is_stale(target: str) -> bool:
+    """Whether the file does not hold what the code says."""
+    path, text = written(target)
+    return not path.exists() or path.read_text(encoding="utf-8") != text
+
+
+def main() -> int:
+    """Write, or check; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"any of: {', '.join(TARGETS)} [default: all]")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a target is stale")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.targets) - set(TARGETS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; expected any of: {', '.join(TARGETS)}")
+    stale = [target for target in arguments.targets or TARGETS if is_stale(target)]
+    for target in stale:
+        if arguments.check:
+            print(f"{target} is stale; run: make docs", file=sys.stderr)
+        else:
+            path, text = written(target)
+            path.write_text(text, encoding="utf-8")
+            print(f"{target} written")
+    return 1 if arguments.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
