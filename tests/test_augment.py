@@ -178,3 +178,15 @@ def test_probability_is_the_share_of_changed_clips() -> None:
 def test_mistaken_steps_are_named(table: dict[str, object], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         Step.parse(table)
+
+
+def test_gaussian_noise_is_normal_and_white() -> None:
+    noise = augment.gaussian(200_001, np.random.default_rng(0))
+    assert noise.dtype == np.float32
+    assert noise.shape == (200_001,)
+    assert abs(noise.mean()) < 0.01
+    for limit, share in ((0.5, 0.3829), (1, 0.6827), (2, 0.9545), (3, 0.9973)):
+        assert np.mean(np.abs(noise) < limit) == pytest.approx(share, abs=0.004)
+    for lag in (1, 2, 100_001):  # the last: sine against cosine of one draw
+        assert abs(np.corrcoef(noise[lag:], noise[:-lag])[0, 1]) < 0.015
+    assert augment.gaussian(0, np.random.default_rng(0)).shape == (0,)

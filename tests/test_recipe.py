@@ -19,8 +19,12 @@ def test_every_bundled_recipe_reads() -> None:
 
 
 def test_overrides_replace_settings() -> None:
+    changed = {"fit.n_epochs": 3, "fit.restart": 0, "seed": 7}
     assert read("default").fit.n_epochs != 3
-    assert read("default", {"fit.n_epochs": 3}).fit.n_epochs == 3
+    assert read("default", changed).fit.n_epochs == 3
+    assert read("default", changed).seed == 7
+    with pytest.raises(RecipeError, match=r"fit\.restart = 26 is not below fit\.n_epochs = 3"):
+        read("default", {"fit.n_epochs": 3, "fit.restart": 26})
 
 
 BASE = "name = 'x'\ndescription = ''\nmodel = 'm'"

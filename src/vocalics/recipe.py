@@ -35,6 +35,8 @@ class Fit:
         factor: What a plateau multiplies the rate by.
         plateau_patience: Epochs that make a plateau.
         n_epochs: Most epochs.
+        restart: Epoch after which a cosine starts over, at ``restart_rate``; 0 is never.
+        restart_rate: Highest learning rate of the second course.
         batch_size: Clips per step.
         draws: Clips per epoch where clips are drawn by weight; 0 is as many as there are.
         label_smoothing: Share of each target spread over all classes.
@@ -51,6 +53,8 @@ class Fit:
     factor: float = 0.4
     plateau_patience: int = 2
     n_epochs: int = 50
+    restart: int = 0
+    restart_rate: float = 0.0
     batch_size: int = 64
     draws: int = 0
     label_smoothing: float = 0.0
@@ -77,6 +81,7 @@ class Recipe:
         n_copies: Augmented copies kept per training clip.
         augment: Steps applied to the waveform of each copy.
         batch: Settings of :class:`vocalics.models.logmel_batches.BatchAugmentation`.
+        late_batch: What of ``batch`` is another from ``fit.restart`` on.
         fit: How the weights are found.
         seed: Of split, weights, order and augmentation.
         intended_use: For the card.
@@ -95,6 +100,7 @@ class Recipe:
     n_copies: int = 0
     augment: tuple[Mapping[str, Any], ...] = ()
     batch: Mapping[str, Any] = field(default_factory=dict)
+    late_batch: Mapping[str, Any] = field(default_factory=dict)
     fit: Fit = field(default_factory=Fit)
     seed: int = 0
     intended_use: str = ""
@@ -104,6 +110,8 @@ class Recipe:
         lookup(SCHEMES, self.scheme, "emotion scheme", RecipeError)
         _one_of(self.fit.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
         _one_of(self.fit.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
+        if not 0 <= self.fit.restart < self.fit.n_epochs:
+            raise RecipeError(f"fit.restart = {self.fit.restart} is not below fit.n_epochs = {self.fit.n_epochs}")
         if not 0 <= self.validation < 1:
             raise RecipeError(f"validation = {self.validation} is not a share from 0 to below 1")
         if unknown := sorted(set(self.shares) - set(self.corpora)):

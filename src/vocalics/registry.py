@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TypeVar
 
@@ -38,6 +38,15 @@ def lookup(table: Mapping[str, T], name: str, what: str, error: type[VocalicsErr
     except KeyError:
         known = ", ".join(sorted(table)) or "none"
         raise error(f'unknown {what} "{name}"{suggestion(name, table) or "."} Known: {known}.') from None
+
+
+def some(names: Sequence[str], n: int = 5) -> str:
+    """Return the first names in a row for a message.
+
+    >>> some(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
 
 
 def discover(package: ModuleType) -> list[ModuleType]:

@@ -26,7 +26,7 @@ import numpy as np
 from vocalics.corpora import canonical_name
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance, csv_rows
-from vocalics.registry import lookup, suggestion
+from vocalics.registry import lookup, some, suggestion
 
 TEST_FRACTION = 0.2
 """The part of clips (``random``) or of each corpus's speakers (``speaker``) that is tested."""
@@ -35,7 +35,6 @@ FEW_SPEAKERS = 8
 """Of several corpora, those with fewer training speakers than this give none to validation."""
 
 PARTS = {"train": "train", "valid": "validation", "validation": "validation", "dev": "validation", "test": "test"}
-SHOWN = 5
 
 T = TypeVar("T")
 Indices = tuple[int, ...]
@@ -84,7 +83,7 @@ class Split:
             where = f'protocol "{self.protocol}"{f", split {self.name}" if self.name else ""}: {one} and {other} share'
             both = sorted(set(here) & set(there))
             if both:
-                raise LeakageError(f"{where} {_some([self.manifest[i].path for i in both])}; a clip has one part only")
+                raise LeakageError(f"{where} {some([self.manifest[i].path for i in both])}; a clip has one part only")
             if not leaks(self.protocol):
                 self._refuse_shared(where, here, there)
 
@@ -100,7 +99,7 @@ class Split:
         speakers = of(here, _speaker) & of(there, _speaker)
         if speakers:
             raise LeakageError(
-                f"{where} the speaker(s) {_some(sorted(speakers))}; use a protocol that keeps speakers apart "
+                f"{where} the speaker(s) {some(sorted(speakers))}; use a protocol that keeps speakers apart "
                 '("speaker"), or a name that says it leaks ("random", "folds-leaky=FILE")'
             )
         digests = of(here, _digest) & of(there, _digest) - {""}
@@ -111,7 +110,7 @@ class Split:
                 for u in map(self.manifest.__getitem__, (*here, *there))
                 if _digest(u) in digests or _origin(u) in origins
             ]
-            raise LeakageError(f"{where} copies of one clip: {_some(copies)}; remove all but one from the manifest")
+            raise LeakageError(f"{where} copies of one clip: {some(copies)}; remove all but one from the manifest")
 
 
 def splits(manifest: Manifest, protocol: str, rng: np.random.Generator, validation: float = 0.1) -> list[Split]:
@@ -307,7 +306,7 @@ def _read_folds(manifest: Manifest, file: Path) -> tuple[dict[str, list[int]], t
             fold = lookup(PARTS, fold, f"part on line {line} of {file}:", ManifestError)
         found = positions.get(name, [])
         if len(found) > 1:
-            paths = _some([manifest[i].path for i in found])
+            paths = some([manifest[i].path for i in found])
             raise ManifestError(f'{file}:{line}: "{name}" names {len(found)} clips ({paths}); restrict the manifest')
         if found:
             folds[fold].append(found[0])
@@ -345,7 +344,7 @@ def tested(manifest: Manifest, spec: str) -> Indices:
     if value not in known:
         raise ManifestError(
             f'test set "{spec}": the manifest has no {kind} "{value}"{suggestion(value, known) or "."} '
-            f"It has {_some(known) or 'none'}"
+            f"It has {some(known) or 'none'}"
         )
     return tuple(i for i, name in enumerate(of) if name == value)
 
@@ -411,7 +410,7 @@ def _need_speakers(manifest: Manifest, indices: Collection[int], protocol: str) 
     if unknown:
         raise ManifestError(
             f'protocol "{protocol}" needs every clip\'s speaker, and {len(unknown)} of {len(indices)} clips have none: '
-            f'{_some(unknown)}; add the column speaker, or use "random", whose name says that it leaks'
+            f'{some(unknown)}; add the column speaker, or use "random", whose name says that it leaks'
         )
     if not indices:
         raise ManifestError(f'protocol "{protocol}": the manifest is empty; scan a corpus first')
@@ -427,8 +426,3 @@ def _digest(utterance: Utterance) -> str:
 
 def _origin(utterance: Utterance) -> str:
     return utterance.parent or utterance.path
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -317,6 +317,8 @@ def _train_neural(
         classifier = LogMelClassifier(
             spec.build,
             augmentation=parse(BatchAugmentation, recipe.batch, f"recipe {recipe.name}: batch"),
+            late=parse(BatchAugmentation, {**recipe.batch, **recipe.late_batch}, f"recipe {recipe.name}: late_batch"),
+            late_from=fit.restart or fit.n_epochs,
             weights=draw_weights(data, recipe.shares) if recipe.shares else None,
             draws=fit.draws,
             **settings,
@@ -328,7 +330,15 @@ def _train_neural(
     rows, validation = list(data.train), list(data.validation)
     course = Course(
         folder,
-        Schedule(fit.schedule, fit.rate, fit.n_epochs, factor=fit.factor, patience=fit.plateau_patience),
+        Schedule(
+            fit.schedule,
+            fit.rate,
+            fit.n_epochs,
+            fit.restart,
+            fit.restart_rate,
+            factor=fit.factor,
+            patience=fit.plateau_patience,
+        ),
         (inputs[validation], names[validation]) if validation else None,
         average=fit.average,
         patience=fit.patience,

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vocalics.registry import some
+
 if TYPE_CHECKING:
     from vocalics.emotions import Scheme
     from vocalics.evaluation import EvaluationReport
     from vocalics.manifest import Manifest
     from vocalics.modelfile import Card
     from vocalics.recognizer import Recognizer
-
-SHOWN = 5
-"""How many names of a list are said before "and N more"."""
 
 
 def register(app: typer.Typer) -> None:
@@ -149,7 +148,7 @@ def _leak(card: Card, manifest: Manifest, allowed: bool) -> str:
     seen = sorted(set(manifest.speakers) & {*card.training_speakers, *card.validation_speakers})
     if not seen:
         return ""
-    said = f"{len(seen)} of {len(manifest.speakers)} speakers were heard in training ({_some(seen)})"
+    said = f"{len(seen)} of {len(manifest.speakers)} speakers were heard in training ({some(seen)})"
     if not allowed:
         raise LeakageError(
             f"the model {card.name} leaks: {said}; evaluate on other speakers (--hold-out SPEC), or add "
@@ -162,14 +161,13 @@ def _judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tupl
     """The clips that could be judged, their probabilities in the classes (NaN: no speech), and the others' faults."""
     import numpy as np
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from vocalics.cli.main import complain
+    from vocalics.cli.predictions import complain
+    from vocalics.cli.progress import counting
     from vocalics.errors import AudioError
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     rows, done, failures = [], [], []
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with counting(Console(stderr=True), transient=True) as progress:
         for i, utterance in enumerate(progress.track(manifest, description="evaluate", total=len(manifest))):
             try:
                 prediction = recognizer.predict(utterance.path)
@@ -199,7 +197,7 @@ def _notes(card: Card, classes: Scheme, failures: Sequence[str]) -> list[str]:
             f"The model also knows {', '.join(outside)}; their probability was left out and the rest scaled to 1."
         )
     if failures:
-        notes.append(f"{len(failures):,} clips could not be judged and are not counted: {_some(failures)}.")
+        notes.append(f"{len(failures):,} clips could not be judged and are not counted: {some(failures)}.")
     return notes
 
 
@@ -263,8 +261,3 @@ def _short(spec: str) -> str:
     """A test set without the folder of its protocol's file."""
     kind, _, value = spec.partition("=")
     return f"fold {value.rpartition('#')[2]} of {Path(value.rpartition('#')[0]).name}" if kind == "folds" else spec
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

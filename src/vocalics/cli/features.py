@@ -59,13 +59,12 @@ def _extract(
 ) -> int:
     """Write the features of all rows and return how many failed."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from vocalics.cli.progress import counting
     from vocalics.features.cache import extract_manifest
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     failed = 0
-    with Progress(*columns, console=Console(stderr=True)) as bar, writer as write:
+    with counting(Console(stderr=True)) as bar, writer as write:
         task = bar.add_task(chosen.name, total=len(rows))
         for extracted in extract_manifest(
             rows, chosen, cache, workers, lambda done, _total: bar.update(task, completed=done)

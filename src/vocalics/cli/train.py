@@ -209,11 +209,10 @@ class _Display:
     """Progress bars for what is counted, a line for every epoch."""
 
     def __init__(self, console: Any, recipe: Recipe) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from vocalics.cli.progress import counting
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.console = console
-        self.progress = Progress(*columns, console=console, transient=True)
+        self.progress = counting(console, transient=True)
         self.tasks: dict[str, Any] = {}
         self.n_epochs = recipe.fit.n_epochs
 

@@ -8,6 +8,7 @@ from vocalics.features.filterbank import chroma_filterbank
 from vocalics.features.spectrum import FloatArray, Sound, Spectrum, spectrum_of
 
 N_CHROMA = 12
+_TINY = np.finfo(np.float32).tiny
 _LOWEST_PEAK, _HIGHEST_PEAK, _PEAK_THRESHOLD = 150.0, 4000.0, 0.1
 _TUNING_EDGES = np.linspace(-0.5, 0.5, 101)
 
@@ -26,17 +27,29 @@ def chroma_stft(sound: Sound, tuning: float | None = None) -> FloatArray:
     Raises:
         FeatureError: When the clip holds no samples.
     """
-    shared = spectrum_of(sound)
+    chroma = _chroma(spectrum_of(sound), tuning)
+    return normalised(chroma, chroma.max(axis=0))
+
+
+def mean_chroma(sound: Sound) -> FloatArray:
+    """Return the mean over time of :func:`chroma_stft`, shape (12,)."""
+    chroma = _chroma(spectrum_of(sound))
+    return chroma @ (1 / (_divisor(chroma.max(axis=0)) * np.float32(chroma.shape[1])))
+
+
+def _chroma(shared: Spectrum, tuning: float | None = None) -> FloatArray:
     if tuning is None:
         tuning = tuning_of(shared)
-    chroma = chroma_filterbank(shared.sample_rate, shared.n_fft, tuning) @ shared.magnitude
-    return normalised(chroma, chroma.max(axis=0))
+    return chroma_filterbank(shared.sample_rate, shared.n_fft, tuning) @ shared.magnitude
 
 
 def normalised(columns: FloatArray, lengths: FloatArray) -> FloatArray:
     """Return columns divided by their lengths; a column of no length is left as it is."""
-    divisor: FloatArray = np.where(lengths < np.finfo(np.float32).tiny, np.float32(1), lengths).astype(np.float32)
-    return columns / divisor
+    return columns / _divisor(lengths)
+
+
+def _divisor(lengths: FloatArray) -> FloatArray:
+    return np.where(lengths < _TINY, np.float32(1), lengths).astype(np.float32, copy=False)
 
 
 def tuning_of(sound: Sound, bins_per_octave: int = N_CHROMA) -> float:

@@ -13,14 +13,15 @@ import numpy as np
 
 from vocalics.audio import Clip, excerpt, resample
 from vocalics.errors import FeatureError
-from vocalics.features.chroma import chroma_stft
+from vocalics.features.chroma import mean_chroma
+from vocalics.features.filterbank import mel_bands
 from vocalics.features.logmel import LogMel
 from vocalics.features.prosody import energy_db, pitch, rms, zero_crossing_rate
 from vocalics.features.spectral import (
+    N_MELS,
     cepstrum,
     delta,
     log_mel,
-    mel_spectrogram,
     mfcc,
     power_to_db,
     spectral_contrast,
@@ -114,35 +115,34 @@ _MEL = _numbered("mel", 128)
 
 
 def _zcr_chroma_mfcc_rms_mel(clip: Clip) -> FloatArray:
-    shared = spectrum(clip, precise=False)
-    mel = mel_spectrogram(shared)
-    parts = (
-        zero_crossing_rate(clip).mean(keepdims=True),
-        chroma_stft(shared).mean(axis=1),
-        _mean_mfcc(mel, 20),
-        rms(clip).mean(keepdims=True),
-        mel.mean(axis=1),
-    )
-    return np.concatenate(parts)
+    n_mfcc = 20
+    crossings, loudness = zero_crossing_rate(clip).mean(keepdims=True), rms(clip).mean(keepdims=True)
+    chroma, coefficients, mel = _means(spectrum(clip, precise=False), n_mfcc)
+    return np.concatenate([crossings, chroma, coefficients, loudness, mel])
 
 
 def _mfcc_chroma_mel(clip: Clip) -> FloatArray:
-    return _means(spectrum(clip, precise=False), 128)
+    chroma, coefficients, mel = _means(spectrum(clip, precise=False), 128)
+    return np.concatenate([coefficients, chroma, mel])
 
 
 def _mfcc_chroma_mel_contrast_tonnetz(clip: Clip) -> FloatArray:
     shared = spectrum(clip)
-    return np.concatenate([_means(shared, 40), spectral_contrast(shared).mean(axis=1), tonnetz(clip).mean(axis=1)])
+    contrast = spectral_contrast(shared).mean(axis=1)
+    chroma, coefficients, mel = _means(shared, 40)
+    return np.concatenate([coefficients, chroma, mel, contrast, tonnetz(clip).mean(axis=1)])
 
 
-def _means(shared: Spectrum, n_mfcc: int) -> FloatArray:
-    mel = mel_spectrogram(shared)
-    return np.concatenate([_mean_mfcc(mel, n_mfcc), chroma_stft(shared).mean(axis=1), mel.mean(axis=1)])
+def _means(shared: Spectrum, n_mfcc: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the means over time of the chromagram, the MFCC and the mel spectrogram.
 
-
-def _mean_mfcc(mel: FloatArray, n_mfcc: int) -> FloatArray:
-    """Return the mean over time of the MFCC of a mel spectrogram: the cosine transform of the mean level."""
-    return cepstrum(power_to_db(mel).mean(axis=1, keepdims=True), n_mfcc)[:, 0]
+    The mean MFCC are the cosine transform of the mean level. To the caches' good, the spectrum is overwritten.
+    """
+    chroma = mean_chroma(shared)
+    power = np.square(shared.magnitude, out=shared.magnitude)
+    mel = mel_bands(power, shared.sample_rate, shared.n_fft, N_MELS)
+    weights = np.full(mel.shape[1], 1 / mel.shape[1], np.float32)
+    return chroma, cepstrum(power_to_db(mel) @ weights, n_mfcc), mel @ weights
 
 
 def _mfcc_frames(clip: Clip) -> FloatArray:

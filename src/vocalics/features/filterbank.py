@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vocalics.features.spectrum import FloatArray
 
-_GROUP = 12  # mel bands multiplied at a time: few enough to skip the zeros, enough for the matrix product
+_GROUP = 8  # mel bands multiplied at a time: few enough to skip the zeros, enough for the matrix product
 
 
 def mel_frequencies(n: int, highest: float) -> npt.NDArray[np.float64]:
@@ -35,13 +35,13 @@ def mel_filterbank(sample_rate: int, n_fft: int, n_mels: int) -> FloatArray:
     return bank
 
 
-def mel_bands(magnitude: FloatArray, sample_rate: int, n_fft: int, n_mels: int) -> FloatArray:
-    """Return the power in mel bands of a magnitude spectrum (n_fft // 2 + 1, n_frames), leaving out what is zero."""
-    out = np.empty((n_mels, magnitude.shape[1]), np.float32)
-    power = np.square(magnitude)
+def mel_bands(power: FloatArray, sample_rate: int, n_fft: int, n_mels: int) -> FloatArray:
+    """Return the mel bands (n_mels, n_frames) of a power spectrum (n_fft // 2 + 1, n_frames), leaving out the zeros."""
+    out = np.empty((power.shape[1], n_mels), np.float32)
+    frames = power.T
     for rows, bins, weights in _mel_blocks(sample_rate, n_fft, n_mels):
-        np.matmul(weights, power[bins], out=out[rows])
-    return out
+        np.matmul(frames[:, bins], weights, out=out[:, rows])
+    return out.T
 
 
 @lru_cache(maxsize=16)
@@ -52,7 +52,7 @@ def _mel_blocks(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[slice, 
         rows = slice(first, min(first + _GROUP, n_mels))
         used = np.flatnonzero(bank[rows].any(axis=0))
         bins = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-        blocks.append((rows, bins, np.ascontiguousarray(bank[rows, bins])))
+        blocks.append((rows, bins, np.ascontiguousarray(bank[rows, bins].T)))
     return blocks
 
 

@@ -30,7 +30,7 @@ def zero_crossing_rate(clip: Clip, frame_length: int = N_FFT, hop_length: int = 
     crossed = centred(negative, frame_length)
     half = frame_length // 2
     np.not_equal(negative[1:], negative[:-1], out=crossed[half + 1 : half + len(negative)])
-    crossed[half] = 0
+    crossed[half] = False
     counts = _frame_sums(crossed, frame_length, hop_length)
     counts -= crossed[::hop_length][: len(counts)]  # a frame's first sample has no neighbour in the frame
     return counts * np.float32(1 / frame_length)
@@ -62,19 +62,28 @@ def energy_db(clip: Clip, frame_length: int = N_FFT, hop_length: int = HOP_LENGT
 
 
 def _mean_square(clip: Clip, frame_length: int, hop_length: int) -> FloatArray:
-    squares = np.square(centred(clip.samples, frame_length))
-    return _frame_sums(squares, frame_length, hop_length) * np.float32(1 / frame_length)
+    return _frame_sums(centred(clip.samples, frame_length), frame_length, hop_length) * np.float32(1 / frame_length)
 
 
-def _frame_sums(values: FloatArray, frame_length: int, hop_length: int) -> FloatArray:
-    """Return the sum of every frame; where frames are whole hops long, every hop is summed only once."""
+def _frame_sums(values: FloatArray | npt.NDArray[np.bool_], frame_length: int, hop_length: int) -> FloatArray:
+    """Return every frame's sum of squares; where frames are whole hops long, every hop is summed only once."""
     if frame_length % hop_length:
-        return framed(values, frame_length, hop_length) @ np.ones(frame_length, np.float32)
+        return _sums_of_squares(framed(values, frame_length, hop_length))
     per_frame = frame_length // hop_length
     n_hops = (len(values) - frame_length) // hop_length + per_frame
-    sums = values[: n_hops * hop_length].reshape(n_hops, hop_length) @ np.ones(hop_length, np.float32)
+    sums = _sums_of_squares(values[: n_hops * hop_length].reshape(n_hops, hop_length))
     totals: FloatArray = framed(sums, per_frame, 1).sum(axis=1)
     return totals
+
+
+def _sums_of_squares(rows: FloatArray | npt.NDArray[np.bool_]) -> FloatArray:
+    if rows.dtype != bool:
+        return np.asarray(np.matmul(rows[:, None, :], rows[:, :, None])[:, 0, 0])
+    n = rows.shape[1]
+    if n % 8 or n >= 8 * 256 or not rows.flags.c_contiguous:
+        return np.count_nonzero(rows, axis=1).astype(np.float32)
+    eights = rows.view(np.uint64).sum(axis=1)  # eight counters of a byte each
+    return eights.view(np.uint8).reshape(-1, 8) @ np.ones(8, np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ def mel_spectrogram(sound: Sound, n_mels: int = N_MELS) -> FloatArray:
         FeatureError: When the clip holds no samples.
     """
     shared = spectrum_of(sound)
-    return mel_bands(shared.magnitude, shared.sample_rate, shared.n_fft, n_mels)
+    return mel_bands(np.square(shared.magnitude), shared.sample_rate, shared.n_fft, n_mels)
 
 
 def log_mel(sound: Sound, n_mels: int = N_MELS, range_db: float = 80.0) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from vocalics.audio import Clip
 from vocalics.errors import FeatureError
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
+Array = TypeVar("Array", bound=npt.NDArray[np.generic])
 
 N_FFT, HOP_LENGTH = 2048, 512
 _FRAMES = 32  # transformed at a time: few enough to stay in the cache, a multiple of what SciPy does at once
@@ -119,22 +120,23 @@ def centred_frames(samples: FloatArray, frame_length: int, hop_length: int) -> F
     return framed(centred(samples, frame_length), frame_length, hop_length)
 
 
-def framed(padded: FloatArray, frame_length: int, hop_length: int) -> FloatArray:
+def framed(padded: Array, frame_length: int, hop_length: int) -> Array:
     """Return a view of all overlapping frames that fit, shape (n_frames, frame_length)."""
     n_frames = 1 + (len(padded) - frame_length) // hop_length
     step = padded.strides[0]
     shape, strides = (n_frames, frame_length), (step * hop_length, step)
-    return np.ndarray(shape, padded.dtype, padded, strides=strides)  # what sliding_window_view does, at once
+    view = np.ndarray(shape, padded.dtype, padded, strides=strides)  # what sliding_window_view does, at once
+    return cast(Array, view)
 
 
-def centred(samples: npt.NDArray[np.float32 | np.bool_], frame_length: int) -> FloatArray:
+def centred(samples: Array, frame_length: int) -> Array:
     """Return the samples with half a frame of silence on both sides."""
     if not len(samples):
         raise FeatureError("the clip holds no samples; expected sound of at least one sample")
     half = frame_length // 2
-    padded = np.zeros(len(samples) + 2 * half, np.float32)
+    padded = np.zeros(len(samples) + 2 * half, samples.dtype)
     padded[half : half + len(samples)] = samples
-    return padded
+    return cast(Array, padded)
 
 
 @lru_cache(maxsize=16)

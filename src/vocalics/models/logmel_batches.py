@@ -7,7 +7,7 @@ colours it, adds noise, masks it (SpecAugment) and mixes it with another (mixup)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,6 +145,8 @@ class LogMelClassifier(NeuralClassifier):
     Args:
         module: As for :class:`NeuralClassifier`.
         augmentation: What is done to training batches.
+        late: What is done to them from epoch ``late_from`` on; ``None`` is the same.
+        late_from: Number of epochs before ``late``.
         weights: The probability with which each training clip is drawn (any scale); ``None`` is equal.
         draws: Clips drawn per epoch; 0 means as many as there are.
         **settings: As for :class:`NeuralClassifier`.
@@ -155,11 +157,15 @@ class LogMelClassifier(NeuralClassifier):
         module: Any,
         *,
         augmentation: BatchAugmentation | None = None,
+        late: BatchAugmentation | None = None,
+        late_from: int = 0,
         weights: npt.NDArray[np.float64] | None = None,
         draws: int = 0,
         **settings: Any,
     ) -> None:
         self.augmentation = augmentation
+        self.late = late
+        self.late_from = late_from
         self.weights = weights
         self.draws = draws
         super().__init__(module, **settings)
@@ -179,11 +185,16 @@ class LogMelClassifier(NeuralClassifier):
             dataset.X,
             np.asarray(dataset.y),
             np.ones(len(dataset.X)) if self.weights is None else np.asarray(self.weights),
-            self.augmentation or BatchAugmentation(),
+            self._present,
             self.draws or len(dataset.X),
             self.batch_size,
             len(self.classes),
         )
+
+    def _present(self) -> BatchAugmentation:
+        """The augmentation of the epoch that is on."""
+        late = self.late is not None and getattr(self, "epoch_", 0) >= self.late_from
+        return (self.late if late else self.augmentation) or BatchAugmentation()
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
         """Return probabilities (n, n_classes) for unchanged clips, computed in batches of like length."""
@@ -205,21 +216,21 @@ class _Epochs:
     clips: Sequence[LogMels]
     y: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64]
-    augmentation: BatchAugmentation
+    present: Callable[[], BatchAugmentation]
     n_draws: int
     batch_size: int
     n_classes: int
 
     def __iter__(self) -> Iterator[Any]:
-        rng = np.random.default_rng(torch.initial_seed())
+        rng, augmentation = np.random.default_rng(torch.initial_seed()), self.present()
         drawn = rng.choice(len(self.clips), size=self.n_draws, p=self.weights / self.weights.sum())
         for start in range(0, self.n_draws - self.batch_size + 1, self.batch_size):
             rows = drawn[start : start + self.batch_size]
             chosen = [self.clips[i][int(rng.integers(len(self.clips[i])))] for i in rows]
-            x, mask = self.augmentation.cut(chosen, rng)
-            x = self.augmentation.colour(x, mask, rng)
+            x, mask = augmentation.cut(chosen, rng)
+            x = augmentation.colour(x, mask, rng)
             target = functional.one_hot(torch.from_numpy(self.y[rows]), self.n_classes).float()
-            x, mask, target = self.augmentation.mix(x, mask, target, rng)
+            x, mask, target = augmentation.mix(x, mask, target, rng)
             yield {"log_mel": x, "mask": mask}, target
 
 

@@ -126,6 +126,8 @@ class Schedule:
         name: One of the three.
         rate: The highest rate.
         n_epochs: The whole length.
+        restart: Epoch after which a cosine starts over (Loshchilov and Hutter, "SGDR", ICLR 2017); 0 is never.
+        restart_rate: Highest rate of the second course.
         warm_up: Share of the whole in which a cosine rises.
         factor: What a plateau multiplies the rate by.
         patience: Epochs without a lower loss that make a plateau.
@@ -135,6 +137,8 @@ class Schedule:
     name: str
     rate: float
     n_epochs: int
+    restart: int = 0
+    restart_rate: float = 0.0
     warm_up: float = 0.1
     factor: float = 0.4
     patience: int = 2
@@ -143,12 +147,10 @@ class Schedule:
     def __call__(self, progress: float, losses: Sequence[float]) -> float:
         """Return the rate at ``progress`` epochs, given the losses of the epochs that are over."""
         if self.name == "cosine":
-            share = progress / self.n_epochs
-            if share < self.warm_up:
-                return self.rate * max(share / self.warm_up, 0.02)
-            return max(
-                self.lowest, self.rate * 0.5 * (1 + math.cos(math.pi * (share - self.warm_up) / (1 - self.warm_up)))
-            )
+            if self.restart and progress >= self.restart:
+                length = self.n_epochs - self.restart
+                return self._cosine((progress - self.restart) / length, self.restart_rate)
+            return self._cosine(progress / (self.restart or self.n_epochs), self.rate)
         rate = self.rate
         if self.name == "plateau":
             best, since = math.inf, 0
@@ -157,6 +159,12 @@ class Schedule:
                 if since > self.patience:
                     rate, since = max(self.lowest, rate * self.factor), 0
         return rate
+
+    def _cosine(self, share: float, highest: float) -> float:
+        if share < self.warm_up:
+            return highest * max(share / self.warm_up, 0.02)
+        falling = (share - self.warm_up) / (1 - self.warm_up)
+        return max(self.lowest, highest * 0.5 * (1 + math.cos(math.pi * falling)))
 
 
 class Course(Callback):  # type: ignore[misc]  # skorch is untyped
@@ -197,6 +205,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         return self.folder / "checkpoint.safetensors"
 
     def on_epoch_begin(self, net: NeuralClassifier, **_: Any) -> None:
+        net.epoch_ = len(self.records)
         torch.manual_seed(net.seed * 100_003 + len(self.records))
         self.n_batches, self.loss, self.started = 0, 0.0, time.monotonic()
 
@@ -261,7 +270,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         if len(self.records) >= self.schedule.n_epochs:
             return True
         scores = [r.get("valid_uar", r["epoch"]) for r in self.records]
-        return bool(self.patience and len(scores) > self.patience and max(scores) not in scores[-self.patience :])
+        return bool(self.patience and scores and len(scores) - 1 - scores.index(max(scores)) >= self.patience)
 
     def save(self, net: NeuralClassifier) -> None:
         """Write the whole state of training, atomically: tensors, and the records as JSON beside them."""
