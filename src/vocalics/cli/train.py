@@ -67,7 +67,7 @@ def _train(
     ] = None,
     figures: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FOLDER", help="A run whose measured figures go into this model's card. Repeat."),
+        typer.Option(metavar="FOLDER", help="Another run of this recipe; its figures go into the card too. Repeat."),
     ] = None,
     note: Annotated[
         list[str] | None,
@@ -87,7 +87,8 @@ def _train(
     frozen = read(recipe, dict(_change(c) for c in change or []))
     notes = dict(_pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     console.print_json(json.dumps(frozen.as_dict()))
-    rows: list[Mapping[str, Any]] = [row for folder in figures or [] for row in read_figures(folder)]
+    other = "another model of this recipe"
+    rows = [{**row, "measured_on": other} for folder in figures or [] for row in read_figures(folder)]
     with _Display(console, frozen) as display:
         manifest = training.gather(_roots(corpus), frozen, display.step)
         data = training.divide(manifest, frozen, hold_out or [], protocol, fold)
@@ -111,7 +112,8 @@ def _train(
         )
     _curves(output)
     for spec, indices in data.tests.items():
-        rows += [_measure(target, data.manifest.take(indices), spec, output, notes)]
+        figure = _measure(target, data.manifest.take(indices), spec, output, notes)
+        rows.append({**figure, "measured_on": "this file"})
     if rows:
         from vocalics.export.card import replace_figures
 

@@ -34,7 +34,8 @@ def chroma_stft(sound: Sound, tuning: float | None = None) -> FloatArray:
 def mean_chroma(sound: Sound) -> FloatArray:
     """Return the mean over time of :func:`chroma_stft`, shape (12,)."""
     chroma = _chroma(spectrum_of(sound))
-    return chroma @ (1 / (_divisor(chroma.max(axis=0)) * np.float32(chroma.shape[1])))
+    weights = 1 / (_divisor(chroma.max(axis=0)) * np.float32(chroma.shape[1]))
+    return chroma @ np.asarray(weights, np.float32)
 
 
 def _chroma(shared: Spectrum, tuning: float | None = None) -> FloatArray:

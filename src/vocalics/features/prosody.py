@@ -78,12 +78,12 @@ def _frame_sums(values: FloatArray | npt.NDArray[np.bool_], frame_length: int, h
 
 def _sums_of_squares(rows: FloatArray | npt.NDArray[np.bool_]) -> FloatArray:
     if rows.dtype != bool:
-        return np.asarray(np.matmul(rows[:, None, :], rows[:, :, None])[:, 0, 0])
+        return np.asarray(np.matmul(rows[:, None, :], rows[:, :, None])[:, 0, 0], np.float32)
     n = rows.shape[1]
     if n % 8 or n >= 8 * 256 or not rows.flags.c_contiguous:
-        return np.count_nonzero(rows, axis=1).astype(np.float32)
+        return np.asarray(np.count_nonzero(rows, axis=1), np.float32)
     eights = rows.view(np.uint64).sum(axis=1)  # eight counters of a byte each
-    return eights.view(np.uint8).reshape(-1, 8) @ np.ones(8, np.float32)
+    return np.asarray(eights.view(np.uint8).reshape(-1, 8) @ np.ones(8, np.float32), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
