@@ -197,3 +197,28 @@ def test_majority_through_the_same_command(corpus: Path, tmp_path: Path) -> None
     assert model.card.feature_set == "zcr_chroma_mfcc_rms_mel"
     said = model.predict(Clip(voice("sad", np.random.default_rng(1)), RATE))
     assert said.confidence == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model_settings": {"chanels": [1]}}, 'unknown key "chanels"; did you mean "channels"?'),
+        ({"batch": {"n_frame": 3}}, 'unknown key "n_frame"; did you mean "n_frames"?'),
+        ({"late_batch": {"noize": 0.5}}, 'unknown key "noize"; did you mean "noise"?'),
+        ({"batch": {"noise_snr_db": "loud"}}, "is not a list"),
+    ],
+)
+def test_a_recipe_is_checked_before_anything_is_computed(values: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        training.check(small(**values))
+    assert message in str(caught.value)
+    assert training.check(small()).name == "logmel_cnn"
+
+
+def test_fewer_clips_than_a_batch_train_too(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
+    few = {"fit.n_epochs": 1, "fit.draws": 0, "fit.batch_size": 500, "validation": 0.0}
+    recipe = read(str(recipe_file), few)
+    manifest = training.gather({"folder": corpus}, recipe)
+    path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
+    assert history(tmp_path / "run")[0]["batches"] == 1
+    assert recognizer.load(path).card.validation_speakers == ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import os
 from collections import Counter
@@ -33,6 +34,7 @@ from vocalics.modelfile import Card
 from vocalics.models import ModelSpec, model_spec
 from vocalics.preprocess import trim_silence
 from vocalics.recipe import Recipe, parse
+from vocalics.registry import suggestion
 
 TOLERANCE = 1e-4
 """How far a written model file's probabilities may be from the net's that it was made from."""
@@ -63,8 +65,30 @@ class Data:
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def speakers(self, part: Sequence[int]) -> tuple[str, ...]:
-        """The speakers of these clips, sorted."""
-        return tuple(sorted({self.manifest[i].speaker for i in part}))
+        """The known speakers of these clips, sorted."""
+        return tuple(sorted({self.manifest[i].speaker for i in part} - {""}))
+
+
+def check(recipe: Recipe) -> ModelSpec:
+    """Check what a recipe says of its model and batches, before anything is read or computed; return the model.
+
+    Raises:
+        RecipeError: For an unknown model, model setting or batch setting.
+        MissingExtraError: Where torch or scikit-learn is missing.
+    """
+    spec = model_spec(recipe.model)
+    known = [name for name in inspect.signature(spec.build).parameters if name != "n_classes"]
+    for name in recipe.model_settings:
+        if name not in known:
+            raise RecipeError(
+                f'recipe {recipe.name}: model_settings: unknown key "{name}"{suggestion(name, known) or "."} '
+                f"Known: {', '.join(known) or 'none'}."
+            )
+    if spec.features == "waveform":
+        _batches(recipe)
+    elif recipe.features:
+        feature_set(recipe.features)
+    return spec
 
 
 def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None = None) -> Manifest:
@@ -183,7 +207,7 @@ def train(
         VocalicsError: When the folder holds a run and ``resume`` is not asked for, or holds another configuration.
         MissingExtraError: Where torch or scikit-learn is missing.
     """
-    spec = model_spec(recipe.model)
+    spec = check(recipe)
     data = dataclasses.replace(divide(manifest, recipe, hold_outs, protocol, fold), notes=notes or {})
     _settle(folder, recipe, data, resume)
     target = folder / f"{recipe.name}.onnx"
@@ -291,7 +315,7 @@ def _train_neural(
     try:
         import torch
 
-        from vocalics.models.logmel_batches import BatchAugmentation, LogMelClassifier
+        from vocalics.models.logmel_batches import LogMelClassifier
         from vocalics.models.neural import Course, NeuralClassifier, Schedule
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
@@ -314,10 +338,11 @@ def _train_neural(
     classifier: NeuralClassifier
     if spec.features == "waveform":
         inputs, bank_settings = _bank(recipe, data, cache, progress)
+        early, late = _batches(recipe)
         classifier = LogMelClassifier(
             spec.build,
-            augmentation=parse(BatchAugmentation, recipe.batch, f"recipe {recipe.name}: batch"),
-            late=parse(BatchAugmentation, {**recipe.batch, **recipe.late_batch}, f"recipe {recipe.name}: late_batch"),
+            augmentation=early,
+            late=late,
             late_from=fit.restart or fit.n_epochs,
             weights=draw_weights(data, recipe.shares) if recipe.shares else None,
             draws=fit.draws,
@@ -450,6 +475,17 @@ def _feature_card(recipe: Recipe, data: Data, chosen: Any, inputs: Any, n_parame
         feature_set=chosen.name,
         n_features=int(np.prod(inputs.shape[1:])),
         n_parameters=n_parameters,
+    )
+
+
+def _batches(recipe: Recipe) -> tuple[Any, Any]:
+    """What is done to batches before and after ``fit.restart``."""
+    from vocalics.models.logmel_batches import BatchAugmentation
+
+    late = {**recipe.batch, **recipe.late_batch}
+    return (
+        parse(BatchAugmentation, recipe.batch, f"recipe {recipe.name}: batch"),
+        parse(BatchAugmentation, late, f"recipe {recipe.name}: late_batch"),
     )
 
 

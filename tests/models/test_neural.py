@@ -113,3 +113,17 @@ def test_late_batches_are_changed_in_another_way(tmp_path: Path) -> None:
         max_epochs=3,
     ).fit(clips, names)
     assert calls == ["0.25"] * 4 + ["0.75"] * 2
+
+
+def test_only_the_second_course_competes_once_it_has_begun(tmp_path: Path) -> None:
+    x, names = blobs()
+    course = Course(tmp_path, Schedule("cosine", 1e-2, 6, restart=4, restart_rate=1e-9), (x[:30], names[:30]))
+    classifier = NeuralClassifier(
+        net, classes=["angry", "happy", "sad"], callbacks=[("course", course)], max_epochs=6, batch_size=15
+    )
+    kept: list[dict[str, torch.Tensor]] = []
+    course.report = lambda record: kept.append({k: v.clone() for k, v in course.best.items()})
+    classifier.fit(x[30:], names[30:])
+    # The rate of the second course is next to nothing: its first epoch is as good as any, and takes the place.
+    assert torch.equal(kept[4]["3.weight"], kept[5]["3.weight"])
+    assert not torch.equal(kept[3]["3.weight"], kept[4]["3.weight"])

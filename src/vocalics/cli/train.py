@@ -89,6 +89,7 @@ def _train(
     console.print_json(json.dumps(frozen.as_dict()))
     other = "another model of this recipe"
     rows = [{**row, "measured_on": other} for folder in figures or [] for row in read_figures(folder)]
+    training.check(frozen)
     with _Display(console, frozen) as display:
         manifest = training.gather(_roots(corpus), frozen, display.step)
         data = training.divide(manifest, frozen, hold_out or [], protocol, fold)

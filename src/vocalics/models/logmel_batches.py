@@ -187,7 +187,7 @@ class LogMelClassifier(NeuralClassifier):
             np.ones(len(dataset.X)) if self.weights is None else np.asarray(self.weights),
             self._present,
             self.draws or len(dataset.X),
-            self.batch_size,
+            min(self.batch_size, self.draws or len(dataset.X)),
             len(self.classes),
         )
 

@@ -170,6 +170,9 @@ class Schedule:
 class Course(Callback):  # type: ignore[misc]  # skorch is untyped
     """Seeds each epoch, sets the rate, averages the weights, validates, keeps the best epoch and the checkpoint.
 
+    The best epoch is that of the highest validation UAR; once a second course has begun, only its epochs compete: the
+    first one's weights have not yet heard clips under the milder changes that the second brings.
+
     Args:
         folder: Where ``checkpoint.safetensors`` is written after every epoch.
         schedule: The learning rate.
@@ -254,10 +257,9 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
             truth = net.encode(names)
             record["valid_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth] + 1e-9).mean())
             record["valid_uar"] = float(unweighted_average_recall(truth, probabilities.argmax(axis=1)))
-        scores = [r.get("valid_uar", r["epoch"]) for r in self.records]
-        if not scores or record.get("valid_uar", record["epoch"]) > max(scores):
-            self.best = kept
         self.records.append(record)
+        if self._best() == len(self.records) - 1:
+            self.best = kept
         self.save(net)
         if self.report is not None:
             self.report(record)
@@ -269,8 +271,13 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         """Whether the epochs are over, or none of the last ``patience`` was better than those before."""
         if len(self.records) >= self.schedule.n_epochs:
             return True
-        scores = [r.get("valid_uar", r["epoch"]) for r in self.records]
-        return bool(self.patience and scores and len(scores) - 1 - scores.index(max(scores)) >= self.patience)
+        return bool(self.patience and self.records and len(self.records) - 1 - self._best() >= self.patience)
+
+    def _best(self) -> int:
+        """Position of the first epoch of highest validation UAR; where a second course has begun, within that one."""
+        first = self.schedule.restart if len(self.records) > self.schedule.restart else 0
+        scores = [r.get("valid_uar", r["epoch"]) for r in self.records[first:]]
+        return first + scores.index(max(scores))
 
     def save(self, net: NeuralClassifier) -> None:
         """Write the whole state of training, atomically: tensors, and the records as JSON beside them."""
