@@ -23,6 +23,7 @@ import librosa
 import numpy as np
 
 from vocalics.audio import Clip
+from vocalics.augment import gaussian
 from vocalics.features.feature_set import feature_set
 from vocalics.timescale import stretch_and_shift
 
@@ -75,7 +76,7 @@ def our_features(clip: Clip) -> np.ndarray:
 def our_variants(clip: Clip, rng: np.random.Generator) -> np.ndarray:
     """Return the same three variants' features."""
     gain = np.float32(0.035 * rng.uniform() * clip.samples.max())
-    noisy = Clip(clip.samples + gain * rng.standard_normal(len(clip.samples), np.float32), RATE)
+    noisy = Clip(clip.samples + gain * gaussian(len(clip.samples), rng), RATE)
     raised = stretch_and_shift(clip, 0.8, 0.7)
     return np.vstack([our_features(variant) for variant in (clip, noisy, raised)])
 

@@ -228,10 +228,19 @@ def _figures(name: str, card: Card) -> str:
             str(f.get("speakers", "")),
             _percent(f.get("value")) + _interval(f),
             _percent(f.get("largest_share")),
+            str(f.get("measured_on", "")),
         )
         for f in card.figures
     ]
-    head = ("corpus", "protocol", "classes", "speakers", "UAR % (95 % interval)", "largest share of one emotion %")
+    head = (
+        "corpus",
+        "protocol",
+        "classes",
+        "speakers",
+        "UAR % (95 % interval)",
+        "largest share of one emotion %",
+        "of",
+    )
     table = _table(head, rows) if rows else ["Nothing was measured."]
     return "\n".join([*textwrap.wrap(about, WIDTH, **_WHOLE), "", *table])
 

@@ -59,7 +59,7 @@ def _train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. fit.n_epochs=5. Repeat."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. fit.rate=1e-3. Repeat."),
     ] = None,
     cache: Annotated[
         Path | None,
@@ -183,7 +183,7 @@ def _roots(pairs: Sequence[str]) -> dict[str, Path]:
 def _change(pair: str) -> tuple[str, Any]:
     import tomllib
 
-    key, value = _pair(pair, "--set", "fit.n_epochs=5")
+    key, value = _pair(pair, "--set", "fit.rate=1e-3")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
