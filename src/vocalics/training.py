@@ -220,7 +220,7 @@ def train(
 def card(recipe: Recipe, data: Data, **values: Any) -> Card:
     """Return the card of a run's model, but for what only its export knows."""
     trained = [data.manifest[i] for i in (*data.train, *data.validation)]
-    held_out = f"; apart: {', '.join(map(_short, data.tests))}" if data.tests else ""
+    held_out = f"; apart: {', '.join(map(short, data.tests))}" if data.tests else ""
     rows = tuple(_corpus_row(name, trained, data.notes) for name in sorted({u.corpus for u in trained}))
     share = f"{len(data.speakers(data.validation))} speakers apart chose the epoch" if data.validation else "last epoch"
     return Card(
@@ -249,10 +249,14 @@ def _in_scheme(manifest: Manifest, chosen: Scheme) -> list[Utterance]:
     return [dataclasses.replace(u, emotion=e) for u, e in pairs if e is not None]
 
 
-def _short(spec: str) -> str:
-    """A hold-out without the folders of its file."""
+def short(spec: str) -> str:
+    """Return a hold-out or protocol without the folders of its file.
+
+    >>> short("folds=protocols/ravdess.csv#1"), short("speaker=savee/KL")
+    ('folds=ravdess.csv#1', 'speaker=savee/KL')
+    """
     kind, separator, rest = spec.partition("=")
-    return f"{kind}{separator}{Path(rest).name}"
+    return f"{kind}{separator}{Path(rest).name}" if kind.startswith("folds") else spec
 
 
 def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str]) -> dict[str, Any]:
@@ -275,10 +279,10 @@ def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
     digests = "".join(f"{u.digest}{u.emotion}" for u in data.manifest)
     config = {
         "recipe": recipe.as_dict(),
-        "hold_outs": [_short(s) for s in data.tests],
+        "hold_outs": [short(s) for s in data.tests],
         "n_train": len(data.train),
         "n_validation": len(data.validation),
-        "n_test": {_short(k): len(v) for k, v in data.tests.items()},
+        "n_test": {short(k): len(v) for k, v in data.tests.items()},
         "training_speakers": data.speakers(data.train),
         "validation_speakers": data.speakers(data.validation),
         "clips": _sha(digests),

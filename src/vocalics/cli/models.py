@@ -97,7 +97,7 @@ def _percent(value: Any) -> str:
 def _lines(card: Card, sha256: str) -> list[tuple[str, str]]:
     made_of = [
         f"{c.get('name')} ({c.get('licence')}; {c.get('clips')} clips, {c.get('speakers')} speakers"
-        f"{'' if c.get('commercial') else '; non-commercial'})"
+        f"{'' if c.get('commercial') else '; non-commercial'}{'; ' + c['note'] if c.get('note') else ''})"
         for c in card.corpora
     ]
     takes = f"{card.input} at {card.sample_rate} Hz"

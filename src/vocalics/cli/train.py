@@ -162,9 +162,9 @@ def _measure(model: Path, tests: Any, spec: str, output: Path, notes: Mapping[st
     """Evaluate the model file on one test set, as ``vocalics evaluate`` does, and return the figure."""
     from vocalics.cli.evaluate import evaluate_command
     from vocalics.splits import leaks
+    from vocalics.training import short
 
-    kind, separator, rest = spec.partition("=")
-    spec, leaking = f"{kind}{separator}{Path(rest).name}", leaks(spec)
+    spec, leaking = short(spec), leaks(spec)
     name = "".join(c if c.isalnum() else "-" for c in spec).replace("--", "-").strip("-")
     folder = output / f"test-{name}"
     folder.mkdir(exist_ok=True)
