@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from vocalics import recognizer, training
+from vocalics import dataset, recognizer, training
 from vocalics.audio import Clip
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
@@ -145,7 +145,7 @@ def small(**values: object) -> Recipe:
 
 
 def test_divide_keeps_speakers_apart_and_merges_by_scheme() -> None:
-    data = training.divide(rows(), small(scheme="four"), ["speaker=x/3"])
+    data = dataset.divide(rows(), small(scheme="four"), ["speaker=x/3"])
     parts = [set(data.speakers(p)) for p in (data.train, data.validation, data.tests["speaker=x/3"])]
     assert parts[2] == {"x/3"}
     assert parts[1] and parts[0]
@@ -156,8 +156,8 @@ def test_divide_keeps_speakers_apart_and_merges_by_scheme() -> None:
 
 def test_draw_weights_balance_corpora_and_emotions() -> None:
     manifest = rows("x", 10) + rows("y", 2)
-    data = training.divide(manifest, small(validation=0.0, corpora=("x", "y")), [])
-    weights = training.draw_weights(data, {"x": 0.75, "y": 0.25})
+    data = dataset.divide(manifest, small(validation=0.0, corpora=("x", "y")), [])
+    weights = dataset.draw_weights(data, {"x": 0.75, "y": 0.25})
     assert len(set(weights)) > 1
     by: Counter[tuple[str, str]] = Counter()
     for weight, i in zip(weights, data.train, strict=True):
@@ -169,14 +169,14 @@ def test_draw_weights_balance_corpora_and_emotions() -> None:
 
 def test_gather_names_missing_and_superfluous_corpora(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="needs the corpora savee; name their folders with --corpus savee=FOLDER"):
-        training.gather({}, small(corpora=("savee",)))
+        dataset.gather({}, small(corpora=("savee",)))
     with pytest.raises(RecipeError, match="does not use tess; it trains on savee"):
-        training.gather({"savee": tmp_path, "tess": tmp_path}, small(corpora=("savee",)))
+        dataset.gather({"savee": tmp_path, "tess": tmp_path}, small(corpora=("savee",)))
 
 
 def test_a_folder_that_holds_a_run_is_refused(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
     recipe = read(str(recipe_file), {"fit.n_epochs": 1, "fit.draws": 8})
-    manifest = training.gather({"folder": corpus}, recipe)
+    manifest = dataset.gather({"folder": corpus}, recipe)
     path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
     with pytest.raises(VocalicsError, match="holds a run already; go on with --resume"):
         training.train(recipe, manifest, tmp_path / "run", threads=1)
@@ -191,7 +191,7 @@ def test_a_folder_that_holds_a_run_is_refused(corpus: Path, recipe_file: Path, t
 
 def test_majority_through_the_same_command(corpus: Path, tmp_path: Path) -> None:
     recipe = Recipe(name="majority", description="", model="majority", scheme="three", corpora=("folder",))
-    manifest = training.gather({"folder": corpus}, recipe)
+    manifest = dataset.gather({"folder": corpus}, recipe)
     path = training.train(recipe, manifest, tmp_path / "run", cache=tmp_path / "cache", threads=1)
     model = recognizer.load(path)
     assert model.card.feature_set == "zcr_chroma_mfcc_rms_mel"
@@ -218,7 +218,7 @@ def test_a_recipe_is_checked_before_anything_is_computed(values: dict[str, objec
 def test_fewer_clips_than_a_batch_train_too(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
     few = {"fit.n_epochs": 1, "fit.draws": 0, "fit.batch_size": 500, "validation": 0.0}
     recipe = read(str(recipe_file), few)
-    manifest = training.gather({"folder": corpus}, recipe)
+    manifest = dataset.gather({"folder": corpus}, recipe)
     path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
     assert history(tmp_path / "run")[0]["batches"] == 1
     assert recognizer.load(path).card.validation_speakers == ()

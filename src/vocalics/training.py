@@ -1,7 +1,7 @@
-"""From a recipe and corpora to a model file: split, features, fit, checkpoint, export.
+"""From a recipe and a manifest to a model file: features, fit, checkpoint, export.
 
-Split first, augment after, and only the training part. The run's folder holds the frozen configuration, the
-checkpoint, the history with its curves, and in the end ``NAME.onnx`` with its card.
+Split first (:mod:`vocalics.dataset`), augment after, and only the training part. The run's folder holds the frozen
+configuration, the checkpoint, the history with its curves, and in the end ``NAME.onnx`` with its card.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import hashlib
 import inspect
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 import vocalics
-from vocalics import audio, modelfile, splits
-from vocalics.corpora import corpora, corpus, scan
-from vocalics.emotions import Scheme, scheme
+from vocalics import audio, modelfile
+from vocalics.corpora import corpora, corpus
+from vocalics.dataset import Data, Progress, divide, draw_weights, short
 from vocalics.errors import AudioError, MissingExtraError, RecipeError, VocalicsError
 from vocalics.features.feature_set import feature_set
 from vocalics.features.logmel import LogMel
@@ -40,33 +38,7 @@ TOLERANCE = 1e-4
 """How far a written model file's probabilities may be from the net's that it was made from."""
 N_COMPARED = 16
 """Clips on which the two are compared."""
-Progress = Callable[[str, int, int], Any]
 Report = Callable[[dict[str, Any]], Any]
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a run trains, validates and tests on.
-
-    Attributes:
-        manifest: Every utterance that the scheme keeps, its emotion replaced by the scheme's class.
-        train: Positions of the training clips.
-        validation: Positions of the validation clips; none of their speakers is in training.
-        tests: Positions of the test clips by hold-out; none of their speakers is in training or validation.
-        emotions: The classes, in output order.
-        notes: What is to be said of a corpus's copy, by corpus.
-    """
-
-    manifest: Manifest
-    train: tuple[int, ...]
-    validation: tuple[int, ...]
-    tests: Mapping[str, tuple[int, ...]]
-    emotions: tuple[str, ...]
-    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def speakers(self, part: Sequence[int]) -> tuple[str, ...]:
-        """The known speakers of these clips, sorted."""
-        return tuple(sorted({self.manifest[i].speaker for i in part} - {""}))
 
 
 def check(recipe: Recipe) -> ModelSpec:
@@ -91,88 +63,6 @@ def check(recipe: Recipe) -> ModelSpec:
     return spec
 
 
-def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None = None) -> Manifest:
-    """Scan the recipe's corpora and return one manifest.
-
-    Args:
-        roots: Folder of every corpus by name; a ``.csv`` or ``.parquet`` file is read as a manifest.
-        recipe: Says which corpora are needed.
-        progress: Called with (corpus, files read, files in all).
-
-    Raises:
-        RecipeError: When a corpus of the recipe has no folder, or a folder no place in the recipe.
-    """
-    wanted = recipe.corpora or tuple(roots)
-    if missing := [name for name in wanted if name not in roots]:
-        raise RecipeError(
-            f"recipe {recipe.name} needs the corpora {', '.join(missing)}; name their folders with "
-            f"{' '.join(f'--corpus {m}=FOLDER' for m in missing)}"
-        )
-    if extra := [name for name in roots if name not in wanted]:
-        raise RecipeError(f"recipe {recipe.name} does not use {', '.join(extra)}; it trains on {', '.join(wanted)}")
-    whole = Manifest(())
-    for name in wanted:
-        if roots[name].suffix in (".csv", ".parquet") and name != "folder":
-            whole += Manifest.read(roots[name])
-            continue
-
-        def step(done: int, n: int, name: str = name) -> None:
-            if progress is not None:
-                progress(f"scanning {name}", done, n)
-
-        whole += scan(name, roots[name], step).manifest
-    return whole
-
-
-def divide(
-    manifest: Manifest, recipe: Recipe, hold_outs: Sequence[str] = (), protocol: str = "", fold: int = 1
-) -> Data:
-    """Apply the recipe's scheme and divide; without hold-outs and protocol, all trains but the validation part.
-
-    Args:
-        manifest: Utterances with their corpora's emotions.
-        recipe: Gives scheme, seed and the share of validation speakers.
-        hold_outs: Test sets, see :func:`vocalics.splits.hold_out`.
-        protocol: Instead of hold-outs, one of :func:`vocalics.splits.splits`.
-        fold: Which of the protocol's splits, from 1 on.
-
-    Raises:
-        VocalicsError: When both hold-outs and a protocol are given, or there is no such fold.
-    """
-    chosen = scheme(recipe.scheme)
-    kept = Manifest(tuple(_in_scheme(manifest, chosen)))
-    if not len(kept):
-        raise VocalicsError(f"no clip has an emotion of the scheme {chosen.name} ({', '.join(chosen.emotions)})")
-    rng = np.random.default_rng(recipe.seed)
-    if protocol:
-        if hold_outs:
-            raise VocalicsError("--hold-out and --protocol exclude each other; give one of them")
-        every = splits.splits(kept, protocol, rng, recipe.validation)
-        if not 1 <= fold <= len(every):
-            raise VocalicsError(f"{protocol} has no fold {fold}; expected 1 to {len(every)}")
-        split = every[fold - 1]
-        train, validation, tests = split.train, split.validation, {f"{split.title} {split.name}".strip(): split.test}
-    elif hold_outs:
-        train, validation, tests = splits.hold_out(kept, hold_outs, rng, recipe.validation)
-    else:
-        train, validation = splits.train_validation(kept, rng, recipe.validation)
-        tests = {}
-    return Data(kept, tuple(train), tuple(validation), tests, chosen.emotions)
-
-
-def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
-    """Return each training clip's weight: corpora by their shares, within a corpus every emotion alike.
-
-    Args:
-        data: The run's data.
-        shares: Share of each corpus; a corpus that it does not name gets none.
-    """
-    rows = [data.manifest[i] for i in data.train]
-    clips = Counter((u.corpus, u.emotion) for u in rows)
-    emotions = Counter(name for name, _ in clips)
-    return np.array([shares.get(u.corpus, 0.0) / emotions[u.corpus] / clips[u.corpus, u.emotion] for u in rows])
-
-
 def train(
     recipe: Recipe,
     manifest: Manifest,
@@ -191,11 +81,11 @@ def train(
 
     Args:
         recipe: What to train.
-        manifest: Utterances, see :func:`gather`.
+        manifest: Utterances, see :func:`vocalics.dataset.gather`.
         folder: Of this run; made where it does not exist.
         hold_outs: Test sets whose speakers are kept out, see :func:`vocalics.splits.hold_out`.
-        protocol: Instead of hold-outs, see :func:`divide`.
-        fold: See :func:`divide`.
+        protocol: Instead of hold-outs, see :func:`vocalics.dataset.divide`.
+        fold: See :func:`vocalics.dataset.divide`.
         resume: Go on from the folder's checkpoint; without it, a folder that holds a run is refused.
         cache: Folder of computed features, shared by runs; inside the run's folder where ``None``.
         threads: Of the computation; all cores where ``None``. Another number may change the last digits.
@@ -242,21 +132,6 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
         vocalics_version=vocalics.__version__,
         **values,
     )
-
-
-def _in_scheme(manifest: Manifest, chosen: Scheme) -> list[Utterance]:
-    pairs = ((u, chosen.emotion(u.emotion)) for u in manifest)
-    return [dataclasses.replace(u, emotion=e) for u, e in pairs if e is not None]
-
-
-def short(spec: str) -> str:
-    """Return a hold-out or protocol without the folders of its file.
-
-    >>> short("folds=protocols/ravdess.csv#1"), short("speaker=savee/KL")
-    ('folds=ravdess.csv#1', 'speaker=savee/KL')
-    """
-    kind, separator, rest = spec.partition("=")
-    return f"{kind}{separator}{Path(rest).name}" if kind.startswith("folds") else spec
 
 
 def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _train(
     """Train a model; with --hold-out, measure it on speakers that it never heard."""
     from rich.console import Console
 
-    from vocalics import training
+    from vocalics import dataset, training
     from vocalics.recipe import read
 
     console = Console(stderr=True, highlight=False)
@@ -91,8 +91,8 @@ def _train(
     rows = [{**row, "measured_on": other} for folder in figures or [] for row in read_figures(folder)]
     training.check(frozen)
     with _Display(console, frozen) as display:
-        manifest = training.gather(_roots(corpus), frozen, display.step)
-        data = training.divide(manifest, frozen, hold_out or [], protocol, fold)
+        manifest = dataset.gather(_roots(corpus), frozen, display.step)
+        data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)
         console.print(
             f"{len(data.train):,} training clips of {len(data.speakers(data.train))} speakers, "
             f"{len(data.validation):,} validation clips of {len(data.speakers(data.validation))}"
@@ -161,8 +161,8 @@ def _figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str,
 def _measure(model: Path, tests: Any, spec: str, output: Path, notes: Mapping[str, str]) -> Mapping[str, Any]:
     """Evaluate the model file on one test set, as ``vocalics evaluate`` does, and return the figure."""
     from vocalics.cli.evaluate import evaluate_command
+    from vocalics.dataset import short
     from vocalics.splits import leaks
-    from vocalics.training import short
 
     spec, leaking = short(spec), leaks(spec)
     name = "".join(c if c.isalnum() else "-" for c in spec).replace("--", "-").strip("-")

@@ -1,0 +1,144 @@
+"""What a run trains on: corpora gathered into one manifest, divided by speakers, weighted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import splits
+from vocalics.corpora import scan
+from vocalics.emotions import Scheme, scheme
+from vocalics.errors import RecipeError, VocalicsError
+from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe
+
+Progress = Callable[[str, int, int], Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run trains, validates and tests on.
+
+    Attributes:
+        manifest: Every utterance that the scheme keeps, its emotion replaced by the scheme's class.
+        train: Positions of the training clips.
+        validation: Positions of the validation clips; none of their speakers is in training.
+        tests: Positions of the test clips by hold-out; none of their speakers is in training or validation.
+        emotions: The classes, in output order.
+        notes: What is to be said of a corpus's copy, by corpus.
+    """
+
+    manifest: Manifest
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    tests: Mapping[str, tuple[int, ...]]
+    emotions: tuple[str, ...]
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def speakers(self, part: Sequence[int]) -> tuple[str, ...]:
+        """The known speakers of these clips, sorted."""
+        return tuple(sorted({self.manifest[i].speaker for i in part} - {""}))
+
+
+def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None = None) -> Manifest:
+    """Scan the recipe's corpora and return one manifest.
+
+    Args:
+        roots: Folder of every corpus by name; a ``.csv`` or ``.parquet`` file is read as a manifest.
+        recipe: Says which corpora are needed.
+        progress: Called with (corpus, files read, files in all).
+
+    Raises:
+        RecipeError: When a corpus of the recipe has no folder, or a folder no place in the recipe.
+    """
+    wanted = recipe.corpora or tuple(roots)
+    if missing := [name for name in wanted if name not in roots]:
+        raise RecipeError(
+            f"recipe {recipe.name} needs the corpora {', '.join(missing)}; name their folders with "
+            f"{' '.join(f'--corpus {m}=FOLDER' for m in missing)}"
+        )
+    if extra := [name for name in roots if name not in wanted]:
+        raise RecipeError(f"recipe {recipe.name} does not use {', '.join(extra)}; it trains on {', '.join(wanted)}")
+    whole = Manifest(())
+    for name in wanted:
+        if roots[name].suffix in (".csv", ".parquet") and name != "folder":
+            whole += Manifest.read(roots[name])
+            continue
+
+        def step(done: int, n: int, name: str = name) -> None:
+            if progress is not None:
+                progress(f"scanning {name}", done, n)
+
+        whole += scan(name, roots[name], step).manifest
+    return whole
+
+
+def divide(
+    manifest: Manifest, recipe: Recipe, hold_outs: Sequence[str] = (), protocol: str = "", fold: int = 1
+) -> Data:
+    """Apply the recipe's scheme and divide; without hold-outs and protocol, all trains but the validation part.
+
+    Args:
+        manifest: Utterances with their corpora's emotions.
+        recipe: Gives scheme, seed and the share of validation speakers.
+        hold_outs: Test sets, see :func:`vocalics.splits.hold_out`.
+        protocol: Instead of hold-outs, one of :func:`vocalics.splits.splits`.
+        fold: Which of the protocol's splits, from 1 on.
+
+    Raises:
+        VocalicsError: When both hold-outs and a protocol are given, or there is no such fold.
+    """
+    chosen = scheme(recipe.scheme)
+    kept = Manifest(tuple(_in_scheme(manifest, chosen)))
+    if not len(kept):
+        raise VocalicsError(f"no clip has an emotion of the scheme {chosen.name} ({', '.join(chosen.emotions)})")
+    rng = np.random.default_rng(recipe.seed)
+    if protocol:
+        if hold_outs:
+            raise VocalicsError("--hold-out and --protocol exclude each other; give one of them")
+        every = splits.splits(kept, protocol, rng, recipe.validation)
+        if not 1 <= fold <= len(every):
+            raise VocalicsError(f"{protocol} has no fold {fold}; expected 1 to {len(every)}")
+        split = every[fold - 1]
+        train, validation, tests = split.train, split.validation, {f"{split.title} {split.name}".strip(): split.test}
+    elif hold_outs:
+        train, validation, tests = splits.hold_out(kept, hold_outs, rng, recipe.validation)
+    else:
+        train, validation = splits.train_validation(kept, rng, recipe.validation)
+        tests = {}
+    return Data(kept, tuple(train), tuple(validation), tests, chosen.emotions)
+
+
+def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Return each training clip's weight: corpora by their shares, within a corpus every emotion alike.
+
+    Args:
+        data: The run's data.
+        shares: Share of each corpus; a corpus that it does not name gets none.
+    """
+    rows = [data.manifest[i] for i in data.train]
+    clips = Counter((u.corpus, u.emotion) for u in rows)
+    emotions = Counter(name for name, _ in clips)
+    return np.array([shares.get(u.corpus, 0.0) / emotions[u.corpus] / clips[u.corpus, u.emotion] for u in rows])
+
+
+def short(spec: str) -> str:
+    """Return a hold-out or protocol without the folders of its file.
+
+    >>> short("folds=protocols/ravdess.csv#1"), short("speaker=savee/KL")
+    ('folds=ravdess.csv#1', 'speaker=savee/KL')
+    """
+    kind, separator, rest = spec.partition("=")
+    return f"{kind}{separator}{Path(rest).name}" if kind.startswith("folds") else spec
+
+
+def _in_scheme(manifest: Manifest, chosen: Scheme) -> list[Utterance]:
+    pairs = ((u, chosen.emotion(u.emotion)) for u in manifest)
+    return [dataclasses.replace(u, emotion=e) for u, e in pairs if e is not None]
