@@ -76,14 +76,15 @@ def _row(row: Any) -> str:
 def _about(run: Path) -> list[str]:
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     history = json.loads((run / "history.json").read_text(encoding="utf-8"))
-    best = max(history, key=lambda r: r["valid_uar"])
+    last = config["recipe"]["fit"]["keep"] == "last"
+    kept = history[-1] if last else max(history, key=lambda r: r["valid_uar"])
     minutes = sum(r["seconds"] for r in history) / 60
     notes = ", ".join(f"{name}: {text}" for name, text in config["notes"].items())
     recipe, n_speakers = config["recipe"], [len(config[f"{part}_speakers"]) for part in ("training", "validation")]
     said = (
         f"Recipe `{recipe['name']}`, seed {recipe['seed']}; {config['n_train']:,} training clips of {n_speakers[0]} "
         f"speakers, {config['n_validation']:,} validation clips of {n_speakers[1]}; {len(history)} epochs in "
-        f"{minutes:.0f} minutes, epoch {best['epoch']} kept (validation UAR {100 * best['valid_uar']:.1f} %)."
+        f"{minutes:.0f} minutes, epoch {kept['epoch']} kept (validation UAR {100 * kept['valid_uar']:.1f} %)."
     )
     return [said + (f" Copies: {notes}." if notes else "")]
 

@@ -41,6 +41,8 @@ class Fit:
         draws: Clips per epoch where clips are drawn by weight; 0 is as many as there are.
         label_smoothing: Share of each target spread over all classes.
         average: Decay per step of the average of weights that is validated and kept; 0 is none.
+        keep: "best": the epoch of highest validation UAR; "last": the last one, for a rate that falls to nothing over
+            an average of weights, where the best of many epochs on few validation speakers is the luckiest.
         patience: Epochs without a better validation UAR after which training stops; 0 is never.
         autocast: Compute in bfloat16.
     """
@@ -59,6 +61,7 @@ class Fit:
     draws: int = 0
     label_smoothing: float = 0.0
     average: float = 0.0
+    keep: str = "best"
     patience: int = 0
     autocast: bool = False
 
@@ -110,6 +113,7 @@ class Recipe:
         lookup(SCHEMES, self.scheme, "emotion scheme", RecipeError)
         _one_of(self.fit.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
         _one_of(self.fit.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
+        _one_of(self.fit.keep, ("best", "last"), "fit.keep")
         if not 0 <= self.fit.restart < self.fit.n_epochs:
             raise RecipeError(f"fit.restart = {self.fit.restart} is not below fit.n_epochs = {self.fit.n_epochs}")
         if not 0 <= self.validation < 1:

@@ -112,7 +112,8 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
     trained = [data.manifest[i] for i in (*data.train, *data.validation)]
     held_out = f"; apart: {', '.join(map(short, data.tests))}" if data.tests else ""
     rows = tuple(_corpus_row(name, trained, data.notes) for name in sorted({u.corpus for u in trained}))
-    share = f"{len(data.speakers(data.validation))} speakers apart chose the epoch" if data.validation else "last epoch"
+    said = "chose the epoch" if recipe.fit.keep == "best" else "watched the training, the last epoch was kept"
+    share = f"{len(data.speakers(data.validation))} speakers apart {said}" if data.validation else "last epoch"
     return Card(
         name=recipe.name,
         description=recipe.description,
@@ -246,6 +247,7 @@ def _train_neural(
         (inputs[validation], names[validation]) if validation else None,
         average=fit.average,
         patience=fit.patience,
+        keep=fit.keep,
         report=report,
     )
     classifier.set_params(callbacks=[("course", course)], max_epochs=fit.n_epochs)

@@ -127,3 +127,17 @@ def test_only_the_second_course_competes_once_it_has_begun(tmp_path: Path) -> No
     # The rate of the second course is next to nothing: its first epoch is as good as any, and takes the place.
     assert torch.equal(kept[4]["3.weight"], kept[5]["3.weight"])
     assert not torch.equal(kept[3]["3.weight"], kept[4]["3.weight"])
+
+
+def test_the_last_epoch_is_kept_where_asked(tmp_path: Path) -> None:
+    x, names = blobs()
+    kept = {}
+    for keep in ("best", "last"):
+        (tmp_path / keep).mkdir()
+        course = Course(tmp_path / keep, Schedule("constant", 1e-2, 12), (x[:30], names[:30]), keep=keep)
+        classifier = NeuralClassifier(
+            net, classes=["angry", "happy", "sad"], callbacks=[("course", course)], max_epochs=12, batch_size=15
+        )
+        classifier.fit(x[30:], names[30:])
+        kept[keep] = torch.equal(course.best["3.weight"], classifier.module_.state_dict()["3.weight"])
+    assert kept == {"best": False, "last": True}

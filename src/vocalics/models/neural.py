@@ -179,6 +179,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         validation: Inputs and class names of validation speakers, or ``None``: then the last epoch is kept.
         average: Decay per batch of the running average of the weights that is validated and kept; 0 is none.
         patience: Epochs without a better validation UAR after which training stops; 0 is never.
+        keep: "best" for the best epoch, "last" for the last.
         report: Called with the epoch's record.
     """
 
@@ -189,6 +190,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         validation: tuple[Any, Labels] | None,
         average: float = 0.0,
         patience: int = 0,
+        keep: str = "best",
         report: Any = None,
     ) -> None:
         self.folder = folder
@@ -196,6 +198,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         self.validation = validation
         self.average = average
         self.patience = patience
+        self.keep = keep
         self.report = report
         self.averaged: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
@@ -258,7 +261,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
             record["valid_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth] + 1e-9).mean())
             record["valid_uar"] = float(unweighted_average_recall(truth, probabilities.argmax(axis=1)))
         self.records.append(record)
-        if self._best() == len(self.records) - 1:
+        if self.keep == "last" or self._best() == len(self.records) - 1:
             self.best = kept
         self.save(net)
         if self.report is not None:
