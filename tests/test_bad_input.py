@@ -46,6 +46,10 @@ def make(name: str) -> None:
         samples = VOICE.samples.copy()
         samples[12_345] = np.nan if name == "nan.wav" else -np.inf
         soundfile.write(path, samples, 16_000, subtype="FLOAT")
+    elif name == "short.snd":
+        path.write_bytes(b".snd\0\0\0\1")
+    elif name == "samples.raw":
+        path.write_bytes(VOICE.samples.tobytes())
     elif name == "slow.wav":
         soundfile.write(path, VOICE.samples, 1_000)
     elif name == "no audio here":
@@ -69,6 +73,9 @@ BAD = {
     "no_samples.wav": "holds no samples; expected sound",
     "nan.wav": "sample 12345 is not a finite number (NaN or infinity); repair or re-export the file",
     "infinity.wav": "sample 12345 is not a finite number (NaN or infinity); repair or re-export the file",
+    "short.snd": None,
+    "samples.raw": "cannot be decoded (Format not recognised); expected wav, flac, ogg, opus, mp3 or aiff audio that "
+    "is complete",
     "slow.wav": "a sample rate of 1000 Hz is out of range; expected 4000 to 384000 Hz",
     "no audio here": f"the folder holds no audio file; expected {', '.join(sorted(audio.EXTENSIONS))} in it or below",
     "*.mp3": "matches no file; check the pattern",

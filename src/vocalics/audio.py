@@ -195,9 +195,10 @@ def _open(source: str | os.PathLike[str] | bytes, name: str) -> BinaryIO:
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
         handle.close()
         raise AudioError(f"{name}: is empty (0 bytes); expected an audio file")
-    if stat.S_ISREG(status.st_mode):
-        return handle
     with handle:
+        if stat.S_ISREG(status.st_mode):
+            # Without its name: soundfile would take the ending .raw for samples without a header.
+            return os.fdopen(os.dup(handle.fileno()), "rb")
         if not stat.S_ISFIFO(status.st_mode):
             raise AudioError(f"{name}: is neither a file nor a pipe; expected an audio file")
         return _open(handle.read(), name)
@@ -211,7 +212,7 @@ def _refuse_truncated(handle: BinaryIO, name: str) -> None:
         promised = _wave_end(handle, size)
     elif head[:4] == b"FORM" and head[8:11] == b"AIF":
         promised = 8 + struct.unpack(">I", head[4:8])[0]
-    elif head[:4] == b".snd" and head[8:12] != b"\xff\xff\xff\xff":
+    elif head[:4] == b".snd" and len(head) == 12 and head[8:12] != b"\xff\xff\xff\xff":
         promised = sum(struct.unpack(">II", head[4:12]))
     else:
         promised = _mp3_end(handle)

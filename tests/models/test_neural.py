@@ -85,6 +85,38 @@ def test_a_resumed_course_equals_an_undisturbed_one(tmp_path: Path) -> None:
         assert not torch.equal(value, first.module_.state_dict()[key])
 
 
+def test_every_epoch_draws_another_order_that_the_seed_fixes() -> None:
+    x = np.arange(32, dtype=np.float32).reshape(8, 4)
+    orders: dict[int, list[list[float]]] = {}
+
+    class Told(nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            seen.append(input[:, 0].tolist())
+            return super().forward(input)
+
+    for run in (0, 1):
+        seen: list[list[float]] = []
+        classifier = NeuralClassifier(Told, classes=["a", "b"], module__in_features=4, module__out_features=2)
+        classifier.set_params(max_epochs=2, batch_size=8).fit(x, np.array(["a"] * 4 + ["b"] * 4))
+        orders[run] = seen
+    first, second = orders[0]
+    assert first != sorted(first) and sorted(first) == x[:, 0].tolist()
+    assert first != second
+    assert orders[0] == orders[1]
+
+
+def test_a_single_clip_left_over_is_no_batch() -> None:
+    x, names = blobs(30)
+
+    def normalised() -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+
+    for n, batches in ((9, 2), (10, 3)):
+        classifier = NeuralClassifier(normalised, classes=["angry", "happy", "sad"], batch_size=4, max_epochs=1)
+        classifier.fit(x[:n], names[:n])
+        assert len(classifier.history[0, "batches"]) == batches
+
+
 def test_late_batches_are_changed_in_another_way(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     clips = np.empty(16, dtype=object)

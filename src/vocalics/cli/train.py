@@ -87,8 +87,9 @@ def _train(
     frozen = read(recipe, dict(_change(c) for c in change or []))
     notes = dict(_pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     console.print_json(json.dumps(frozen.as_dict()))
-    other = "another model of this recipe"
-    rows = [{**row, "measured_on": other} for folder in figures or [] for row in read_figures(folder)]
+    rows = [
+        {**row, "measured_on": _relation(folder, frozen)} for folder in figures or [] for row in read_figures(folder)
+    ]
     training.check(frozen)
     with _Display(console, frozen) as display:
         manifest = dataset.gather(_roots(corpus), frozen, display.step)
@@ -139,6 +140,24 @@ def read_figures(folder: Path) -> list[Mapping[str, Any]]:
     config = folder / "config.json"
     notes = json.loads(config.read_text(encoding="utf-8"))["notes"] if config.exists() else {}
     return [_figure(json.loads(path.read_text(encoding="utf-8")), notes) for path in paths]
+
+
+def _relation(folder: Path, recipe: Recipe) -> str:
+    """What the model of another run is to this recipe's: the settings that differ are named."""
+    config = folder / "config.json"
+    if not config.exists():
+        return "this file"
+    theirs = _flat(json.loads(config.read_text(encoding="utf-8"))["recipe"])
+    ours = _flat(json.loads(json.dumps(recipe.as_dict())))
+    changed = [f"{key} = {theirs.get(key)}" for key in ours if theirs.get(key) != ours[key]]
+    return "another model of this recipe" + (f" ({', '.join(changed)})" if changed else "")
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str, Any]:

@@ -62,6 +62,7 @@ class NeuralClassifier(NeuralNetClassifier):  # type: ignore[misc]  # skorch is 
         settings.setdefault("criterion", nn.CrossEntropyLoss)
         settings.setdefault("optimizer", torch.optim.AdamW)
         settings.setdefault("train_split", None)
+        settings.setdefault("iterator_train__shuffle", True)
         settings.setdefault("verbose", 0)
         settings.setdefault("callbacks__print_log", None)
         super().__init__(module, classes=list(classes), **settings)
@@ -92,6 +93,13 @@ class NeuralClassifier(NeuralNetClassifier):  # type: ignore[misc]  # skorch is 
             self.fit_loop(X, y, epochs=self.max_epochs if epochs is None else epochs, **fit_params)
         self.notify("on_train_end", X=X, y=y)
         return self
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """As skorch's; a last training batch of a single clip, of which batch norm can make nothing, is left out."""
+        if training and len(dataset) > self.batch_size > 1 and len(dataset) % self.batch_size == 1:
+            settings = {"batch_size": self.batch_size, **self.get_params_for("iterator_train"), "drop_last": True}
+            return self.iterator_train(dataset, **settings)
+        return super().get_iterator(dataset, training=training)
 
     def encode(self, y: Labels) -> npt.NDArray[np.int64]:
         """Return class positions for class names (or positions, which stay)."""
