@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,12 @@ def test_bank_is_computed_once_and_read_again(utterances: list[Utterance], tmp_p
         for a, b in zip(one, two, strict=True):
             np.testing.assert_array_equal(a, b)
         assert not np.array_equal(one[0], one[1]) and not np.array_equal(one[1], one[2])
+
+
+def test_clips_without_a_digest_are_not_taken_for_one_another(utterances: list[Utterance], tmp_path: Path) -> None:
+    plain = [dataclasses.replace(u, digest="") for u in utterances]
+    found = bank(plain, BankSettings(LogMel()), tmp_path / "cache", workers=1)
+    assert len({copies[0].tobytes() for copies in found}) == 3
 
 
 def test_copies_follow_from_seed_and_content(utterances: list[Utterance]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from pathlib import Path
 from types import MappingProxyType
 
@@ -96,6 +97,7 @@ def test_a_file_with_a_byte_order_mark_and_only_the_required_columns(tmp_path: P
         (f"{HEAD}\nx.wav,a,a/1,W,angry\nx.wav,a,a/1,W,angri\n", r'm\.csv:3: .*"angri" is not an emotion; did you mean'),
         (f"{HEAD},age\nx.wav,a,a/1,W,angry,old\n", r'm\.csv:2: age "old" is not a number'),
         (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,many\n", r'm\.csv:2: ratings "many" are not JSON'),
+        (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,3\n", r'm\.csv:2: ratings "3" are not JSON like'),
         (f"{HEAD}\n,a,a/1,W,angry\n", r"m\.csv:2: the path is empty"),
         ("path,emotion\nx.wav,angry\n", r"lacks the column\(s\) corpus, speaker, label"),
         (f"{HEAD}\n", "holds no utterance"),
@@ -105,6 +107,23 @@ def test_a_bad_manifest_names_its_line(tmp_path: Path, text: str, message: str) 
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(ManifestError, match=message):
         Manifest.read(tmp_path / "m.csv")
+
+
+def test_a_parquet_with_numbers_for_speakers(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"path": ["x.wav", "y.wav"], "corpus": ["a", "a"], "speaker": [0, 1], "label": ["W", "W"]}
+    parquet.write_table(pyarrow.table({**columns, "emotion": ["angry", "sad"]}), tmp_path / "m.parquet")
+    assert Manifest.read(tmp_path / "m.parquet").speakers == ("0", "1")
+
+
+def test_a_digest_that_is_not_stated_is_computed(tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_bytes(b"sound")
+    (tmp_path / "m.csv").write_text(f"{HEAD},digest\nx.wav,a,a/1,W,angry,\nx.wav,a,a/1,W,angry,ff\n")
+    manifest = Manifest.read(tmp_path / "m.csv").with_digests()
+    assert [u.digest for u in manifest] == [hashlib.sha256(b"sound").hexdigest(), "ff"]
+    (tmp_path / "x.wav").unlink()
+    with pytest.raises(ManifestError, match=r"x\.wav: cannot be read \(No such file"):
+        Manifest.read(tmp_path / "m.csv").with_digests()
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None 
     whole = Manifest(())
     for name in wanted:
         if roots[name].suffix in (".csv", ".parquet") and name != "folder":
-            whole += Manifest.read(roots[name])
+            whole += Manifest.read(roots[name]).with_digests()
             continue
 
         def step(done: int, n: int, name: str = name) -> None:

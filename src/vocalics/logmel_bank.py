@@ -23,7 +23,7 @@ from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.augment import Step, chain
 from vocalics.features.logmel import LogMel
-from vocalics.manifest import Utterance
+from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import trim_silence
 
 VERSION = 1
@@ -84,7 +84,7 @@ def bank(
     """Return every utterance's copies, from the cache below ``folder`` where they are there.
 
     Args:
-        utterances: Rows of a manifest, with digests.
+        utterances: Rows of a manifest; a digest that is not known is computed, for it names the clip's file.
         settings: What is computed.
         folder: The cache.
         workers: Processes; all cores where ``None``.
@@ -93,6 +93,7 @@ def bank(
     Returns:
         Object array (n,) of tuples of float16 arrays (n_mels, n_frames).
     """
+    utterances = Manifest(tuple(utterances)).with_digests()
     target = folder / settings.key
     target.mkdir(parents=True, exist_ok=True)
     (target / "settings.json").write_text(json.dumps(asdict(settings), indent=1, sort_keys=True), encoding="utf-8")

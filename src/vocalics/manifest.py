@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -115,6 +116,14 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
         """Return the utterances at these positions, in this order."""
         return Manifest(tuple(self.utterances[i] for i in indices))
 
+    def with_digests(self) -> Manifest:
+        """Return the same rows, each with its file's SHA-256: computed where the manifest states none.
+
+        Raises:
+            ManifestError: When such a file cannot be read.
+        """
+        return Manifest(tuple(u if u.digest else dataclasses.replace(u, digest=_digest(u.path)) for u in self))
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``.csv`` or ``.parquet``; clips below the file's folder are written as relative paths."""
         target = Path(path)
@@ -172,6 +181,14 @@ def csv_rows(path: Path, error: type[VocalicsError] = ManifestError) -> list[dic
         raise error(f"{path}: is no CSV in UTF-8 ({fault}); expected a table in plain text") from None
 
 
+def _digest(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); check the manifest's paths") from None
+
+
 def _parquet_rows(path: Path) -> list[dict[str, str]]:
     pyarrow, parquet = _pyarrow()
     try:
@@ -212,7 +229,9 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
         ratings = json.loads(row.get("ratings") or "{}")
     except json.JSONDecodeError:
         raise ManifestError(f'{where}: ratings "{row["ratings"]}" are not JSON like {{"angry": 3}}') from None
-    known = {c: row[c] or "" for c in COLUMNS if c in row}
+    if not isinstance(ratings, dict):
+        raise ManifestError(f'{where}: ratings "{row["ratings"]}" are not JSON like {{"angry": 3}}')
+    known = {c: "" if row[c] is None else str(row[c]) for c in COLUMNS if c in row}
     known["path"] = str(folder / known["path"])
     if known.get("parent"):
         known["parent"] = str(folder / known["parent"])
