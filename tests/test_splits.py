@@ -324,3 +324,10 @@ def test_a_model_that_is_to_know_everything_still_validates_on_speakers_apart() 
     known = [speakers(manifest, part) - {""} for part in (train, validation)]
     assert known[1] and not known[0] & known[1]
     assert sum(manifest[i].corpus == "mine" for i in validation) == 2
+
+
+def test_copies_of_validation_clips_are_not_trained_on() -> None:
+    clips = [replace(utterance("mine", "", n), speaker="", digest=f"{n // 2:064x}") for n in range(40)]
+    train, validation = train_validation(Manifest(tuple(clips)), rng(), 0.2)
+    assert len(validation) == 8 and len(train) > 20
+    assert not {clips[i].digest for i in train} & {clips[i].digest for i in validation}

@@ -190,6 +190,7 @@ def train_validation(manifest: Manifest, rng: np.random.Generator, validation: f
     """Return training and validation for a model that is to know everything: no test set is kept apart.
 
     Validation speakers are drawn as in :func:`splits`; of clips whose speakers are not known, clips are drawn.
+    Copies of a validation clip are left out of training.
 
     Args:
         manifest: What to split.
@@ -201,8 +202,10 @@ def train_validation(manifest: Manifest, rng: np.random.Generator, validation: f
     train, chosen = _validation_speakers(manifest, known, rng, validation) if known else ((), ())
     n_drawn = round(validation * len(unknown))
     drawn = {unknown[int(k)] for k in rng.choice(len(unknown), n_drawn, replace=False)} if n_drawn else set()
-    rest = tuple(i for i in unknown if i not in drawn)
-    return tuple(sorted((*train, *rest))), tuple(sorted((*chosen, *drawn)))
+    chosen = tuple(sorted((*chosen, *drawn)))
+    digests, origins = ({key(manifest[i]) for i in chosen} - {""} for key in (_digest, _origin))
+    rest = sorted({*train, *unknown} - drawn)
+    return tuple(i for i in rest if _digest(manifest[i]) not in digests and _origin(manifest[i]) not in origins), chosen
 
 
 def _random(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
