@@ -167,6 +167,16 @@ def test_draw_weights_balance_corpora_and_emotions() -> None:
         assert value == pytest.approx({"x": 0.25, "y": 0.25 / 3}[c])
 
 
+def test_the_share_of_folder_is_that_of_ones_own_recordings() -> None:
+    data = dataset.divide(rows("my_recordings") + rows("tess", 2), small(validation=0.0), [])
+    weights = dataset.draw_weights(data, {"folder": 0.75, "tess": 0.25})
+    own = [data.manifest[i].corpus == "my_recordings" for i in data.train]
+    assert weights[own].sum() == pytest.approx(0.75)
+    assert weights.sum() == pytest.approx(1.0)
+    with pytest.raises(RecipeError, match=r"shares \(savee\) leave nothing to draw; the training clips are of"):
+        dataset.draw_weights(data, {"savee": 1.0})
+
+
 def test_gather_names_missing_and_superfluous_corpora(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="needs the corpora savee; name their folders with --corpus savee=FOLDER"):
         dataset.gather({}, small(corpora=("savee",)))

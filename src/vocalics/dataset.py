@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import splits
-from vocalics.corpora import scan
+from vocalics.corpora import corpora, scan
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
@@ -121,12 +121,25 @@ def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.floa
 
     Args:
         data: The run's data.
-        shares: Share of each corpus; a corpus that it does not name gets none.
+        shares: Share of each corpus; a corpus that it does not name gets none. "folder" stands for those that are
+            called by a folder of one's own.
+
+    Raises:
+        RecipeError: When no training clip has a share.
     """
     rows = [data.manifest[i] for i in data.train]
-    clips = Counter((u.corpus, u.emotion) for u in rows)
+    known = {*corpora(), *shares}
+    names = [u.corpus if u.corpus in known else "folder" for u in rows]
+    clips = Counter((name, u.emotion) for name, u in zip(names, rows, strict=True))
     emotions = Counter(name for name, _ in clips)
-    return np.array([shares.get(u.corpus, 0.0) / emotions[u.corpus] / clips[u.corpus, u.emotion] for u in rows])
+    weights = np.array(
+        [shares.get(n, 0.0) / emotions[n] / clips[n, u.emotion] for n, u in zip(names, rows, strict=True)]
+    )
+    if not weights.sum() > 0:
+        raise RecipeError(
+            f"shares ({', '.join(shares)}) leave nothing to draw; the training clips are of {', '.join(set(names))}"
+        )
+    return weights
 
 
 def short(spec: str) -> str:
