@@ -118,6 +118,22 @@ class Recipe:
             raise RecipeError(f"fit.restart = {self.fit.restart} is not below fit.n_epochs = {self.fit.n_epochs}")
         if not 0 <= self.validation < 1:
             raise RecipeError(f"validation = {self.validation} is not a share from 0 to below 1")
+        if not self.name or Path(self.name).name != self.name or self.name.startswith("."):
+            raise RecipeError(f'name = "{self.name}" cannot be the name of a model file; expected a word')
+        for key in ("batch_size", "n_epochs"):
+            if getattr(self.fit, key) < 1:
+                raise RecipeError(f"fit.{key} = {getattr(self.fit, key)}; expected at least 1")
+        for key in ("draws", "patience", "rate", "weight_decay"):
+            if getattr(self.fit, key) < 0:
+                raise RecipeError(f"fit.{key} = {getattr(self.fit, key)} is below 0")
+        for key in ("average", "label_smoothing"):
+            if not 0 <= getattr(self.fit, key) < 1:
+                raise RecipeError(f"fit.{key} = {getattr(self.fit, key)} is not a share from 0 to below 1")
+        if self.n_copies < 0:
+            raise RecipeError(f"n_copies = {self.n_copies} is below 0")
+        for key, share in self.shares.items():
+            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share < float("inf"):
+                raise RecipeError(f"shares.{key} = {share!r} is not a share; expected a number from 0 on")
         if unknown := sorted(set(self.shares) - set(self.corpora)):
             raise RecipeError(f"shares names {', '.join(unknown)}, which corpora does not list")
         for step in self.augment:
