@@ -205,6 +205,21 @@ def test_many_clips_are_judged_as_one_by_one() -> None:
     assert len({r.label for r in results}) == 3
 
 
+def test_a_clip_whose_features_are_not_finite_is_unusable_sound(tmp_path: Path) -> None:
+    feature_sets = pytest.importorskip("vocalics.features.feature_set")
+    n = len(feature_sets.feature_set("mfcc_chroma_mel").columns)
+    card = fakes.card(input="features", feature_set="mfcc_chroma_mel", n_features=n, sample_rate=22_050)
+    model = Recognizer(modelfile.load(with_card(fakes.features_graph(n), card)))
+    voice = fakes.voice(1.0)
+    loud = Clip(voice.samples * np.float32(1e30), voice.sample_rate)
+    audio.write(tmp_path / "loud.wav", loud, "FLOAT")
+    assert model.predict(voice).emotion is not None
+    with np.errstate(all="ignore"), pytest.raises(AudioError, match=r"loud\.wav: .* is not finite; check the clip"):
+        model.predict(tmp_path / "loud.wav")
+    with np.errstate(all="ignore"), pytest.raises(AudioError, match=r"the clip: .* is not finite"):
+        list(model.timeline(loud))
+
+
 def test_a_features_model_asks_its_feature_set(monkeypatch: pytest.MonkeyPatch) -> None:
     feature_sets = pytest.importorskip("vocalics.features.feature_set")
     rates = []

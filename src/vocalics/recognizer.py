@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from vocalics import audio, modelfile
 from vocalics.audio import Clip, Samples
-from vocalics.errors import AudioError, MissingExtraError, ModelFileError, VocalicsError
+from vocalics.errors import AudioError, FeatureError, MissingExtraError, ModelFileError, VocalicsError
 from vocalics.modelfile import Card, LoadedModel
 from vocalics.preprocess import trim_silence
 from vocalics.registry import lookup
@@ -104,7 +104,7 @@ class Recognizer:
             seconds = speech_seconds(clip)
             if seconds > 0:
                 weight += seconds
-                mean += seconds * self._probabilities(clip)
+                mean += seconds * self._probabilities(clip, _name(source))
         values = mean / weight if weight else None
         return self._prediction(_name(source), 0, n_samples, values)
 
@@ -134,7 +134,7 @@ class Recognizer:
     def _timeline(self, windows: _Windows, blocks: Iterator[Clip], name: str) -> Iterator[Prediction]:
         for start, samples in _cut(windows, blocks):
             clip = Clip(samples, self.card.sample_rate)
-            values = self._probabilities(clip) if speech_seconds(clip) else None
+            values = self._probabilities(clip, name) if speech_seconds(clip) else None
             yield self._prediction(name, start, start + len(samples), values)
 
     def predict_clips(self, clips: Iterable[Clip]) -> list[Prediction]:
@@ -163,10 +163,10 @@ class Recognizer:
             raise AudioError("the clip holds no samples; expected sound")
         return iter((audio.resample(source, rate),))
 
-    def _probabilities(self, clip: Clip) -> npt.NDArray[np.float64]:
+    def _probabilities(self, clip: Clip, name: str) -> npt.NDArray[np.float64]:
         if self.card.trim_db is not None:
             clip = trim_silence(clip, below_db=self.card.trim_db)
-        values = clip.samples if self.card.input == "waveform" else self._features(clip)
+        values = clip.samples if self.card.input == "waveform" else self._features(clip, name)
         batch = np.asarray(values, np.float32)[None]
         result: npt.NDArray[np.float64] = self.model.probabilities(batch)[0].astype(np.float64)
         if result.shape != (len(self.emotions),) or not np.isfinite(result).all():
@@ -175,12 +175,16 @@ class Recognizer:
             )
         return result
 
-    def _features(self, clip: Clip) -> npt.NDArray[np.float32]:
+    def _features(self, clip: Clip, name: str) -> npt.NDArray[np.float32]:
         try:
             from vocalics.features.feature_set import feature_set
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the model {self.card.name}", "features") from error
-        values: npt.NDArray[np.float32] = feature_set(self.card.feature_set).extract(clip)
+        chosen = feature_set(self.card.feature_set)
+        try:
+            values: npt.NDArray[np.float32] = chosen.extract(clip)
+        except FeatureError as error:
+            raise AudioError(f"{name or 'the clip'}: {error}") from None
         if self.card.n_features is not None and values.size != self.card.n_features:
             raise ModelFileError(
                 f"the model {self.card.name} expects {self.card.n_features} features, "
