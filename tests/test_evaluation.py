@@ -132,7 +132,8 @@ def test_the_caption_names_corpus_protocol_classes_speakers_and_interval() -> No
     one = report(speakers=["a/1"] * 8)
     assert "95 % over 8 clips (one speaker only)" in one.caption
     unknown = report(speakers=[""] * 8)
-    assert "speakers unknown" in unknown.caption
+    assert "95 % over 8 clips (speakers unknown)" in unknown.caption
+    assert "one speaker" not in unknown.caption + unknown.to_markdown()
     assert unknown.by_speaker == ()
 
 

@@ -145,7 +145,7 @@ class EvaluationReport:
         """Corpus, protocol, classes, speakers and interval in two lines, for the foot of a figure."""
         leak = f" · LEAKING: {self.leak}" if self.leak else ""
         sample = f"{len(self.emotions)} emotions · {_speakers(self.n_speakers)} · {self.n_clips:,} clips"
-        return f"{', '.join(self.corpora)} · {self.protocol}{leak}\n{sample} · UAR {self.uar}, {_basis(self.uar)}"
+        return f"{', '.join(self.corpora)} · {self.protocol}{leak}\n{sample} · UAR {self.uar}, {_basis(self)}"
 
     def to_markdown(self) -> str:
         """Return the whole report as GitHub-flavoured Markdown."""
@@ -298,9 +298,10 @@ def _speakers(n: int) -> str:
     return "speakers unknown" if n == 0 else f"{n} speaker{'s' if n > 1 else ''}"
 
 
-def _basis(score: Score) -> str:
-    unit, n = score.interval.unit, score.interval.n_units
-    return f"95 % over {n:,} {unit}" + (" (one speaker only)" if unit == "clips" else "")
+def _basis(report: EvaluationReport) -> str:
+    unit, n = report.uar.interval.unit, report.uar.interval.n_units
+    reason = " (one speaker only)" if report.n_speakers else " (speakers unknown)"
+    return f"95 % over {n:,} {unit}" + (reason if unit == "clips" else "")
 
 
 def _caution(report: EvaluationReport) -> str:
@@ -323,7 +324,7 @@ def _markdown(report: EvaluationReport) -> str:
     lines += [
         f"Protocol: {report.protocol}. {len(report.emotions)} emotions, {_speakers(report.n_speakers)}, "
         f"{report.n_clips:,} clips, {report.n_no_speech} of them taken for no speech (each counts as a miss). "
-        f"Intervals: bootstrap, {_basis(report.uar)}{_caution(report)}.",
+        f"Intervals: bootstrap, {_basis(report)}{_caution(report)}.",
         "",
     ]
     lines += _table(

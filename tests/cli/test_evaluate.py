@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import fakes
@@ -55,6 +56,14 @@ def test_it_writes_a_report_and_two_figures(folder: Path, run: Run) -> None:
         assert words in out
     assert "UAR" in out
     assert "95 % over 3 speakers" in out
+
+
+def test_clips_of_unknown_speakers_are_said_to_be_unchecked(folder: Path, run: Run) -> None:
+    fakes.waveform_model(folder / "m.onnx", training_speakers=["y/1"])
+    assert "leakage" not in evaluate(run, folder)[1]
+    rows = [replace(u, speaker="") if u.speaker == "x/1" else u for u in Manifest.read(folder / "manifest.csv")]
+    Manifest(tuple(rows)).write(folder / "manifest.csv")
+    assert "4 clips name no speaker, so that leakage could not be checked for them." in evaluate(run, folder)[1]
 
 
 def test_without_a_folder_nothing_is_written(folder: Path, run: Run) -> None:

@@ -73,6 +73,8 @@ def evaluate_command(
     leak = _leak(card, kept, allow_seen_speakers)
     if not card.training_speakers:
         notes.append("The model's card lists no training speakers, so that leakage could not be checked.")
+    elif nameless := sum(not u.speaker for u in kept):
+        notes.append(f"{nameless:,} clips name no speaker, so that leakage could not be checked for them.")
     judged, probabilities, failures = _judged(recognizer, kept, classes)
     notes += _notes(card, classes, failures)
     report = evaluate(
