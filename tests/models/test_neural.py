@@ -40,8 +40,10 @@ def test_cosine_rises_falls_and_starts_over() -> None:
 def test_plateau_falls_when_the_loss_does_not() -> None:
     schedule = Schedule("plateau", 1.0, 50, factor=0.4, patience=2)
     assert schedule(3, [3.0, 2.0, 1.0]) == 1.0
-    assert schedule(6, [3.0, 2.0, 2.0, 2.0, 2.0]) == pytest.approx(0.4)
-    assert schedule(6, [3.0, 2.0, 2.0, 2.0, 1.9]) == 1.0
+    assert schedule(3, [3.0, 2.0, 2.0]) == 1.0
+    assert schedule(4, [3.0, 2.0, 2.0, 2.0]) == pytest.approx(0.4)  # two epochs without a lower loss, as in Keras
+    assert schedule(6, [3.0, 2.0, 2.0, 2.0, 2.0, 2.0]) == pytest.approx(0.16)
+    assert schedule(5, [3.0, 2.0, 2.0, 1.9, 1.9]) == 1.0
     assert Schedule("constant", 0.1, 5)(4, [1.0, 1.0, 1.0, 1.0]) == 0.1
 
 

@@ -164,7 +164,7 @@ class Schedule:
             best, since = math.inf, 0
             for loss in losses:
                 best, since = (loss, 0) if loss < best - 1e-4 else (best, since + 1)
-                if since > self.patience:
+                if since >= max(1, self.patience):
                     rate, since = max(self.lowest, rate * self.factor), 0
         return rate
 
