@@ -152,6 +152,8 @@ def test_divide_keeps_speakers_apart_and_merges_by_scheme() -> None:
     assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
     assert {u.emotion for u in data.manifest} == {"angry", "neutral"}
     assert sum(u.label == "calm" for u in data.manifest) == 30
+    assert data.excluded == ("boredom",)
+    assert training.card(small(), data, input="waveform", sample_rate=16_000).excluded == ("boredom",)
 
 
 def test_draw_weights_balance_corpora_and_emotions() -> None:
@@ -223,6 +225,28 @@ def test_a_recipe_is_checked_before_anything_is_computed(values: dict[str, objec
         training.check(small(**values))
     assert message in str(caught.value)
     assert training.check(small()).name == "logmel_cnn"
+
+
+@pytest.mark.parametrize(
+    ("model", "features", "message"),
+    [
+        ("cnn2d", "mfcc_chroma_mel", "mfcc_chroma_mel are 268 numbers, the model cnn2d takes 25 x 216"),
+        (
+            "dense_128",
+            "logmel",
+            "logmel are 64 x any numbers, the model dense_128 takes 268; it is made for mfcc_chroma",
+        ),
+        ("majority", "mfcc_frames", "mfcc_frames are 25 x 216 numbers, the model majority takes n"),
+    ],
+)
+def test_features_of_another_shape_are_refused(model: str, features: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        training.check(Recipe(name="t", description="", model=model, features=features))
+    fitting = Recipe(name="t", description="", model=model, model_settings={})
+    assert training.check(fitting).name == model
+    wide = {"n_features": 162}
+    changed = Recipe("t", "", "dense_128", features="zcr_chroma_mfcc_rms_mel", model_settings=wide)
+    assert training.check(changed).name == "dense_128"
 
 
 def test_fewer_clips_than_a_batch_train_too(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Data:
         validation: Positions of the validation clips; none of their speakers is in training.
         tests: Positions of the test clips by hold-out; none of their speakers is in training or validation.
         emotions: The classes, in output order.
+        excluded: The emotions that the corpora hold and the scheme drops.
         notes: What is to be said of a corpus's copy, by corpus.
     """
 
@@ -40,6 +41,7 @@ class Data:
     validation: tuple[int, ...]
     tests: Mapping[str, tuple[int, ...]]
     emotions: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def speakers(self, part: Sequence[int]) -> tuple[str, ...]:
@@ -113,7 +115,8 @@ def divide(
     else:
         train, validation = splits.train_validation(kept, rng, recipe.validation)
         tests = {}
-    return Data(kept, tuple(train), tuple(validation), tests, chosen.emotions)
+    dropped = tuple(e for e in manifest.emotions if chosen.emotion(e) is None)
+    return Data(kept, tuple(train), tuple(validation), tests, chosen.emotions, dropped)
 
 
 def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.float64]:

@@ -23,6 +23,7 @@ import vocalics
 from vocalics import audio, modelfile
 from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
+from vocalics.emotions import scheme
 from vocalics.errors import AudioError, MissingExtraError, RecipeError, VocalicsError
 from vocalics.features.feature_set import feature_set
 from vocalics.features.logmel import LogMel
@@ -58,9 +59,25 @@ def check(recipe: Recipe) -> ModelSpec:
             )
     if spec.features == "waveform":
         _batches(recipe)
-    elif recipe.features:
-        feature_set(recipe.features)
+    else:
+        _check_features(recipe, spec)
     return spec
+
+
+def _check_features(recipe: Recipe, spec: ModelSpec) -> None:
+    """Refuse a feature set whose shape is not what the model takes."""
+    chosen = feature_set(recipe.features or spec.features)
+    if spec.neural:
+        model = spec.build(len(scheme(recipe.scheme).emotions), **recipe.model_settings)
+        takes = tuple(model.shape)
+    else:
+        takes = chosen.shape if chosen.is_vector else ("n",)
+    if chosen.shape != takes:
+        sizes = [" x ".join("any" if n is None else str(n) for n in shape) for shape in (chosen.shape, takes)]
+        raise RecipeError(
+            f"recipe {recipe.name}: the features {chosen.name} are {sizes[0]} numbers, the model {spec.name} takes "
+            f"{sizes[1]}; it is made for {spec.features}"
+        )
 
 
 def train(
@@ -118,6 +135,7 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
         name=recipe.name,
         description=recipe.description,
         emotions=data.emotions,
+        excluded=data.excluded,
         corpora=rows,
         commercial=all(row["commercial"] for row in rows),
         licence="Apache-2.0 for the weights as software; the corpora's licences bind their use"
