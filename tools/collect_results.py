@@ -86,7 +86,8 @@ def _about(run: Path) -> list[str]:
         f"speakers, {config['n_validation']:,} validation clips of {n_speakers[1]}; {len(history)} epochs in "
         f"{minutes:.0f} minutes, epoch {kept['epoch']} kept (validation UAR {100 * kept['valid_uar']:.1f} %)."
     )
-    return [said + (f" Copies: {notes}." if notes else "")]
+    together = f" Held out together: {', '.join(config['hold_outs'])}." if len(config["hold_outs"]) > 1 else ""
+    return [said + together + (f" Copies: {notes}." if notes else "")]
 
 
 def _deeper(markdown: str) -> str:
