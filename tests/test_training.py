@@ -256,3 +256,15 @@ def test_fewer_clips_than_a_batch_train_too(corpus: Path, recipe_file: Path, tmp
     path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
     assert history(tmp_path / "run")[0]["batches"] == 1
     assert recognizer.load(path).card.validation_speakers == ()
+
+
+def test_protocol_and_fold_go_together() -> None:
+    recipe = small(scheme="four")
+    first, second = (dataset.divide(rows(), recipe, (), "leave-one-speaker-out", k) for k in (1, 2))
+    assert list(first.tests.values()) != list(second.tests.values())
+    with pytest.raises(VocalicsError, match="has no fold 11; expected 1 to 10"):
+        dataset.divide(rows(), recipe, (), "leave-one-speaker-out", 11)
+    with pytest.raises(VocalicsError, match="--fold 2 needs a --protocol"):
+        dataset.divide(rows(), recipe, (), "", 2)
+    with pytest.raises(VocalicsError, match="exclude each other"):
+        dataset.divide(rows(), recipe, ["speaker=x/3"], "speaker")

@@ -102,6 +102,8 @@ def divide(
     if not len(kept):
         raise VocalicsError(f"no clip has an emotion of the scheme {chosen.name} ({', '.join(chosen.emotions)})")
     rng = np.random.default_rng(recipe.seed)
+    if fold != 1 and not protocol:
+        raise VocalicsError(f"--fold {fold} needs a --protocol; expected e.g. --protocol leave-one-speaker-out")
     if protocol:
         if hold_outs:
             raise VocalicsError("--hold-out and --protocol exclude each other; give one of them")

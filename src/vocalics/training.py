@@ -192,7 +192,9 @@ def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
                 f"{path.name}); choose another folder with -o"
             )
     else:
-        path.write_text(text, encoding="utf-8")
+        part = path.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
 
 
 def _sha(text: str) -> str:
