@@ -86,11 +86,11 @@ def _train(
     console = Console(stderr=True, highlight=False)
     frozen = read(recipe, dict(_change(c) for c in change or []))
     notes = dict(_pair(n, "--note", "crema_d=resynthesised") for n in note or [])
-    console.print_json(json.dumps(frozen.as_dict()))
     rows = [
         {**row, "measured_on": _relation(folder, frozen)} for folder in figures or [] for row in read_figures(folder)
     ]
     training.check(frozen)
+    console.print_json(json.dumps(frozen.as_dict()))
     with _Display(console, frozen) as display:
         manifest = dataset.gather(_roots(corpus), frozen, display.step)
         data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)
