@@ -48,16 +48,20 @@ def add_noise(clip: Clip, snr_db: float, rng: np.random.Generator, slope_db: flo
         spectrum = np.fft.rfft(rng.standard_normal(n_fft, dtype=np.float32)) * (frequency / 1000.0) ** (
             slope_db / 6.0206
         )
-        noise = np.fft.irfft(spectrum, n_fft)[:n_samples]
+        noise = np.fft.irfft(spectrum, n_fft)[:n_samples].astype(np.float32)
     else:
-        noise = rng.standard_normal(n_samples, dtype=np.float32).astype(np.float64)
-    return mix(clip, Clip(noise.astype(np.float32), clip.sample_rate), snr_db)
+        noise = gaussian(n_samples, rng)
+    return mix(clip, Clip(noise, clip.sample_rate), snr_db)
 
 
 def gaussian(n_samples: int, rng: np.random.Generator) -> Samples:
     """Return white noise of unit power, in a third of the time that ``rng.standard_normal`` takes.
 
     Box & Muller (1958), *A note on the generation of random normal deviates*.
+
+    Args:
+        n_samples: Length.
+        rng: Source of randomness.
 
     Returns:
         float32, shape (n_samples,), within ±5.8.
