@@ -6,14 +6,16 @@ import hashlib
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from vocalics.errors import FeatureError, VocalicsError
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.features.spectrum import FloatArray
 from vocalics.manifest import Manifest, Utterance
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _AHEAD = 8  # utterances under way per worker: what bounds the memory
 _CHUNK = 1 << 20  # bytes hashed at a time
@@ -141,7 +146,7 @@ def extract_manifest(
     results = (
         (extract_utterance(utterance, features, cache) for utterance in manifest)
         if workers == 1
-        else _in_processes(manifest, features, cache, workers)
+        else in_processes(partial(_extract_named, name=features.name, cache=cache), manifest, workers, features.name)
     )
     for done, extracted in enumerate(results, start=1):
         if progress is not None:
@@ -154,21 +159,32 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _in_processes(
-    manifest: Manifest, features: FeatureSet, cache: FeatureCache | None, workers: int
-) -> Iterator[Extracted]:
-    under_way: deque[Future[Extracted]] = deque()
+def in_processes(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, what: str = "work"
+) -> Iterator[Result]:
+    """Yield what becomes of every item, in order, worked on in processes of their own; few are held at a time.
+
+    Args:
+        work: A function that can be sent to a process: of a module, or a ``partial`` of one.
+        items: What it is called with.
+        workers: Number of processes.
+        what: What is being done, for the error message.
+
+    Raises:
+        FeatureError: When a process was killed.
+    """
+    under_way: deque[Future[Result]] = deque()
     with _one_thread_each(), ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         try:
-            for utterance in manifest:
-                under_way.append(pool.submit(_extract_named, utterance, features.name, cache))
+            for item in items:
+                under_way.append(pool.submit(work, item))
                 if len(under_way) >= _AHEAD * workers:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
         except BrokenProcessPool:
             raise FeatureError(
-                f"{features.name}: a worker process was killed, perhaps for want of memory; start again with fewer "
+                f"{what}: a worker process was killed, perhaps for want of memory; start again with fewer "
                 "workers (what the cache holds is kept)"
             ) from None
         finally:
