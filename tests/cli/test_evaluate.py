@@ -45,7 +45,7 @@ def test_it_writes_a_report_and_two_figures(folder: Path, run: Run) -> None:
     code, out, _ = evaluate(run, folder, "-o", str(folder / "report"), "--protocol-note", "all new voices")
     assert code == 0
     written = {p.name for p in (folder / "report").iterdir()}
-    assert written == {"report.md", "report.json", "confusion.png", "reliability.png"}
+    assert written == {"report.md", "report.json", "predictions.csv", "confusion.png", "reliability.png"}
     report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
     assert (report["n_clips"], report["n_speakers"], report["protocol"]) == (12, 3, "all new voices")
     assert sum(map(sum, report["counts"])) == 12

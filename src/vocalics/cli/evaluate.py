@@ -15,6 +15,7 @@ from vocalics.registry import some
 if TYPE_CHECKING:
     from vocalics.emotions import Scheme
     from vocalics.evaluation import EvaluationReport
+    from vocalics.judgements import Judgements
     from vocalics.manifest import Manifest
     from vocalics.modelfile import Card
     from vocalics.recognizer import Recognizer
@@ -30,7 +31,9 @@ def evaluate_command(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A .csv or .parquet of vocalics scan.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FOLDER", help="Write report.md, report.json and two figures there."),
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", help="Write report, every clip's prediction and two figures there."
+        ),
     ] = None,
     hold_out: Annotated[
         str | None,
@@ -51,9 +54,28 @@ def evaluate_command(
     Prints UAR and accuracy with 95 % intervals over speakers, and each emotion's figures. A file that cannot be judged
     is one line on standard error; the others are judged all the same, and the exit code is then 1.
     """
+    evaluated(model, manifest, output, hold_out, protocol_note, scheme, allow_seen_speakers)
+
+
+def evaluated(
+    model: str,
+    manifest: Path,
+    output: Path | None,
+    hold_out: str | None,
+    protocol_note: str | None,
+    scheme: str | None,
+    allow_seen_speakers: bool,
+    shown: bool = True,
+) -> None:
+    """Do what the command does, for commands that measure what they have trained; ``shown`` is whether it is printed.
+
+    Raises:
+        typer.Exit: When a clip could not be judged.
+    """
     import numpy as np
 
     from vocalics.evaluation import evaluate
+    from vocalics.judgements import Judgements
     from vocalics.manifest import Manifest
     from vocalics.recognizer import load
 
@@ -77,8 +99,9 @@ def evaluate_command(
         notes.append(f"{nameless:,} clips name no speaker, so that leakage could not be checked for them.")
     judged, probabilities, failures = _judged(recognizer, kept, classes)
     notes += _notes(card, classes, failures)
+    truth = [str(classes.emotion(u.emotion)) for u in judged]
     report = evaluate(
-        [str(classes.emotion(u.emotion)) for u in judged],
+        truth,
         None,
         classes.emotions,
         speakers=[u.speaker for u in judged],
@@ -91,8 +114,10 @@ def evaluate_command(
         notes=notes,
     )
     if output is not None:
-        _write(report, output)
-    _print(report, output)
+        predictions = Judgements.of(judged, truth, classes.emotions, probabilities)
+        _write(report, predictions, output)
+    if shown:
+        _print(report, output)
     if failures:
         raise typer.Exit(1)
 
@@ -203,7 +228,7 @@ def _notes(card: Card, classes: Scheme, failures: Sequence[str]) -> list[str]:
     return notes
 
 
-def _write(report: EvaluationReport, folder: Path) -> None:
+def _write(report: EvaluationReport, predictions: Judgements, folder: Path) -> None:
     from vocalics import plots
     from vocalics.errors import VocalicsError
 
@@ -212,6 +237,7 @@ def _write(report: EvaluationReport, folder: Path) -> None:
         plots.save(plots.confusion_matrix(report), folder / "confusion.png")
         if report.bins is not None:
             plots.save(plots.reliability(report), folder / "reliability.png")
+        _replace(folder / "predictions.csv", predictions.to_csv())
         _replace(folder / "report.json", json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
         _replace(folder / "report.md", report.to_markdown())
     except OSError as error:

@@ -48,8 +48,9 @@ def build(command: str = "") -> typer.Typer:
             raise typer.Exit
 
     modules = []
-    if command.isidentifier() and Path(__file__).with_name(f"{command}.py").is_file():
-        modules = [importlib.import_module(f"{cli.__name__}.{command}")]
+    module_name = command.replace("-", "_")
+    if module_name.isidentifier() and Path(__file__).with_name(f"{module_name}.py").is_file():
+        modules = [importlib.import_module(f"{cli.__name__}.{module_name}")]
     if not any(hasattr(module, "register") for module in modules):
         modules = [module for module in discover(cli) if hasattr(module, "register")]
     for module in modules:

@@ -1,0 +1,143 @@
+"""What the commands that train share: options read, progress shown, a model measured on its test set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vocalics.recipe import Recipe
+
+
+def figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return a ``report.json`` as a line of a card's figures; notes say of a corpus's copy what it is."""
+    uar = report["uar"]
+    return {
+        "corpus": ", ".join(f"{c} ({notes[c]})" if c in notes else c for c in report["corpora"]),
+        "protocol": report["protocol"],
+        "classes": sum(1 for e in report["by_emotion"] if e["support"]),
+        "clips": report["n_clips"],
+        "speakers": report["n_speakers"],
+        "metric": "UAR",
+        "value": round(uar["value"], 4),
+        "low": round(uar["interval"]["low"], 4),
+        "high": round(uar["interval"]["high"], 4),
+        "interval": f"95 %, bootstrap over {uar['interval']['unit']}",
+        "largest_share": round(report["largest_share"]["share"], 4),
+    }
+
+
+def measure(
+    model: Path, tests: Any, spec: str, output: Path, notes: Mapping[str, str], shown: bool = True
+) -> Mapping[str, Any]:
+    """Evaluate the model file on one test set, as ``vocalics evaluate`` does, and return the figure.
+
+    Args:
+        model: The file.
+        tests: The manifest of the test set.
+        spec: The hold-out or protocol that it follows; its name says whether speakers were shared.
+        output: The run's folder; the report goes into :func:`test_folder` of it.
+        notes: What is to be said of a corpus's copy, by corpus.
+        shown: Whether the report is printed too.
+    """
+    from vocalics.cli.evaluate import evaluated
+    from vocalics.dataset import short
+    from vocalics.splits import leaks
+
+    spec, leaking = short(spec), leaks(spec)
+    folder = test_folder(output, spec)
+    folder.mkdir(exist_ok=True)
+    tests.write(folder / "manifest.csv")
+    said = "; ".join(f"{name} {notes[name]}" for name in tests.corpora if name in notes)
+    apart = "held out, but its speakers were not" if leaking else "speaker-independent, held out in training"
+    note = f"{apart}: {spec}" + (f"; {said}" if said else "")
+    evaluated(str(model), folder / "manifest.csv", folder, None, note, None, leaking, shown)
+    return figure(json.loads((folder / "report.json").read_text(encoding="utf-8")), notes)
+
+
+def test_folder(output: Path, spec: str) -> Path:
+    """Return where a run keeps the report of a test set."""
+    from vocalics.dataset import short
+
+    name = "".join(c if c.isalnum() else "-" for c in short(spec)).replace("--", "-").strip("-")
+    return output / f"test-{name}"
+
+
+def roots(pairs: Sequence[str]) -> dict[str, Path]:
+    """Return the folders of ``--corpus NAME=ROOT`` by corpus."""
+    return {name: Path(root) for name, root in (pair(p, "--corpus", "ravdess=corpora/ravdess") for p in pairs)}
+
+
+def change(text: str) -> tuple[str, Any]:
+    """Return key and value of a ``--set KEY=VALUE``; a value that is no TOML is a word."""
+    import tomllib
+
+    key, value = pair(text, "--set", "fit.rate=1e-3")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def pair(text: str, option: str, example: str) -> tuple[str, str]:
+    """Return both sides of an option's NAME=VALUE.
+
+    Raises:
+        VocalicsError: Where one of them is missing.
+    """
+    from vocalics.errors import VocalicsError
+
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip() or not value.strip():
+        raise VocalicsError(f'{option} "{text}": expected NAME=VALUE, e.g. {example}')
+    return name.strip(), value.strip()
+
+
+def curves(folder: Path) -> None:
+    """Draw the learning curves of a run that has a history into its folder."""
+    path = folder / "history.json"
+    if path.exists():
+        from vocalics import plots
+
+        records = json.loads(path.read_text(encoding="utf-8"))
+        plots.save(plots.learning_curves(records), folder / "curves.png")
+
+
+class Display:
+    """Progress bars for what is counted, a line for every epoch."""
+
+    def __init__(self, console: Any, recipe: Recipe) -> None:
+        from vocalics.cli.progress import counting
+
+        self.console = console
+        self.progress = counting(console, transient=True)
+        self.tasks: dict[str, Any] = {}
+        self.n_epochs = recipe.fit.n_epochs
+
+    def __enter__(self) -> Display:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def step(self, what: str, done: int, n: int) -> None:
+        """Show how far a count has come."""
+        if what not in self.tasks:
+            self.tasks[what] = self.progress.add_task(what, total=n)
+        self.progress.update(self.tasks[what], completed=done, total=n)
+        if done >= n:
+            self.progress.remove_task(self.tasks.pop(what))
+
+    def report(self, record: Mapping[str, Any]) -> None:
+        """Print an epoch's figures."""
+        validated = ""
+        if "valid_uar" in record:
+            validated = f"  validation loss {record['valid_loss']:.3f}  UAR {100 * record['valid_uar']:.1f} %"
+        self.console.print(
+            f"epoch {record['epoch']:3d}/{self.n_epochs}  loss {record['train_loss']:.3f}{validated}  "
+            f"rate {record['rate']:.2g}  {record['seconds']:.0f} s"
+        )
+        self.step("epochs", record["epoch"], self.n_epochs)

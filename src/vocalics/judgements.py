@@ -1,0 +1,153 @@
+"""What a model said of every clip, as a table: the raw material of a report, and of a figure over several folds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.errors import ManifestError, VocalicsError
+from vocalics.manifest import Manifest, csv_rows
+
+COLUMNS = ("path", "corpus", "speaker", "truth", "prediction")
+PREFIX = "probability_"
+"""Before an emotion in the name of a column."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """One row per clip.
+
+    Attributes:
+        paths: The audio files.
+        corpora: Their corpora.
+        speakers: Their speakers; empty where unknown.
+        truth: The emotion of each.
+        emotions: The classes, in the order of the probabilities' columns.
+        probabilities: Shape (n_clips, n_emotions); a row of NaN is "no speech".
+    """
+
+    paths: tuple[str, ...]
+    corpora: tuple[str, ...]
+    speakers: tuple[str, ...]
+    truth: tuple[str, ...]
+    emotions: tuple[str, ...]
+    probabilities: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, clips: Manifest, truth: Sequence[str], emotions: Sequence[str], probabilities: npt.ArrayLike
+    ) -> Judgements:
+        """Return the judgements of a manifest's clips.
+
+        Args:
+            clips: The clips.
+            truth: The class of each.
+            emotions: The classes.
+            probabilities: Shape (n_clips, n_emotions); a row of NaN is "no speech".
+        """
+        chances = np.asarray(probabilities, dtype=np.float64)
+        if not (len(clips) == len(truth) == len(chances)) or chances.shape[1:] != (len(emotions),):
+            raise VocalicsError(
+                f"{len(clips)} clips, {len(truth)} truths, probabilities of shape {chances.shape}; expected "
+                f"({len(clips)}, {len(emotions)})"
+            )
+        return cls(
+            tuple(u.path for u in clips),
+            tuple(u.corpus for u in clips),
+            tuple(u.speaker for u in clips),
+            tuple(truth),
+            tuple(emotions),
+            chances,
+        )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def prediction(self) -> tuple[str | None, ...]:
+        """The most probable emotion of each clip; ``None`` where no speech was heard."""
+        best = np.nan_to_num(self.probabilities).argmax(axis=1)
+        heard = np.asarray(np.isfinite(self.probabilities).all(axis=1))
+        return tuple(self.emotions[i] if known else None for i, known in zip(best, heard, strict=True))
+
+    def to_csv(self) -> str:
+        """Return the table as CSV: path, corpus, speaker, truth, prediction and each emotion's probability.
+
+        Where no speech was heard, prediction and probabilities are empty.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*COLUMNS, *(PREFIX + e for e in self.emotions)])
+        columns = zip(self.paths, self.corpora, self.speakers, self.truth, self.prediction, strict=True)
+        for row, chances in zip(columns, self.probabilities, strict=True):
+            silent = row[-1] is None
+            writer.writerow([*row[:-1], row[-1] or "", *("" if silent else f"{p:.6f}" for p in chances)])
+        return text.getvalue()
+
+
+def read(path: Path) -> Judgements:
+    """Read a ``predictions.csv``.
+
+    Raises:
+        ManifestError: When the file is missing, or is not such a table.
+    """
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such file; vocalics evaluate MODEL MANIFEST -o FOLDER writes it")
+    rows = csv_rows(path)
+    emotions = tuple(name.removeprefix(PREFIX) for name in (rows[0] if rows else ()) if name.startswith(PREFIX))
+    if not rows or not emotions or any(c not in rows[0] for c in COLUMNS):
+        raise ManifestError(f"{path}: expected the columns {', '.join(COLUMNS)} and {PREFIX}EMOTION, and a row")
+    chances = np.full((len(rows), len(emotions)), np.nan)
+    for i, row in enumerate(rows):
+        if row["prediction"]:
+            try:
+                chances[i] = [float(row[PREFIX + e]) for e in emotions]
+            except (TypeError, ValueError):
+                raise ManifestError(f"{path}:{i + 2}: a probability is not a number") from None
+
+    def column(name: str) -> tuple[str, ...]:
+        return tuple(row[name] for row in rows)
+
+    return Judgements(column("path"), column("corpus"), column("speaker"), column("truth"), emotions, chances)
+
+
+def pooled(parts: Sequence[Judgements]) -> Judgements:
+    """Return several models' judgements as one table; an emotion that a model did not know gets 0 from it.
+
+    Raises:
+        VocalicsError: For no judgements, or a clip that two of them judged.
+    """
+    if not parts:
+        raise VocalicsError("no judgements to pool; expected at least one")
+    known = {e for part in parts for e in part.emotions}
+    emotions = tuple(e for e in EMOTIONS + OTHER_EMOTIONS if e in known)
+    paths = [path for part in parts for path in part.paths]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise VocalicsError(f"{twice}: was judged in two folds; expected every clip in one")
+
+    def wide(part: Judgements) -> npt.NDArray[np.float64]:
+        chances = np.zeros((len(part), len(emotions)))
+        chances[:, [emotions.index(e) for e in part.emotions]] = part.probabilities
+        chances[~np.isfinite(part.probabilities).all(axis=1)] = np.nan
+        return chances
+
+    def joined(name: str) -> tuple[Any, ...]:
+        return tuple(value for part in parts for value in getattr(part, name))
+
+    return Judgements(
+        joined("paths"),
+        joined("corpora"),
+        joined("speakers"),
+        joined("truth"),
+        emotions,
+        np.concatenate([wide(part) for part in parts]),
+    )
