@@ -168,9 +168,6 @@ def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str
 
 def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
     """Write the run's frozen configuration, or check that the folder holds this very one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "config.json"
-    digests = "".join(f"{u.digest}{u.emotion}" for u in data.manifest)
     config = {
         "recipe": recipe.as_dict(),
         "hold_outs": [short(s) for s in data.tests],
@@ -179,16 +176,35 @@ def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
         "n_test": {short(k): len(v) for k, v in data.tests.items()},
         "training_speakers": data.speakers(data.train),
         "validation_speakers": data.speakers(data.validation),
-        "clips": _sha(digests),
+        "clips": digest(data.manifest),
         "notes": dict(data.notes),
     }
+    freeze(folder, config, resume, "run")
+
+
+def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str) -> None:
+    """Write a configuration into a new folder, or check that a folder that is gone on with holds this very one.
+
+    Args:
+        folder: Made where it does not exist.
+        config: Plain values that JSON can hold.
+        resume: Whether to go on with what the folder holds.
+        what: It holds, for the message: "run", "study".
+
+    Raises:
+        VocalicsError: When the folder holds one and ``resume`` is not asked for, or holds another configuration.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.json"
     text = json.dumps(config, indent=1, sort_keys=True)
     if path.exists():
         if not resume:
-            raise VocalicsError(f"{folder}: holds a run already; go on with --resume, or choose another folder with -o")
+            raise VocalicsError(
+                f"{folder}: holds a {what} already; go on with --resume, or choose another folder with -o"
+            )
         if path.read_text(encoding="utf-8") != text:
             raise VocalicsError(
-                f"{folder}: holds a run of another configuration (recipe, corpora or hold-outs differ, see "
+                f"{folder}: holds a {what} of another configuration (recipe, corpora or hold-outs differ, see "
                 f"{path.name}); choose another folder with -o"
             )
     else:
@@ -197,8 +213,9 @@ def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
         part.replace(path)
 
 
-def _sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def digest(manifest: Manifest) -> str:
+    """Return a number that stands for these clips and their emotions, in this order."""
+    return hashlib.sha256("".join(f"{u.digest}{u.emotion}" for u in manifest).encode()).hexdigest()
 
 
 def _train_neural(
