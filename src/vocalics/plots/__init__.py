@@ -6,21 +6,28 @@ told apart with the common colour-vision deficiencies (Okabe and Ito, 2008), and
 
 from __future__ import annotations
 
-from vocalics.plots.canvas import FAINT, INK, PALETTE, require, save
+from vocalics.plots.canvas import FAINT, INK, PALETTE, require, save, svg
 from vocalics.plots.curves import learning_curves
 from vocalics.plots.reports import confusion_matrix, reliability
-from vocalics.plots.sound import spectrogram, timeline, waveform
+from vocalics.plots.sound import sound, spectrogram, timeline, waveform
+from vocalics.plots.tables import bars, clouds, heat_map, histograms
 
 __all__ = [
     "FAINT",
     "INK",
     "PALETTE",
+    "bars",
+    "clouds",
     "confusion_matrix",
+    "heat_map",
+    "histograms",
     "learning_curves",
     "reliability",
     "require",
     "save",
+    "sound",
     "spectrogram",
+    "svg",
     "timeline",
     "waveform",
 ]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import textwrap
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +27,11 @@ PALETTE: dict[str, str] = {
 }
 """One colour per emotion, in every figure."""
 
-INK, FAINT = "#222222", "#8A8A8A"
-_DPI = 150
+INK, FAINT, SOFT, RULE, PAPER = "#222222", "#8A8A8A", "#555555", "#E4E4E4", "#FFFFFF"
+"""Writing, minor marks, captions, faint lines, and what they stand on."""
+
+_THEMED = {"#000000": "ink", INK: "ink", FAINT: "faint", SOFT: "soft", RULE: "rule", PAPER: "paper"}
+_DPI, _SCREEN_DPI = 150, 110
 
 
 def require() -> None:
@@ -35,8 +43,62 @@ def save(figure: Any, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG, whole or not at all."""
     target = Path(path)
     part = target.with_name(f".{target.name}.part")
-    figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": "vocalics"})
+    with _any_script():
+        figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": "vocalics"})
     part.replace(target)
+
+
+def svg(figure: Any, name: str, label: str) -> str:
+    """Return a figure as an ``<svg>`` element to stand inside an HTML page, on a ground of the page's own.
+
+    The colours of writing and lines are the page's ``--ink``, ``--faint``, ``--soft``, ``--rule`` and ``--paper`` where
+    it sets them, so that a figure follows a dark page. The element names no address outside itself.
+
+    Args:
+        figure: What to draw.
+        name: Set before every id of the element, which must be unique in a page.
+        label: What a screen reader says in its place.
+    """
+    import html
+
+    import matplotlib
+
+    sheet = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), _any_script():
+        figure.savefig(sheet, format="svg", dpi=_SCREEN_DPI, transparent=True, metadata=nothing)
+    text = sheet.getvalue()
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text[text.index("<svg") :], count=1, flags=re.DOTALL)
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    text = re.sub(
+        r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>",
+        lambda m: f'<svg {m[1]} role="img" aria-label="{html.escape(label)}" style="max-width: {width}px; '
+        f'aspect-ratio: {width} / {height}; stroke-linejoin: round; fill: var(--ink, {INK})">',
+        text, count=1,
+    )  # fmt: skip
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r"url\(#", f"url(#{name}-", text)
+    text = re.sub(r'\bxlink:href="#', f'href="#{name}-', text).replace("xlink:href=", "href=")
+    for colour, role in _THEMED.items():
+        text = re.sub(rf"(?<=: ){colour}\b", f"var(--{role}, {colour})", text, flags=re.IGNORECASE)
+    return text.strip()
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Let names be drawn in scripts that the font has no letters of: as boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
+
+
+def plain(text: str) -> str:
+    """Return a name so that it is drawn as it is spelt: a dollar begins no formula, a control character is a box.
+
+    >>> plain("a$b$c")
+    'a\\\\$b\\\\$c'
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text).replace("$", r"\$")
 
 
 def blank(width: float, height: float) -> Any:
@@ -46,7 +108,7 @@ def blank(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("drawing a figure", "train") from None
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
     FigureCanvasAgg(figure)
     return figure
 
@@ -54,15 +116,20 @@ def blank(width: float, height: float) -> Any:
 def plain_axes(axes: Any) -> None:
     """Leave of a panel's frame what is read: left and bottom line, and faint lines across."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#E4E4E4", linewidth=0.7)
+    axes.grid(axis="y", color=RULE, linewidth=0.7)
     axes.set_axisbelow(True)
 
 
 def titled(figure: Any, axes: Any, title: str, caption: str, pad: float = 8) -> Any:
     """Write the title above a panel and the caption, broken into lines, below the figure; return the figure."""
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
+    return captioned(figure, caption)
+
+
+def captioned(figure: Any, caption: str) -> Any:
+    """Write the caption, if any, broken into lines, below the figure; return the figure."""
     if caption:
         n_letters = int(16 * figure.get_size_inches()[0])
         lines = [part for line in caption.splitlines() for part in textwrap.wrap(line, n_letters) or [""]]
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color="#555555")
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color=SOFT)
     return figure

@@ -12,7 +12,7 @@ from vocalics.audio import Clip
 from vocalics.errors import VocalicsError
 from vocalics.plots.canvas import INK, PALETTE, blank, plain_axes, titled
 
-_MAX_COLUMNS = 2000
+_MAX_COLUMNS, _FEW_COLUMNS = 2000, 400
 
 
 def waveform(clip: Clip, title: str = "Waveform", caption: str = "") -> Any:
@@ -21,17 +21,8 @@ def waveform(clip: Clip, title: str = "Waveform", caption: str = "") -> Any:
         raise VocalicsError("the clip holds no samples; expected sound")
     figure = blank(9.0, 2.8)
     axes = figure.add_subplot()
-    per_column = max(1, len(clip.samples) // _MAX_COLUMNS)
-    if per_column == 1:
-        axes.plot(np.arange(len(clip.samples)) / clip.sample_rate, clip.samples, color=PALETTE["sad"], linewidth=0.7)
-    else:
-        whole = clip.samples[: len(clip.samples) // per_column * per_column].reshape(-1, per_column)
-        time = np.arange(len(whole)) * per_column / clip.sample_rate
-        axes.fill_between(time, whole.min(axis=1), whole.max(axis=1), color=PALETTE["sad"], linewidth=0.3)
-    axes.axhline(0, color=INK, linewidth=0.5)
-    axes.set(xlim=(0, clip.duration), xlabel="time, s", ylabel="amplitude (full scale 1)")
-    limit = max(float(np.abs(clip.samples).max()) * 1.08, 1e-3)
-    axes.set_ylim(-limit, limit)
+    _draw_wave(axes, clip, _MAX_COLUMNS)
+    axes.set(xlabel="time, s", ylabel="amplitude (full scale 1)")
     plain_axes(axes)
     return titled(figure, axes, title, caption)
 
@@ -47,14 +38,7 @@ def spectrogram(clip: Clip, title: str = "Spectrogram", caption: str = "", windo
     """
     if not len(clip.samples):
         raise VocalicsError("the clip holds no samples; expected sound")
-    size = max(16, round(window_seconds * clip.sample_rate))
-    n_fft = 2 ** int(np.ceil(np.log2(size)))
-    samples = np.pad(clip.samples, size // 2, mode="constant")
-    hop = max(1, round(0.01 * clip.sample_rate), len(samples) // _MAX_COLUMNS)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, size)[::hop] * np.hanning(size).astype(np.float32)
-    power = np.abs(np.fft.rfft(frames, n_fft, axis=1)).T ** 2
-    peak = max(float(power.max()), 1e-12)
-    level_db = 10 * np.log10(np.maximum(power / peak, 1e-8))
+    level_db = _levels(clip, window_seconds, _MAX_COLUMNS)
     figure = blank(9.0, 3.6)
     axes = figure.add_subplot()
     image = axes.imshow(
@@ -64,6 +48,27 @@ def spectrogram(clip: Clip, title: str = "Spectrogram", caption: str = "", windo
     figure.colorbar(image, ax=axes, label="dB relative to the peak", pad=0.015)
     axes.set(xlabel="time, s", ylabel="frequency, kHz", ylim=(0, min(clip.sample_rate / 2000, 11.025)))
     return titled(figure, axes, title, caption)
+
+
+def sound(clip: Clip, title: str = "", caption: str = "") -> Any:
+    """Draw a clip's waveform above its spectrogram (80 dB deep) on one time axis, small: one of many on a page."""
+    if not len(clip.samples):
+        raise VocalicsError("the clip holds no samples; expected sound")
+    figure = blank(4.4, 2.7)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
+    _draw_wave(upper, clip, _FEW_COLUMNS)
+    lower.imshow(
+        _levels(clip, 0.025, _FEW_COLUMNS), origin="lower", aspect="auto", cmap="magma", vmin=-80, vmax=0,
+        extent=(0, clip.duration, 0, clip.sample_rate / 2000),
+    )  # fmt: skip
+    upper.set_ylabel("amplitude", fontsize=8.5)
+    lower.set(ylim=(0, min(clip.sample_rate / 2000, 8.0)))
+    lower.set_ylabel("kHz", fontsize=8.5)
+    lower.set_xlabel("time, s", fontsize=8.5)
+    for axes in (upper, lower):
+        axes.tick_params(labelsize=8)
+    plain_axes(upper)
+    return titled(figure, upper, title, caption) if title or caption else figure
 
 
 def timeline(
@@ -131,3 +136,29 @@ def _name_longest_runs(
                 (first[begin] + until[stop - 1]) / 2, 1.02, emotions[leader[begin]], ha="center", va="bottom",
                 fontsize=8, color=INK,
             )  # fmt: skip
+
+
+def _draw_wave(axes: Any, clip: Clip, n_columns: int) -> None:
+    """Draw samples, or the envelope of their extremes where there are more than columns."""
+    per_column = max(1, len(clip.samples) // n_columns)
+    if per_column == 1:
+        axes.plot(np.arange(len(clip.samples)) / clip.sample_rate, clip.samples, color=PALETTE["sad"], linewidth=0.7)
+    else:
+        whole = clip.samples[: len(clip.samples) // per_column * per_column].reshape(-1, per_column)
+        time = np.arange(len(whole)) * per_column / clip.sample_rate
+        axes.fill_between(time, whole.min(axis=1), whole.max(axis=1), color=PALETTE["sad"], linewidth=0.3)
+    axes.axhline(0, color=INK, linewidth=0.5)
+    limit = max(float(np.abs(clip.samples).max()) * 1.08, 1e-3)
+    axes.set(xlim=(0, clip.duration), ylim=(-limit, limit))
+
+
+def _levels(clip: Clip, window_seconds: float, n_columns: int) -> npt.NDArray[np.floating]:
+    """Return the power of Hann windows in dB below the loudest, at least -80, shape (n_bins, about n_columns)."""
+    size = max(16, round(window_seconds * clip.sample_rate))
+    n_fft = 2 ** int(np.ceil(np.log2(size)))
+    samples = np.pad(clip.samples, size // 2, mode="constant")
+    hop = max(1, round(0.01 * clip.sample_rate), len(samples) // n_columns)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, size)[::hop] * np.hanning(size).astype(np.float32)
+    power = np.abs(np.fft.rfft(frames, n_fft, axis=1)).T ** 2
+    peak = max(float(power.max()), 1e-12)
+    return np.asarray(10 * np.log10(np.maximum(power / peak, 1e-8)))
