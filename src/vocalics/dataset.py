@@ -97,28 +97,34 @@ def divide(
     Raises:
         VocalicsError: When both hold-outs and a protocol are given, or there is no such fold.
     """
-    chosen = scheme(recipe.scheme)
-    kept = Manifest(tuple(_in_scheme(manifest, chosen)))
-    if not len(kept):
-        raise VocalicsError(f"no clip has an emotion of the scheme {chosen.name} ({', '.join(chosen.emotions)})")
-    rng = np.random.default_rng(recipe.seed)
     if fold != 1 and not protocol:
         raise VocalicsError(f"--fold {fold} needs a --protocol; expected e.g. --protocol leave-one-speaker-out")
     if protocol:
         if hold_outs:
             raise VocalicsError("--hold-out and --protocol exclude each other; give one of them")
-        every = splits.splits(kept, protocol, rng, recipe.validation)
+        every = divisions(manifest, recipe, protocol)
         if not 1 <= fold <= len(every):
             raise VocalicsError(f"{protocol} has no fold {fold}; expected 1 to {len(every)}")
-        split = every[fold - 1]
-        train, validation, tests = split.train, split.validation, {f"{split.title} {split.name}".strip(): split.test}
-    elif hold_outs:
-        train, validation, tests = splits.hold_out(kept, hold_outs, rng, recipe.validation)
-    else:
-        train, validation = splits.train_validation(kept, rng, recipe.validation)
-        tests = {}
-    dropped = tuple(e for e in manifest.emotions if chosen.emotion(e) is None)
-    return Data(kept, tuple(train), tuple(validation), tests, chosen.emotions, dropped)
+        return every[fold - 1]
+    whole = _whole(manifest, recipe)
+    rng = np.random.default_rng(recipe.seed)
+    if hold_outs:
+        train, validation, tests = splits.hold_out(whole.manifest, hold_outs, rng, recipe.validation)
+        return dataclasses.replace(whole, train=train, validation=validation, tests=tests)
+    train, validation = splits.train_validation(whole.manifest, rng, recipe.validation)
+    return dataclasses.replace(whole, train=train, validation=validation)
+
+
+def divisions(manifest: Manifest, recipe: Recipe, protocol: str) -> list[Data]:
+    """Apply the recipe's scheme and return every split of a protocol; the arguments are those of :func:`divide`."""
+    whole = _whole(manifest, recipe)
+    every = splits.splits(whole.manifest, protocol, np.random.default_rng(recipe.seed), recipe.validation)
+    return [
+        dataclasses.replace(
+            whole, train=s.train, validation=s.validation, tests={f"{s.title} {s.name}".strip(): s.test}
+        )
+        for s in every
+    ]
 
 
 def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
@@ -155,6 +161,16 @@ def short(spec: str) -> str:
     """
     kind, separator, rest = spec.partition("=")
     return f"{kind}{separator}{Path(rest).name}" if kind.startswith("folds") else spec
+
+
+def _whole(manifest: Manifest, recipe: Recipe) -> Data:
+    """The clips that the recipe's scheme keeps, not divided yet."""
+    chosen = scheme(recipe.scheme)
+    kept = Manifest(tuple(_in_scheme(manifest, chosen)))
+    if not len(kept):
+        raise VocalicsError(f"no clip has an emotion of the scheme {chosen.name} ({', '.join(chosen.emotions)})")
+    dropped = tuple(e for e in manifest.emotions if chosen.emotion(e) is None)
+    return Data(kept, (), (), {}, chosen.emotions, dropped)
 
 
 def _in_scheme(manifest: Manifest, chosen: Scheme) -> list[Utterance]:

@@ -114,8 +114,23 @@ def train(
         VocalicsError: When the folder holds a run and ``resume`` is not asked for, or holds another configuration.
         MissingExtraError: Where torch or scikit-learn is missing.
     """
-    spec = check(recipe)
+    check(recipe)
     data = dataclasses.replace(divide(manifest, recipe, hold_outs, protocol, fold), notes=notes or {})
+    return train_on(data, recipe, folder, resume, cache, threads, progress, report)
+
+
+def train_on(
+    data: Data,
+    recipe: Recipe,
+    folder: Path,
+    resume: bool = False,
+    cache: Path | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    report: Report | None = None,
+) -> Path:
+    """Train on what is divided already; the other arguments, the path returned and the errors are :func:`train`'s."""
+    spec = check(recipe)
     _settle(folder, recipe, data, resume)
     target = folder / f"{recipe.name}.onnx"
     cache = cache or folder / "cache"

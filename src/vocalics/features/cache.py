@@ -143,6 +143,8 @@ def extract_manifest(
     """
     cache = None if cache_dir is None else FeatureCache(Path(cache_dir))
     workers = min(workers or available_cores(), max(1, len(manifest)))
+    if cache is not None and all(u.digest and cache.path(u.digest, features).is_file() for u in manifest):
+        workers = 1  # nothing to compute; to start processes takes longer than to read
     results = (
         (extract_utterance(utterance, features, cache) for utterance in manifest)
         if workers == 1
