@@ -16,18 +16,11 @@ from vocalics.errors import FeatureError
 from vocalics.features.chroma import mean_chroma
 from vocalics.features.filterbank import mel_bands
 from vocalics.features.logmel import LogMel
-from vocalics.features.prosody import energy_db, pitch, rms, zero_crossing_rate
-from vocalics.features.spectral import (
-    N_MELS,
-    cepstrum,
-    delta,
-    log_mel,
-    mfcc,
-    power_to_db,
-    spectral_contrast,
-)
+from vocalics.features.prosody import rms, zero_crossing_rate
+from vocalics.features.spectral import N_MELS, cepstrum, mfcc, power_to_db, spectral_contrast
 from vocalics.features.spectrum import FloatArray, Spectrum, spectrum
 from vocalics.features.tonnetz import tonnetz
+from vocalics.features.tracks import N_FRAMES, STATISTICS, TRACKS, fixed_tracks, track_statistics, tracks
 from vocalics.registry import lookup
 
 PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp", "b")
@@ -151,16 +144,6 @@ def _mfcc_frames(clip: Clip) -> FloatArray:
     return mfcc(Clip(np.pad(samples, (0, wanted - len(samples))), clip.sample_rate), 25)
 
 
-def _mfcc_pitch_energy_frames(clip: Clip) -> FloatArray:
-    frame, hop, search = 400, 160, 1024  # 25 ms and 10 ms at 16 kHz; pitch needs two of its longest periods
-    shared = spectrum(clip, frame, hop)
-    coefficients = cepstrum(log_mel(shared, 40), 13)
-    track = pitch(clip, frame_length=search, hop_length=hop)
-    f0 = np.where(track.voiced, track.f0, np.float32(0))
-    level = energy_db(clip, frame, hop)
-    return np.concatenate([coefficients, delta(coefficients), [f0, track.voicing, level]], dtype=np.float32)
-
-
 FEATURE_SETS: dict[str, FeatureSet] = {
     s.name: s
     for s in (
@@ -208,11 +191,27 @@ FEATURE_SETS: dict[str, FeatureSet] = {
         ),
         FeatureSet(
             "mfcc_pitch_energy_frames",
-            (*_numbered("mfcc", 13), *_numbered("delta_mfcc", 13), "f0", "voicing", "energy_db"),
+            TRACKS,
             16_000,
-            (29, None),
-            _mfcc_pitch_energy_frames,
+            (len(TRACKS), None),
+            tracks,
             summary="25 ms frames every 10 ms: 13 MFCC of 40 bands, deltas, f0 (0 unvoiced), voicing, level in dB",
+        ),
+        FeatureSet(
+            "mfcc_pitch_energy_fixed",
+            TRACKS,
+            16_000,
+            (len(TRACKS), N_FRAMES),
+            fixed_tracks,
+            summary="the same of 3 s between the quiet ends, at one level, shorter clips repeated: for recurrent nets",
+        ),
+        FeatureSet(
+            "mfcc_pitch_energy_statistics",
+            STATISTICS,
+            16_000,
+            (len(STATISTICS),),
+            track_statistics,
+            summary="mean, deviation and percentiles of the same over the active frames, at one level: for classifiers",
         ),
         FeatureSet(
             "logmel",
