@@ -331,3 +331,45 @@ def test_copies_of_validation_clips_are_not_trained_on() -> None:
     train, validation = train_validation(Manifest(tuple(clips)), rng(), 0.2)
     assert len(validation) == 8 and len(train) > 20
     assert not {clips[i].digest for i in train} & {clips[i].digest for i in validation}
+
+
+# --- folds of speakers ------------------------------------------------------------------------------------------
+
+
+@given(st.integers(2, 6), st.integers(0, 30))
+@settings(max_examples=40, deadline=None)
+def test_speaker_folds_test_every_clip_once_and_deal_women_and_men_evenly(n_folds: int, seed: int) -> None:
+    manifest = made(a=12, b=7)
+    found = splits(manifest, f"speaker-folds={n_folds}", rng(seed))
+    assert sorted(i for s in found for i in s.test) == list(range(len(manifest)))
+    assert [s.name for s in found] == [str(k) for k in range(1, n_folds + 1)]
+    for corpus in ("a", "b"):
+        for sex in ("female", "male"):
+            counts = [
+                len({manifest[i].speaker for i in s.test if (manifest[i].corpus, manifest[i].sex) == (corpus, sex)})
+                for s in found
+            ]
+            assert max(counts) - min(counts) <= 1
+    sizes = [len(speakers(manifest, s.test)) for s in found]
+    assert max(sizes) - min(sizes) <= 1
+    for s in found:
+        assert s.validation
+        assert not speakers(manifest, s.test) & speakers(manifest, (*s.train, *s.validation))
+
+
+def test_speaker_folds_follow_from_the_seed() -> None:
+    manifest = made(a=12)
+    first, again, other = ([s.test for s in splits(manifest, "speaker-folds=3", rng(seed))] for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("text", ["", "1", "x", "-2", "2.5"])
+def test_speaker_folds_need_a_number(text: str) -> None:
+    with pytest.raises(VocalicsError, match="expected speaker-folds=N with N at least 2"):
+        splits(made(a=4), f"speaker-folds={text}", rng())
+
+
+def test_more_folds_than_speakers_are_refused() -> None:
+    with pytest.raises(ManifestError, match="needs a speaker for every fold; there are 4: ask for fewer folds"):
+        splits(made(a=4), "speaker-folds=5", rng())

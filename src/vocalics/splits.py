@@ -4,6 +4,7 @@ Protocols:
     ``random``                 clips drawn at random: speakers stand on both sides, and the name says so
     ``speaker``                speakers drawn at random in every corpus
     ``leave-one-speaker-out``  one split per speaker
+    ``speaker-folds=N``        N splits; every corpus's women and men are dealt evenly to N folds of speakers
     ``leave-one-corpus-out``   one split per corpus
     ``folds=FILE``             a published protocol: a CSV of utterance and test_fold, or utterance and part
     ``folds-leaky=FILE``       the same for a published protocol that shares speakers between its parts
@@ -14,7 +15,7 @@ any other name a speaker, or a copy of a clip, in two parts is a :class:`Leakage
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -134,6 +135,8 @@ def splits(manifest: Manifest, protocol: str, rng: np.random.Generator, validati
     name, _, file = protocol.partition("=")
     if name in ("folds", "folds-leaky") and file:
         return _folds(manifest, protocol, Path(file), rng, validation)
+    if name == "speaker-folds":
+        return _speaker_folds(manifest, protocol, rng, validation)
     made = {
         "random": _random,
         "speaker": _by_speaker,
@@ -141,7 +144,7 @@ def splits(manifest: Manifest, protocol: str, rng: np.random.Generator, validati
         "leave-one-corpus-out": _leave_one_corpus_out,
     }
     if protocol not in made:
-        known = (*made, "folds=FILE", "folds-leaky=FILE")
+        known = (*made, "speaker-folds=N", "folds=FILE", "folds-leaky=FILE")
         raise VocalicsError(
             f'unknown protocol "{protocol}"{suggestion(protocol, known) or "."} Known: {", ".join(known)}'
         )
@@ -234,6 +237,38 @@ def _leave_one_speaker_out(manifest: Manifest, rng: np.random.Generator, validat
         _apart(manifest, protocol, lambda u, s=speaker: u.speaker == s, rng, validation, speaker)  # type: ignore[misc]
         for speaker in manifest.speakers
     ]
+
+
+def _speaker_folds(manifest: Manifest, protocol: str, rng: np.random.Generator, validation: float) -> list[Split]:
+    text = protocol.partition("=")[2]
+    n_folds = int(text) if text.isdecimal() else 0
+    if n_folds < 2:
+        raise VocalicsError(f'protocol "{protocol}": expected speaker-folds=N with N at least 2, e.g. speaker-folds=5')
+    _need_speakers(manifest, range(len(manifest)), protocol)
+    if len(manifest.speakers) < n_folds:
+        raise ManifestError(
+            f'protocol "{protocol}" needs a speaker for every fold; there are {len(manifest.speakers)}: ask for fewer folds'
+        )
+    folds = _dealt(manifest, n_folds, rng)
+    return [
+        _apart(manifest, protocol, lambda u, f=fold: u.speaker in f, rng, validation, str(number))  # type: ignore[misc]
+        for number, fold in enumerate(folds, start=1)
+    ]
+
+
+def _dealt(manifest: Manifest, n_folds: int, rng: np.random.Generator) -> list[set[str]]:
+    """Deal the speakers into folds, every corpus's women and men as evenly as their numbers allow."""
+    n_clips = Counter(u.speaker for u in manifest)
+    folds: list[set[str]] = [set() for _ in range(n_folds)]
+    for _, speakers in sorted(_speakers_by_corpus(manifest, range(len(manifest))).items()):
+        for sex in sorted(set(speakers.values())):
+            given = [0] * n_folds
+            for speaker in rng.permutation(sorted(s for s in speakers if speakers[s] == sex)).tolist():
+                # The fold that has fewest of this kind; of those, fewest speakers, then fewest clips.
+                best = min(range(n_folds), key=lambda k: (given[k], len(folds[k]), sum(n_clips[s] for s in folds[k])))
+                folds[best].add(speaker)
+                given[best] += 1
+    return folds
 
 
 def _leave_one_corpus_out(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:

@@ -53,8 +53,8 @@ def _train(
         str,
         typer.Option(
             metavar="NAME",
-            help="Instead of --hold-out: speaker, leave-one-speaker-out, leave-one-corpus-out, folds=FILE; or one that "
-            "leaks and says so: random, folds-leaky=FILE.",
+            help="Instead of --hold-out: speaker, leave-one-speaker-out, speaker-folds=N, leave-one-corpus-out, "
+            "folds=FILE; or one that leaks and says so: random, folds-leaky=FILE.",
         ),
     ] = "",
     fold: Annotated[int, typer.Option(min=1, metavar="N", help="Which split of the protocol.")] = 1,
