@@ -371,5 +371,5 @@ def test_speaker_folds_need_a_number(text: str) -> None:
 
 
 def test_more_folds_than_speakers_are_refused() -> None:
-    with pytest.raises(ManifestError, match="needs a speaker for every fold; there are 4: ask for fewer folds"):
+    with pytest.raises(ManifestError, match="needs as many speakers; there are 4: ask for fewer folds"):
         splits(made(a=4), "speaker-folds=5", rng())

@@ -247,7 +247,7 @@ def _speaker_folds(manifest: Manifest, protocol: str, rng: np.random.Generator, 
     _need_speakers(manifest, range(len(manifest)), protocol)
     if len(manifest.speakers) < n_folds:
         raise ManifestError(
-            f'protocol "{protocol}" needs a speaker for every fold; there are {len(manifest.speakers)}: ask for fewer folds'
+            f'protocol "{protocol}" needs as many speakers; there are {len(manifest.speakers)}: ask for fewer folds'
         )
     folds = _dealt(manifest, n_folds, rng)
     return [
