@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import soxr
 
 from vocalics.audio import Clip, Samples
 from vocalics.errors import AudioError
+from vocalics.preprocess.settings import Within
 
 _SEQUENCE = 0.050  # seconds taken over unchanged
 _OVERLAP = 0.012  # seconds over which one sequence fades into the next
@@ -18,8 +20,11 @@ _SEARCH_RATE = 5_000  # Hz, of the coarse search
 _SLOWEST, _FASTEST = 0.25, 4.0
 _FINEST = 200  # denominator of a pitch ratio: within 0.1 cents, and resampled faster than an irrational one
 
+Rate = Annotated[float, Within(_SLOWEST, _FASTEST)]
+Semitones = Annotated[float, Within(-24, 24)]
 
-def time_stretch(clip: Clip, rate: float) -> Clip:
+
+def time_stretch(clip: Clip, rate: Rate) -> Clip:
     """Return the clip spoken ``rate`` times as fast, at the same pitch.
 
     Verhelst & Roelands (1993), *An overlap-add technique based on waveform similarity (WSOLA)*: stretches of 50 ms are
@@ -38,7 +43,7 @@ def time_stretch(clip: Clip, rate: float) -> Clip:
     return stretch_and_shift(clip, rate, 0.0)
 
 
-def pitch_shift(clip: Clip, semitones: float) -> Clip:
+def pitch_shift(clip: Clip, semitones: Semitones) -> Clip:
     """Return the clip higher (or, below 0, lower) by some semitones, equally long; formants move along.
 
     Args:
@@ -51,7 +56,7 @@ def pitch_shift(clip: Clip, semitones: float) -> Clip:
     return stretch_and_shift(clip, 1.0, semitones)
 
 
-def stretch_and_shift(clip: Clip, rate: float, semitones: float) -> Clip:
+def stretch_and_shift(clip: Clip, rate: Rate, semitones: Semitones) -> Clip:
     """Return the clip ``rate`` times as fast and higher by some semitones, in one go.
 
     Args:
