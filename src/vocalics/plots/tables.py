@@ -104,7 +104,9 @@ def heat_map(
         value = cells[row, column]
         red, green, blue, _ = image.cmap(image.norm(np.nan_to_num(value)))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-        text = "–" if np.isnan(value) else form.format(value)
+        text = "–" if np.isnan(value) else form.format(value).replace("-", "−")
+        if text[:1] in "+−" and not text.strip("+−0."):  # nothing, once rounded, has no sign
+            text = text[1:]
         axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=_ON_DARK if dark else _ON_LIGHT)
     axes.set_xticks(range(len(columns)), [plain(c) for c in columns], rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), [plain(r) for r in rows])
@@ -186,7 +188,7 @@ def clouds(
     margin = 0.12 * (high - low) + 1e-9
     for axes, name in zip(panels, shown, strict=False):
         mine = own == name
-        axes.scatter(*plane[~mine].T, s=size, color=FAINT, alpha=0.22, linewidths=0, rasterized=True)
+        axes.scatter(*plane[~mine].T, s=size, color=FAINT, alpha=0.4, linewidths=0, rasterized=True)
         axes.scatter(*plane[mine].T, s=size * 1.6, color=ACCENT, alpha=0.75, linewidths=0, rasterized=True)
         axes.set_title(f"{plain(name)} ({np.count_nonzero(mine):,})", fontsize=9.5, pad=3)
         axes.set(
