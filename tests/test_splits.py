@@ -373,3 +373,85 @@ def test_speaker_folds_need_a_number(text: str) -> None:
 def test_more_folds_than_speakers_are_refused() -> None:
     with pytest.raises(ManifestError, match="needs as many speakers; there are 4: ask for fewer folds"):
         splits(made(a=4), "speaker-folds=5", rng())
+
+
+# --- copies -----------------------------------------------------------------------------------------------------
+
+
+def with_copies(manifest: Manifest) -> Manifest:
+    """Every clip, a copy of it, and a copy of the copy."""
+    first = [replace(u, path=f"/b/{u.name}_1.wav", parent=u.path, digest=f"{u.digest}_1") for u in manifest]
+    second = [replace(u, path=f"/c/{u.name}_1.wav", parent=u.path, digest=f"{u.digest}_1") for u in first]
+    return Manifest((*manifest, *first, *second))
+
+
+def sides(split: Split) -> dict[str, set[str]]:
+    """The parts in which a clip or any copy of it stands, by the original's name."""
+    found: dict[str, set[str]] = {}
+    for part in ("train", "validation", "test"):
+        for i in getattr(split, part):
+            found.setdefault(split.manifest[i].name.split("_")[0], set()).add(part)
+    return found
+
+
+@pytest.mark.parametrize("protocol", [*CLEAN, "speaker-folds=3"])
+def test_a_copy_of_a_copy_stands_where_the_clip_does(protocol: str) -> None:
+    manifest = with_copies(made(a=5, b=9))
+    for split in splits(manifest, protocol, rng(), 0.2):
+        found = sides(split)
+        assert len(found) == len(manifest) / 3 and all(len(parts) == 1 for parts in found.values())
+        assert len(split.train) + len(split.validation) + len(split.test) == len(manifest)
+        assert len(set.union(*found.values())) > 1
+
+
+def test_a_copy_of_a_copy_on_another_side_cannot_be_built() -> None:
+    manifest = with_copies(made(a=2))
+    strangers = Manifest(tuple(replace(u, speaker=f"a/{i}") for i, u in enumerate(manifest)))
+    grandchild = manifest.utterances.index(next(u for u in manifest if u.path == f"/c/{manifest[0].name}_1_1.wav"))
+    with pytest.raises(LeakageError, match=r"copies of one clip: /a/a-s00-0\.wav, /c/a-s00-0_1_1\.wav"):
+        Split("speaker", (0,), (), (grandchild,), strangers)
+    assert Split("speaker", (0,), (), (grandchild + 1,), strangers)
+    # The one between is not in the manifest: it is taken for the original, unless the row names the first itself.
+    apart = Manifest((strangers[0], strangers[grandchild]))
+    assert Split("speaker", (0,), (), (1,), apart)
+    named = Manifest((strangers[0], replace(strangers[grandchild], parent="/a/x/../a-s00-0.wav")))
+    with pytest.raises(LeakageError, match="copies of one clip"):
+        Split("speaker", (0,), (), (1,), named)
+
+
+def test_rows_that_name_each_other_as_parents_end() -> None:
+    one, two = (utterance("a", f"s{i}", i) for i in range(2))
+    manifest = Manifest((replace(one, parent=two.path), replace(two, parent=one.path)))
+    with pytest.raises(LeakageError, match="copies of one clip"):
+        Split("speaker", (0,), (), (1,), manifest)
+
+
+def test_copies_of_a_published_test_set_are_in_no_part_and_the_others_are_trained_on(tmp_path: Path) -> None:
+    originals = made(a=4)
+    manifest = with_copies(originals)
+    file = write_folds(tmp_path / "f.csv", {u.name: u.speaker[-1] for u in originals}, "test_fold")
+    plain = splits(originals, f"folds={file}", rng())
+    for split, before in zip(splits(manifest, f"folds={file}", rng()), plain, strict=True):
+        assert split.test == before.test
+        assert len(split.train) == 3 * len(before.train) and len(split.validation) == 3 * len(before.validation)
+        assert all(len(parts) == 1 for parts in sides(split).values())
+    part = {"0": "train", "1": "train", "2": "valid", "3": "test"}
+    write_folds(file, {u.name: part[u.speaker[-1]] for u in originals}, "part")
+    (split,) = splits(manifest, f"folds={file}", rng())
+    assert (len(split.train), len(split.validation), split.test) == (24, 12, (12, 13, 14, 15))
+    leaky = write_folds(tmp_path / "l.csv", {u.name: u.name[-1] for u in originals}, "test_fold")
+    for split in splits(manifest, f"folds-leaky={leaky}", rng(), 0.0):
+        assert len(split.test) == 4 and len(split.train) == 36
+        assert all(len(parts) == 1 for parts in sides(split).values())
+
+
+def test_copies_of_what_is_held_out_or_validated_are_not_trained_on() -> None:
+    manifest = with_copies(made(a=9))
+    strangers = Manifest(tuple(replace(u, speaker=f"{u.speaker}{u.path[1]}") for u in manifest))
+    train, chosen, tests = hold_out(strangers, ["speaker=a/s00a"], rng(), 0.0)
+    assert chosen == () and {strangers[i].path[1] for i in tests["speaker=a/s00a"]} == {"a"}
+    assert not [i for i in train if strangers[i].name.startswith("a-s00")] and len(train) == 96
+    nameless = Manifest(tuple(replace(u, speaker="") for u in manifest))
+    train, chosen = train_validation(nameless, rng(), 0.1)
+    names = [{nameless[i].name.split("_")[0] for i in part} for part in (train, chosen)]
+    assert names[1] and not names[0] & names[1]

@@ -10,11 +10,14 @@ Protocols:
     ``folds-leaky=FILE``       the same for a published protocol that shares speakers between its parts
 
 A protocol leaks by its name when the name (what stands before "=") starts with "random" or ends with "-leaky". Under
-any other name a speaker, or a copy of a clip, in two parts is a :class:`LeakageError`.
+any other name a speaker, or a copy of a clip, in two parts is a :class:`LeakageError`. Clips made from one clip,
+through any number of others, are copies of it. A published protocol does not list them: they are trained and validated
+on where what they were made from is, and never tested, so that the figure is the published test set's.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -104,12 +107,13 @@ class Split:
                 '("speaker"), or a name that says it leaks ("random", "folds-leaky=FILE")'
             )
         digests = of(here, _digest) & of(there, _digest) - {""}
-        origins = of(here, _origin) & of(there, _origin)
+        origin = _origins(self.manifest)
+        origins = {origin[i] for i in here} & {origin[i] for i in there}
         if digests or origins:
             copies = [
-                u.path
-                for u in map(self.manifest.__getitem__, (*here, *there))
-                if _digest(u) in digests or _origin(u) in origins
+                self.manifest[i].path
+                for i in (*here, *there)
+                if _digest(self.manifest[i]) in digests or origin[i] in origins
             ]
             raise LeakageError(f"{where} copies of one clip: {some(copies)}; remove all but one from the manifest")
 
@@ -174,12 +178,14 @@ def hold_out(
     if not tests:
         raise VocalicsError("no test set; expected speaker=NAME, corpus=NAME or folds=FILE#FOLD")
     _need_speakers(manifest, every, "hold-out")
+    origin = _origins(manifest)
     apart = [manifest[i] for indices in tests.values() for i in indices]
-    speakers, digests, origins = {_speaker(u) for u in apart}, {_digest(u) for u in apart}, set(map(_origin, apart))
+    speakers, digests = {_speaker(u) for u in apart}, {_digest(u) for u in apart}
+    origins = {origin[i] for indices in tests.values() for i in indices}
     rest = [
         i
         for i, u in enumerate(manifest)
-        if _speaker(u) not in speakers and (_digest(u) or None) not in digests and _origin(u) not in origins
+        if _speaker(u) not in speakers and (_digest(u) or None) not in digests and origin[i] not in origins
     ]
     if not rest:
         raise ManifestError(
@@ -206,9 +212,10 @@ def train_validation(manifest: Manifest, rng: np.random.Generator, validation: f
     n_drawn = round(validation * len(unknown))
     drawn = {unknown[int(k)] for k in rng.choice(len(unknown), n_drawn, replace=False)} if n_drawn else set()
     chosen = tuple(sorted((*chosen, *drawn)))
-    digests, origins = ({key(manifest[i]) for i in chosen} - {""} for key in (_digest, _origin))
+    origin = _origins(manifest)
+    digests, origins = {_digest(manifest[i]) for i in chosen} - {""}, {origin[i] for i in chosen}
     rest = sorted({*train, *unknown} - drawn)
-    return tuple(i for i in rest if _digest(manifest[i]) not in digests and _origin(manifest[i]) not in origins), chosen
+    return tuple(i for i in rest if _digest(manifest[i]) not in digests and origin[i] not in origins), chosen
 
 
 def _random(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
@@ -305,6 +312,7 @@ def _folds(manifest: Manifest, protocol: str, file: Path, rng: np.random.Generat
         train, chosen = tuple(folds.get("train", ())), tuple(folds.get("validation", ()))
         if not train or "test" not in folds:
             raise ManifestError(f"{file}: the manifest holds no clip of its part train or test; scan the whole corpus")
+        train, chosen = _with_copies(manifest, train, listed), _with_copies(manifest, chosen, listed)
         plain = Split(protocol, train, chosen, tuple(folds["test"]), manifest, absent=absent)
         if chosen:
             return [plain]
@@ -313,7 +321,7 @@ def _folds(manifest: Manifest, protocol: str, file: Path, rng: np.random.Generat
         raise ManifestError(f"{file}: the manifest holds clips of one fold only ({next(iter(folds))}); expected two")
     found = []
     for fold, test in folds.items():
-        rest = tuple(i for i in listed if i not in set(test))
+        rest = _with_copies(manifest, [i for i in listed if i not in set(test)], listed)
         Split(protocol, rest, (), tuple(test), manifest, fold)
         found.append(Split(protocol, *choose(manifest, rest, rng, validation), tuple(test), manifest, fold, absent))
     return found
@@ -462,5 +470,29 @@ def _digest(utterance: Utterance) -> str:
     return utterance.digest
 
 
-def _origin(utterance: Utterance) -> str:
-    return utterance.parent or utterance.path
+def _origins(manifest: Manifest) -> list[str]:
+    """Return the path of the clip that each one was made from in the end: its own for an original.
+
+    Parents are followed from row to row; one that the manifest lacks is taken for the original.
+    """
+    if not any(u.parent for u in manifest):
+        return [u.path for u in manifest]
+    parents = {os.path.normpath(u.path): os.path.normpath(u.parent) for u in manifest if u.parent}
+
+    def origin(path: str) -> str:
+        seen = [path]
+        while (path := parents.get(path, "")) and path not in seen:
+            seen.append(path)
+        return min(seen[seen.index(path) :]) if path else seen[-1]  # who are each other's parents are one
+
+    return [origin(os.path.normpath(u.path)) for u in manifest]
+
+
+def _with_copies(manifest: Manifest, indices: Sequence[int], listed: Collection[int]) -> Indices:
+    """Add the clips that were made from these and that no part lists; none whose origin stands elsewhere too."""
+    if not any(u.parent for u in manifest):
+        return tuple(indices)
+    origin = _origins(manifest)
+    own, other = {origin[i] for i in indices}, {origin[i] for i in set(listed) - set(indices)}
+    copies = set(range(len(manifest))) - set(listed)
+    return (*indices, *sorted(i for i in copies if origin[i] in own - other))
