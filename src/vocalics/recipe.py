@@ -19,6 +19,7 @@ from typing import Any
 from vocalics.augment import Step
 from vocalics.emotions import SCHEMES
 from vocalics.errors import RecipeError
+from vocalics.preprocess import Preparation
 from vocalics.registry import lookup, suggestion
 
 
@@ -83,6 +84,8 @@ class Recipe:
         validation: Share of the training speakers of each corpus kept apart to choose the epoch.
         n_copies: Augmented copies kept per training clip.
         augment: Steps applied to the waveform of each copy.
+        preprocess: Steps applied to every clip, in training and before every prediction, see
+            :mod:`vocalics.preprocess`.
         batch: Settings of :class:`vocalics.models.logmel_batches.BatchAugmentation`.
         late_batch: What of ``batch`` is another from ``fit.restart`` on.
         fit: How the weights are found.
@@ -102,6 +105,7 @@ class Recipe:
     validation: float = 0.1
     n_copies: int = 0
     augment: tuple[Mapping[str, Any], ...] = ()
+    preprocess: tuple[Mapping[str, Any], ...] = ()
     batch: Mapping[str, Any] = field(default_factory=dict)
     late_batch: Mapping[str, Any] = field(default_factory=dict)
     fit: Fit = field(default_factory=Fit)
@@ -110,6 +114,8 @@ class Recipe:
     limits: str = ""
 
     def __post_init__(self) -> None:
+        for table in self.preprocess:
+            Preparation.parse(table)
         lookup(SCHEMES, self.scheme, "emotion scheme", RecipeError)
         _one_of(self.fit.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
         _one_of(self.fit.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
@@ -138,6 +144,11 @@ class Recipe:
             raise RecipeError(f"shares names {', '.join(unknown)}, which corpora does not list")
         for step in self.augment:
             Step.parse(step)
+
+    @property
+    def preparation(self) -> tuple[Preparation, ...]:
+        """The preprocessing of every clip, parsed."""
+        return tuple(Preparation.parse(table) for table in self.preprocess)
 
     @property
     def steps(self) -> tuple[Step, ...]:
