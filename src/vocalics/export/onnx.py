@@ -105,50 +105,92 @@ def trace(module: Any, example: Any, source: str, output: str, axes: dict[str, d
 
 
 def from_sklearn(
-    classifier: Any, n_features: int, mean: npt.ArrayLike | None = None, scale: npt.ArrayLike | None = None
+    classifier: Any, shape: int | tuple[int, ...], mean: npt.ArrayLike | None = None, scale: npt.ArrayLike | None = None
 ) -> Any:
     """Return a fitted scikit-learn classifier as an ONNX model, with the scaler before it.
 
+    The graph subtracts and divides in float32 as training does, so that a tree's thresholds meet the very same values.
+
     Args:
         classifier: Fitted, with ``predict_proba``; the output's columns are in the order of its ``classes_``.
-        n_features: Length of the input.
-        mean: Subtracted from the input, shape (n_features,) or a number.
-        scale: Divides the difference, shape (n_features,) or a number.
+        shape: The shape of one input, or its length; only the project's own mixtures take more than one axis.
+        mean: Subtracted from the input; broadcasts to ``shape``. ``None`` subtracts nothing.
+        scale: Divides the difference; broadcasts to ``shape``. ``None`` divides by nothing.
 
     Returns:
         An ``onnx.ModelProto``.
 
     Raises:
         MissingExtraError: Where scikit-learn or skl2onnx is not installed.
-        VocalicsError: For a classifier without probabilities, or a scaler as in :func:`from_torch`.
+        VocalicsError: For a classifier without probabilities, one that cannot be converted, or a scaler as in
+            :func:`from_torch`.
     """
     try:
-        from skl2onnx import convert_sklearn
-        from skl2onnx.common.data_types import FloatTensorType
         from sklearn.dummy import DummyClassifier
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
+
+        from vocalics.export import mixture
+        from vocalics.models.gmm import GaussianMixtureClassifier
     except ImportError:
         raise MissingExtraError("exporting a classifier", "train") from None
     if not hasattr(classifier, "predict_proba"):
         raise VocalicsError(f"{type(classifier).__name__} gives no probabilities; expected one with predict_proba")
-    offset, factor = _scaler((n_features,), mean, scale)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    offset, factor = _scaler(shape, mean, scale)
     if isinstance(classifier, DummyClassifier):
-        return _constant(classifier, n_features)
-    scaler = StandardScaler()
-    scaler.mean_, scaler.scale_, scaler.var_ = offset.astype(float), factor.astype(float), factor.astype(float) ** 2
-    scaler.n_features_in_, scaler.n_samples_seen_ = n_features, 1
-    scaled = mean is not None or scale is not None
+        model = _constant(classifier, shape)
+    elif isinstance(classifier, GaussianMixtureClassifier):
+        model = mixture.graph(classifier, shape)
+    else:
+        model = _converted(classifier, shape)
+    if mean is not None or scale is not None:
+        model = _scaled(model, offset, factor)
+    return _finished(model, shape)
+
+
+def _converted(classifier: Any, shape: tuple[int, ...]) -> Any:
+    try:
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import FloatTensorType
+        from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+    except ImportError:
+        raise MissingExtraError("exporting a classifier", "train") from None
     with warnings.catch_warnings():
         # skl2onnx reads attributes that newer scikit-learn releases mark as deprecated.
         warnings.simplefilter("ignore", FutureWarning)
-        model = convert_sklearn(
-            make_pipeline(scaler, classifier) if scaled else classifier,
-            initial_types=[(INPUT, FloatTensorType([None, n_features]))],
-            options={id(classifier): {"zipmap": False}},
-            target_opset={"": OPSET, "ai.onnx.ml": 3},
-        )
-    return _finished(_only_probabilities(model), (n_features,))
+        try:
+            model = convert_sklearn(
+                classifier,
+                initial_types=[(INPUT, FloatTensorType([None, *shape]))],
+                options={id(classifier): {"zipmap": False}},
+                target_opset={"": OPSET, "ai.onnx.ml": 3},
+            )
+        except (MissingConverter, MissingShapeCalculator) as error:
+            raise VocalicsError(f"skl2onnx cannot convert {type(classifier).__name__}; take another model") from error
+    return _only_probabilities(model)
+
+
+def _scaled(model: Any, offset: npt.NDArray[np.float32], factor: npt.NDArray[np.float32]) -> Any:
+    """Return the graph with subtraction and division before it."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            if name == INPUT:
+                node.input[i] = "scaled"
+    nodes = [
+        helper.make_node("Sub", [INPUT, "scaler_mean"], ["scaler_difference"]),
+        helper.make_node("Div", ["scaler_difference", "scaler_scale"], ["scaled"]),
+        *(type(n).FromString(n.SerializeToString()) for n in graph.node),
+    ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(
+        [numpy_helper.from_array(offset, "scaler_mean"), numpy_helper.from_array(factor, "scaler_scale")]
+    )
+    if all(i.domain for i in model.opset_import):
+        model.opset_import.append(helper.make_opsetid("", OPSET))
+    return model
 
 
 def n_parameters(model: Any) -> int:
@@ -225,12 +267,12 @@ def _only_probabilities(model: Any) -> Any:
     return model
 
 
-def _constant(classifier: Any, n_features: int) -> Any:
+def _constant(classifier: Any, shape: tuple[int, ...]) -> Any:
     """Return a graph that gives every clip the same probabilities; skl2onnx has no converter for a dummy."""
     import onnx
     from onnx import helper, numpy_helper
 
-    row = np.asarray(classifier.predict_proba(np.zeros((1, n_features))), dtype=np.float32)
+    row = np.asarray(classifier.predict_proba(np.zeros((1, *shape))), dtype=np.float32)
     nodes = [
         helper.make_node("Shape", [INPUT], ["n"], start=0, end=1),
         helper.make_node("Concat", ["n", "one"], ["repeats"], axis=0),
@@ -241,11 +283,11 @@ def _constant(classifier: Any, n_features: int) -> Any:
     graph = helper.make_graph(
         nodes,
         "constant",
-        [helper.make_tensor_value_info(INPUT, float32, ["n", n_features])],
+        [helper.make_tensor_value_info(INPUT, float32, ["n", *shape])],
         [helper.make_tensor_value_info(OUTPUT, float32, ["n", row.shape[1]])],
         weights,
     )
-    return _finished(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), (n_features,))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
 
 
 def _finished(model: Any, shape: tuple[int, ...]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from vocalics.errors import MissingExtraError, RecipeError
 from vocalics.registry import lookup
 
-MODULES = ("classical", "cnn1d", "cnn2d", "dense", "logmel_cnn")
+MODULES = ("classical", "gmm", "cnn1d", "cnn2d", "dense", "recurrent", "logmel_cnn")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class ModelSpec:
         neural: Whether ``build`` returns a torch module.
         summary: One line on what it is and where it was published.
         n_parameters: The printed parameter count, where there is one.
+        takes_frames: Whether a classifier takes matrices (rows, frames) of a fixed size too; a net says its ``shape``.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelSpec:
     neural: bool
     summary: str
     n_parameters: int | None = None
+    takes_frames: bool = False
 
 
 def models() -> dict[str, ModelSpec]:
