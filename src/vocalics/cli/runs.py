@@ -140,4 +140,15 @@ class Display:
             f"epoch {record['epoch']:3d}/{self.n_epochs}  loss {record['train_loss']:.3f}{validated}  "
             f"rate {record['rate']:.2g}  {record['seconds']:.0f} s"
         )
+        self.count(record)
+
+    def count(self, record: Mapping[str, Any]) -> None:
+        """Show how many epochs are done, without their figures."""
         self.step("epochs", record["epoch"], self.n_epochs)
+
+    def say(self, line: str) -> None:
+        """Print a line; what was being counted is over."""
+        for task in self.tasks.values():
+            self.progress.remove_task(task)
+        self.tasks.clear()
+        self.console.print(line, markup=False, soft_wrap=True)
