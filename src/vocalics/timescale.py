@@ -35,7 +35,7 @@ def time_stretch(clip: Clip, rate: Rate) -> Clip:
         rate: 0.25 to 4; below 1 it is slowed down.
 
     Returns:
-        A clip of ``round(n_samples / rate)`` samples.
+        A clip of ``round(n_samples / rate)`` samples and of the same power.
 
     Raises:
         AudioError: For a rate out of range.
@@ -44,7 +44,9 @@ def time_stretch(clip: Clip, rate: Rate) -> Clip:
 
 
 def pitch_shift(clip: Clip, semitones: Semitones) -> Clip:
-    """Return the clip higher (or, below 0, lower) by some semitones, equally long; formants move along.
+    """Return the clip higher (or, below 0, lower) by some semitones; formants move along.
+
+    Length and power are kept.
 
     Args:
         clip: Any clip.
@@ -87,7 +89,15 @@ def stretch_and_shift(clip: Clip, rate: Rate, semitones: Semitones) -> Clip:
         samples = np.asarray(soxr.resample(samples, fraction.numerator, fraction.denominator), np.float32)
     if len(samples) < n_samples:
         samples = np.pad(samples, (0, n_samples - len(samples)))
-    return Clip(samples[:n_samples], clip.sample_rate)
+    return Clip(_as_strong(samples[:n_samples], clip.samples), clip.sample_rate)
+
+
+def _as_strong(samples: Samples, as_these: Samples) -> Samples:
+    """The samples at the power of others: which 50 ms are left out or said twice must not make a clip louder."""
+    if len(samples) == 0:
+        return samples
+    before, after = (float(np.mean(np.square(s, dtype=np.float64))) for s in (as_these, samples))
+    return samples if before == after or after == 0 else samples * np.float32(np.sqrt(before / after))
 
 
 def _stretched(samples: Samples, sample_rate: int, rate: float, n_out: int) -> Samples:

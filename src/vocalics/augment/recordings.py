@@ -91,6 +91,9 @@ def drawn_excerpt(folder: str | Path, sample_rate: int, n_samples: int, rng: np.
 def drawn_response(folder: str | Path, sample_rate: int, rng: np.random.Generator) -> Clip:
     """Return a random impulse response of a folder at a rate; of several channels the first.
 
+    The median is taken away, which in a response that has died out is an offset of the recorder: it would be turned into
+    a rumble louder than the voice.
+
     Raises:
         AudioError: For a recording that cannot be read, or is silent.
         RecipeError: For a folder without audio.
@@ -99,7 +102,9 @@ def drawn_response(folder: str | Path, sample_rate: int, rng: np.random.Generato
     path = files[int(rng.integers(len(files)))]
     response = _response(path, path.stat().st_mtime_ns, sample_rate)
     if not response.samples.any():
-        raise AudioError(f"{path}: is silent, which is no impulse response; take it out of the folder of rooms")
+        raise AudioError(
+            f"{path}: holds one value only, which is no impulse response; take it out of the folder of rooms"
+        )
     return response
 
 
@@ -155,7 +160,8 @@ def _response(path: Path, _changed: int, sample_rate: int) -> Clip:
         frames, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError:
         return audio.read(path, sample_rate)  # for its words about what is wrong
-    return audio.resample(Clip.from_array(frames[:, 0], own_rate, str(path)), sample_rate)
+    clip = Clip.from_array(frames[:, 0] - np.median(frames[:, 0]), own_rate, str(path))
+    return audio.resample(clip, sample_rate)
 
 
 def _excerpt(path: Path, start: int, n_frames: int, sample_rate: int) -> Samples:
