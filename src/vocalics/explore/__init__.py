@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from vocalics.explore.examples import examples
 from vocalics.explore.exploration import Copies, Exploration, explore
+from vocalics.explore.figures import Drawing, drawings, sound_drawing, write_png
+from vocalics.explore.page import page
 from vocalics.explore.suspicions import KINDS, Suspicion
 
-__all__ = ["KINDS", "Copies", "Exploration", "Suspicion", "explore"]
+__all__ = [
+    "KINDS",
+    "Copies",
+    "Drawing",
+    "Exploration",
+    "Suspicion",
+    "drawings",
+    "examples",
+    "explore",
+    "page",
+    "sound_drawing",
+    "write_png",
+]

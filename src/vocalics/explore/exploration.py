@@ -153,15 +153,18 @@ def explore(
         workers: Number of processes; ``None`` for as many as this process may use, 1 for none besides this one.
         with_tsne: Arrange clips by t-SNE too, which takes some seconds.
         with_near_identical: Look for copies in different files too, which reads every file once more.
-        progress: Called with (clips read, clips in all).
+        progress: Called with (clips read, clips to read in all).
 
     Raises:
         ManifestError: When the manifest holds no clip.
     """
     if not len(manifest):
         raise ManifestError("the manifest holds no clip to explore; expected at least one")
-    examined = _examined(manifest, None if cache_dir is None else Path(cache_dir), workers, progress)
-    errors = tuple(e.error for e in examined)
+    n, n_reads = len(manifest), len(manifest) * (2 if with_near_identical else 1)
+    say = progress or (lambda _done, _total: None)
+    folder = None if cache_dir is None else Path(cache_dir)
+    examined = _examined(manifest, folder, workers, lambda done: say(done, n_reads))
+    errors, digests = tuple(e.error for e in examined), [e.digest for e in examined]
     nothing = np.full(len(NAMES), np.nan, np.float32)
     measures = np.array([nothing if e.measures is None else e.measures for e in examined], np.float32)
     seconds = measures[:, NAMES.index("seconds")]
@@ -196,22 +199,23 @@ def explore(
         neighbourhood=neighbourhood,
         grouping=told,
         agreement=agreements(manifest),
-        identical=_identical(manifest, [e.digest for e in examined]),
-        near_identical=_near_identical(manifest, errors, [e.digest for e in examined]) if with_near_identical else None,
+        identical=_identical(manifest, digests),
+        near_identical=_near_identical(manifest, errors, digests, lambda done: say(n + done, n_reads))
+        if with_near_identical
+        else None,
         suspicions=suspicions(manifest, measures, errors),
     )
 
 
 def _examined(
-    manifest: Manifest, cache_dir: Path | None, workers: int | None, progress: Progress | None
+    manifest: Manifest, cache_dir: Path | None, workers: int | None, read: Callable[[int], None]
 ) -> list[Examined]:
     workers = min(workers or available_cores(), len(manifest))
     work = partial(examine, features=FEATURES, cache_dir=cache_dir)
     found = []
     for done, one in enumerate(map(work, manifest) if workers == 1 else in_processes(work, manifest, workers), start=1):
         found.append(one)
-        if progress is not None:
-            progress(done, len(manifest))
+        read(done)
     return found
 
 
@@ -238,10 +242,16 @@ def _identical(manifest: Manifest, digests: Sequence[str]) -> tuple[Copies, ...]
     for row, digest in enumerate(digests):
         if digest:
             rows[digest].append(row)
-    return tuple(_copies(manifest, same, "byte-identical") for same in rows.values() if len(same) > 1)
+    found = []
+    for same in (rows for rows in rows.values() if len(rows) > 1):
+        n_files = len({manifest[row].path for row in same})
+        found.append(_copies(manifest, same, "one file, listed twice" if n_files == 1 else "byte-identical"))
+    return tuple(found)
 
 
-def _near_identical(manifest: Manifest, errors: Sequence[str], digests: Sequence[str]) -> tuple[Copies, ...]:
+def _near_identical(
+    manifest: Manifest, errors: Sequence[str], digests: Sequence[str], read: Callable[[int], None]
+) -> tuple[Copies, ...]:
     """Pairs of one recording whose files differ; files that are the same are listed elsewhere, and compared once."""
     from vocalics.fingerprint import near_identical
 
@@ -250,7 +260,9 @@ def _near_identical(manifest: Manifest, errors: Sequence[str], digests: Sequence
         if not errors[row]:
             first.setdefault(digest, row)
     rows = list(first.values())
-    pairs = near_identical([manifest[row] for row in rows], skipped=lambda _row, _reason: None)
+    pairs = near_identical(
+        [manifest[row] for row in rows], progress=lambda done, _total: read(done), skipped=lambda _row, _reason: None
+    )
     return tuple(
         _copies(manifest, sorted((rows[p.first], rows[p.second])), f"{', '.join(p.changes)} (r = {p.correlation:.2f})")
         for p in pairs

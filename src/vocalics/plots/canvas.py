@@ -122,7 +122,7 @@ def plain_axes(axes: Any) -> None:
 
 def titled(figure: Any, axes: Any, title: str, caption: str, pad: float = 8) -> Any:
     """Write the title above a panel and the caption, broken into lines, below the figure; return the figure."""
-    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
+    axes.set_title(plain(title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
     return captioned(figure, caption)
 
 
@@ -131,5 +131,5 @@ def captioned(figure: Any, caption: str) -> Any:
     if caption:
         n_letters = int(16 * figure.get_size_inches()[0])
         lines = [part for line in caption.splitlines() for part in textwrap.wrap(line, n_letters) or [""]]
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color=SOFT)
+        figure.supxlabel("\n".join(map(plain, lines)), x=0.01, ha="left", fontsize=7.5, color=SOFT)
     return figure

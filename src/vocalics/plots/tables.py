@@ -120,7 +120,12 @@ def heat_map(
 
 
 def histograms(
-    edges: npt.ArrayLike, counts: Mapping[str, npt.ArrayLike], label: str, title: str = "", caption: str = ""
+    edges: npt.ArrayLike,
+    counts: Mapping[str, npt.ArrayLike],
+    label: str,
+    title: str = "",
+    caption: str = "",
+    unit: str = "clips",
 ) -> Any:
     """Draw one histogram per group, below one another on one axis, each as shares of its own group.
 
@@ -130,6 +135,7 @@ def histograms(
         label: What is counted, with its unit.
         title: The heading.
         caption: What it is of.
+        unit: What the counts are of.
 
     Raises:
         VocalicsError: Without any group, or for a shape that does not fit the edges.
@@ -150,7 +156,7 @@ def histograms(
         axes.set_yticks([])
         axes.set_ylabel(plain(name), rotation=0, ha="right", va="center", fontsize=9.5)
         axes.annotate(
-            f"{n.sum():,.0f} clips", (1, 1), xycoords="axes fraction", xytext=(0, -2), textcoords="offset points",
+            f"{n.sum():,.0f} {unit}", (1, 1), xycoords="axes fraction", xytext=(0, -2), textcoords="offset points",
             ha="right", va="top", fontsize=8, color=INK,
         )  # fmt: skip
         axes.spines[["top", "right", "left"]].set_visible(False)

@@ -1,0 +1,106 @@
+"""Pieces of a page. Text from outside comes into it through :func:`text` alone."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vocalics import plots
+from vocalics.explore.figures import Drawing
+
+
+@dataclass(frozen=True)
+class Markup:
+    """HTML that may stand in a page as it is."""
+
+    html: str
+
+
+Cell = str | int | float | Markup
+
+
+def text(value: object) -> str:
+    """Return text as HTML shows it, whatever it holds; what no page can show is a replacement sign.
+
+    >>> text('<script>"&')
+    '&lt;script&gt;&quot;&amp;'
+    """
+    shown = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", str(value))
+    # Marks that turn the direction of writing would make a name look like another one.
+    return html.escape(re.sub(r"[\u202a-\u202e\u2066-\u2069]", "\ufffd", shown), quote=True)
+
+
+def paragraph(words: str, kind: str = "") -> str:
+    """Return a paragraph of plain words."""
+    attribute = f' class="{kind}"' if kind else ""
+    return f"<p{attribute}>{text(words)}</p>"
+
+
+def number(value: float, form: str = "{:,.0f}") -> str:
+    """Return a number, or a dash where there is none."""
+    return "–" if math.isnan(value) else form.format(value).replace("-", "−")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str) -> str:
+    """Return a table that scrolls by itself where it is too wide; numbers stand to the right.
+
+    Args:
+        head: The columns' names.
+        rows: Their cells: words, whole numbers, numbers to two digits, or markup.
+        caption: What the table holds.
+    """
+    right = [bool(rows) and all(isinstance(r[i], int | float) or r[i] == "–" or _is_number(r[i]) for r in rows)
+             for i in range(len(head))]  # fmt: skip
+
+    def cell(value: Cell, i: int) -> str:
+        words = value.html if isinstance(value, Markup) else text(_shown(value))
+        return f"<td class=n>{words}</td>" if right[i] else f"<td>{words}</td>"
+
+    titles = "".join(
+        f'<th scope="col"{" class=n" if right[i] else ""}>{text(name)}</th>' for i, name in enumerate(head)
+    )
+    lines = "".join(f"<tr>{''.join(cell(value, i) for i, value in enumerate(row))}</tr>" for row in rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table><caption>{text(caption)}'
+        f"</caption><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
+
+
+def details(summary: str, inner: str) -> str:
+    """Return what unfolds when it is asked for."""
+    return f"<details><summary>{text(summary)}</summary>{inner}</details>"
+
+
+def card(title: str, inner: str, wide: bool = False) -> str:
+    """Return a framed part of a page with a heading."""
+    heading = f"<h3>{text(title)}</h3>" if title else ""
+    return f'<div class="card{" wide" if wide else ""}">{heading}{inner}</div>'
+
+
+def figure(drawing: Drawing) -> str:
+    """Return a drawing with its caption."""
+    caption = f"<figcaption>{text(drawing.caption)}</figcaption>" if drawing.caption else ""
+    return f"<figure>{plots.svg(drawing.draw('', ''), drawing.name, drawing.label)}{caption}</figure>"
+
+
+def player(uri: str, what: str) -> Markup:
+    """Return what plays a sound.
+
+    Args:
+        uri: A ``data:`` address of ours.
+        what: What is heard, for a screen reader.
+    """
+    return Markup(f'<audio controls preload="metadata" aria-label="{text(f"play {what}")}" src="{text(uri)}"></audio>')
+
+
+def _shown(value: str | int | float) -> str:
+    if isinstance(value, float):
+        return number(value, "{:,.2f}")
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _is_number(value: Cell) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"[+−-]?[\d,.]+( %)?", value))
