@@ -91,8 +91,8 @@ def drawn_excerpt(folder: str | Path, sample_rate: int, n_samples: int, rng: np.
 def drawn_response(folder: str | Path, sample_rate: int, rng: np.random.Generator) -> Clip:
     """Return a random impulse response of a folder at a rate; of several channels the first.
 
-    The median is taken away, which in a response that has died out is an offset of the recorder: it would be turned into
-    a rumble louder than the voice.
+    The median is taken away, which in a response that has died out is an offset of the recorder: it would be turned
+    into a rumble louder than the voice.
 
     Raises:
         AudioError: For a recording that cannot be read, or is silent.

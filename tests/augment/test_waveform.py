@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from inspect import signature
+from pathlib import Path
+
+import fakes
 import numpy as np
 import pytest
+import soundfile
 
 from vocalics import augment
-from vocalics.audio import Clip
+from vocalics.audio import Clip, write
 from vocalics.augment import Step, chain
 from vocalics.errors import RecipeError
 
@@ -126,24 +132,125 @@ def test_time_shift_moves_and_fills_with_silence() -> None:
     assert not augment.time_shift(clip, 5.0).samples.any()
 
 
-def test_every_augmentation_takes_short_and_silent_clips() -> None:
-    settings: dict[str, dict[str, float]] = {
-        "gain": {"gain_db": 3.0},
-        "overdrive": {"clipped_db": 3.0},
-        "add_noise": {"snr_db": 10.0, "slope_db": -3.0},
-        "add_hum": {"snr_db": 10.0},
-        "speed": {"factor": 1.1},
-        "room": {"reverberation_time": 0.3, "direct_db": 0.0},
-        "telephone": {},
-        "codec": {},
-        "high_pass": {"cutoff": 100.0},
-        "time_shift": {"seconds": 0.1},
-    }
-    assert set(settings) == set(augment.AUGMENTATIONS)
-    for name, values in settings.items():
-        for clip in (Clip(np.zeros(800, np.float32), RATE), tone(200.0, 0.05), Clip(np.zeros(1, np.float32), RATE)):
-            out = Step.parse({"name": name, **values})(clip, np.random.default_rng(0))
-            assert np.isfinite(out.samples).all() and out.sample_rate == RATE, name
+SETTINGS: dict[str, dict[str, object]] = {
+    "gain": {"gain_db": 3.0},
+    "overdrive": {"clipped_db": 3.0},
+    "add_noise": {"snr_db": 10.0, "slope_db": -3.0},
+    "add_hum": {"snr_db": 10.0},
+    "noise_by_peak": {},
+    "recorded_noise": {"folder": "noises", "snr_db": 10.0},
+    "speed": {"factor": 1.1},
+    "time_stretch": {"rate": 0.8},
+    "pitch_shift": {"semitones": 2.0},
+    "stretch_and_shift": {"rate": 0.8, "semitones": 0.7},
+    "time_shift": {"seconds": 0.1},
+    "room": {"reverberation_time": 0.3, "direct_db": 0.0},
+    "recorded_room": {"folder": "noises"},
+    "telephone": {},
+    "band_pass": {},
+    "mu_law": {},
+    "codec": {},
+    "high_pass": {"cutoff": 100.0},
+}
+
+
+@pytest.fixture
+def noises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a recording, from beside which the test runs."""
+    (tmp_path / "noises").mkdir()
+    write(tmp_path / "noises" / "hiss.wav", fakes.noise(0.5))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "noises"
+
+
+@pytest.mark.usefixtures("noises")
+@pytest.mark.parametrize("name", augment.AUGMENTATIONS)
+def test_every_augmentation_takes_short_and_silent_clips(name: str) -> None:
+    for clip in (Clip(np.zeros(n, np.float32), RATE) for n in (0, 1, 2, 800)):
+        out = Step.parse({"name": name, **SETTINGS[name]})(clip, np.random.default_rng(0))
+        assert np.isfinite(out.samples).all() and out.sample_rate == RATE and out.samples.dtype == np.float32
+        assert not out.samples.any(), "silence stays silent"
+    short = Step.parse({"name": name, **SETTINGS[name]})(tone(200.0, 0.05), np.random.default_rng(0))
+    assert np.isfinite(short.samples).all() and short.samples.dtype == np.float32
+
+
+@pytest.mark.usefixtures("noises")
+@pytest.mark.parametrize("name", augment.AUGMENTATIONS)
+def test_every_augmentation_is_pure_and_follows_from_its_rng(name: str) -> None:
+    step = Step.parse({"name": name, **SETTINGS[name]})
+    clip = fakes.voice(0.7, sample_rate=RATE)
+    before = clip.samples.copy()
+    clip.samples.flags.writeable = False
+    one, two = (step(clip, np.random.default_rng(7)) for _ in range(2))
+    assert np.array_equal(one.samples, two.samples) and np.array_equal(clip.samples, before)
+    assert not np.array_equal(one.samples, before)
+    if "rng" in signature(augment.AUGMENTATIONS[name]).parameters and name != "recorded_room":
+        assert not np.array_equal(one.samples, step(clip, np.random.default_rng(8)).samples)
+
+
+def test_gain_is_exact() -> None:
+    clip = tone(440.0)
+    assert np.array_equal(augment.gain(clip, 0.0).samples, clip.samples)
+    np.testing.assert_allclose(augment.gain(clip, 20.0).samples, clip.samples * 10, rtol=1e-6)
+    np.testing.assert_allclose(augment.gain(clip, -6.0206).samples, clip.samples / 2, rtol=1e-5)
+
+
+def test_noise_by_peak_is_that_of_the_notebooks() -> None:
+    """At the highest sample times a number from 0 to 0.035, drawn evenly."""
+    samples = tone(440.0).samples.copy()
+    samples[0], samples[1] = 0.4, -0.9  # the highest sample, not the highest absolute one
+    clip = Clip(samples, RATE)
+    levels = []
+    rng = np.random.default_rng(1)
+    for _ in range(400):
+        noise = augment.noise_by_peak(clip, rng).samples - clip.samples
+        levels.append(float(noise.std()) / 0.4)
+    assert max(levels) < 0.0356 and min(levels) < 0.001
+    assert np.mean(levels) == pytest.approx(0.035 / 2, rel=0.08)
+    assert np.quantile(levels, 0.25) == pytest.approx(0.035 / 4, rel=0.25)
+
+
+def test_mu_law_is_that_of_libsndfile() -> None:
+    """Every 16-bit value comes out as G.711 says, to the last bit."""
+    values = np.arange(-(2**15), 2**15).astype(np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, values, 8_000, subtype="ULAW", format="AU")
+    buffer.seek(0)
+    decoded, _ = soundfile.read(buffer, dtype="int16")
+    ours = augment.mu_law(Clip((values / 2.0**15).astype(np.float32), 8_000)).samples * 2**15
+    assert np.array_equal(ours, decoded)
+    assert len(np.unique(ours)) == 255, "both zeros are one"
+    assert np.abs(ours - values).max() == 644, "half a step of the widest segment, and the clipped end"
+
+
+def test_mu_law_noise_follows_the_level() -> None:
+    voice = fakes.voice(2.0, sample_rate=RATE).samples
+    for level in (1.0, 0.3, 0.1):
+        clip = Clip(voice * np.float32(level), RATE)
+        noise = augment.mu_law(clip).samples - clip.samples
+        assert 30 < power_db(clip.samples) - power_db(noise) < 42
+
+
+def test_band_pass_loses_3_db_at_both_ends() -> None:
+    for frequency, loss in ((300.0, 3.01), (3400.0, 3.01), (1000.0, 0.0), (150.0, 24.1), (6800.0, 48.2)):
+        clip = tone(frequency)
+        inner = slice(RATE // 4, -RATE // 4)
+        lost = power_db(clip.samples[inner]) - power_db(augment.band_pass(clip).samples[inner])
+        assert lost == pytest.approx(loss, abs=0.15), frequency
+    narrow = augment.band_pass(tone(1000.0), 2000.0, 3000.0)
+    assert power_db(narrow.samples) < power_db(tone(1000.0).samples) - 20
+
+
+def test_a_room_that_answers_at_once_changes_nothing() -> None:
+    clip = fakes.voice(1.0, sample_rate=RATE)
+    delta = Clip(np.eye(1, 400, dtype=np.float32)[0] * np.float32(0.3), RATE)
+    np.testing.assert_allclose(augment.convolve(clip, delta).samples, clip.samples, atol=1e-6)
+    late = Clip(np.roll(delta.samples, 37), RATE)
+    np.testing.assert_allclose(augment.convolve(clip, late, 37).samples, clip.samples, atol=1e-6)
+    assert np.abs(augment.convolve(clip, late).samples - clip.samples).max() > 0.1
+    echo = delta.samples.copy()
+    echo[200] = 0.15
+    assert np.abs(augment.convolve(clip, Clip(echo, RATE)).samples - clip.samples).max() > 0.01
 
 
 def test_a_chain_follows_from_its_rng() -> None:
@@ -173,6 +280,18 @@ def test_probability_is_the_share_of_changed_clips() -> None:
         ({"name": "gain", "gain_db": "loud"}, "is not a number or a range"),
         ({"name": "gain", "gain_db": [1, 2, 3]}, "is not a number or a range"),
         ({"name": "gain", "gain_db": 1, "probability": 2}, "not a number from 0 to 1"),
+        ({"name": "gain", "gain_db": 1, "probability": True}, "probability True is not a number from 0 to 1"),
+        ({"name": "gain", "gain_db": True}, "gain_db = True is not a number or a range"),
+        ({"name": "gain", "gain_db": float("nan")}, "is not a number or a range"),
+        ({"name": "gain", "gain_db": [3, 1]}, r"gain_db = \[3, 1\] is no range; expected the lower end first"),
+        ({"name": "gain"}, 'augmentation gain lacks the setting "gain_db"'),
+        ({"gain_db": 1}, "augmentation {'gain_db': 1} has no name; expected one of add_hum"),
+        ({"name": "telephone", "band": 1}, 'unknown setting "band". It has none'),
+        ({"name": "time_stretch", "rate": [0.5, 5]}, r"rate: 5 is out of range; expected 0\.25 to 4"),
+        ({"name": "overdrive", "clipped_db": -1}, "clipped_db: -1 is out of range; expected 0 to 150"),
+        ({"name": "recorded_noise", "snr_db": 5, "folder": 3}, "folder = 3 is not a text"),
+        ({"name": "recorded_noise", "snr_db": 5, "folder": "/no/where"}, "folder: /no/where: no such folder; expected"),
+        ({"name": "recorded_noise", "snr_db": 5}, 'lacks the setting "folder"'),
     ],
 )
 def test_mistaken_steps_are_named(table: dict[str, object], message: str) -> None:

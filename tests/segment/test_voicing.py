@@ -14,7 +14,7 @@ from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.segment import LEAST_VOICED_SECONDS, SHORTEST_SECONDS, has_speech, speech_seconds
 
-DATA = Path(os.environ.get("VOCALICS_DATA", Path(__file__).parents[2] / "shared"))
+DATA = Path(os.environ.get("VOCALICS_DATA", Path(__file__).parents[3] / "shared"))
 
 
 def clip(samples: np.ndarray, sample_rate: int = 16_000) -> Clip:
