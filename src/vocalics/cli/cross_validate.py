@@ -74,15 +74,18 @@ def _cross_validate(
     training.check(frozen)
     with runs.Display(console, frozen) as display:
         manifest = dataset.gather(runs.roots(corpus), frozen, display.step)
-        folds = _folds(manifest, frozen, protocol, notes)
-        training.freeze(output, _config(frozen, protocol, folds), resume, "cross-validation")
-        for number, (name, data) in enumerate(folds.items(), start=1):
-            figure = _fold(frozen, data, output / f"fold-{number}", cache or output / "cache", threads, display)
-            display.say(
-                f"fold {number}/{len(folds)}{'' if name == str(number) else f' ({name})'}  "
-                f"UAR {100 * figure['value']:.1f} %  {figure['clips']:,} clips, "
-                f"speakers: {len(data.speakers(next(iter(data.tests.values()))))}"
-            )
+    folds = _folds(manifest, frozen, protocol, notes)
+    training.freeze(output, _config(frozen, protocol, folds), resume, "cross-validation")
+    for number, (name, data) in enumerate(folds.items(), start=1):
+        figure = _fold(frozen, data, output / f"fold-{number}", cache or output / "cache", threads, console)
+        said = "" if name == str(number) else f" ({name})"
+        n_speakers = len(data.speakers(next(iter(data.tests.values()))))
+        console.print(
+            f"fold {number}/{len(folds)}{said}  UAR {100 * figure['value']:.1f} %  {figure['clips']:,} clips of "
+            f"{n_speakers} speaker{'s' if n_speakers != 1 else ''}",
+            markup=False,
+            soft_wrap=True,
+        )
     _summary(frozen, protocol, folds, output, notes, console)
 
 
@@ -125,7 +128,7 @@ def _config(recipe: Recipe, protocol: str, folds: Mapping[str, Data]) -> dict[st
 
 
 def _fold(
-    recipe: Recipe, data: Data, folder: Path, cache: Path, threads: int | None, display: runs.Display
+    recipe: Recipe, data: Data, folder: Path, cache: Path, threads: int | None, console: Any
 ) -> Mapping[str, Any]:
     """Train and test one fold, unless its folder holds that already; return its figure."""
     from vocalics import training
@@ -133,7 +136,8 @@ def _fold(
 
     done = folder / "figure.json"
     if not done.exists():
-        model = training.train_on(data, recipe, folder, True, cache, threads, display.step, display.count)
+        with runs.Display(console, recipe) as display:
+            model = training.train_on(data, recipe, folder, True, cache, threads, display.step, display.count)
         runs.curves(folder)
         ((spec, indices),) = data.tests.items()
         figure = runs.measure(model, data.manifest.take(indices), spec, folder, data.notes, shown=False)

@@ -112,7 +112,7 @@ class Found:
         for t in self.trials:
             scores = [f"{s:.4f}" for s in t.scores] + [""] * (self.n_folds - len(t.scores))
             score = "" if math.isnan(t.score) else f"{t.score:.4f}"
-            values = [_word(t.settings.get(key, "")) for key in keys]
+            values = [t.settings.get(key, "") for key in keys]
             writer.writerow([t.number, t.state, score, *scores, *values, f"{t.seconds:.1f}", t.error])
         return text.getvalue()
 
@@ -126,7 +126,7 @@ class Found:
             else f"The recipe as it stood: none of {len(self.trials)} trials of vocalics tune was better than it"
         )
         apart = f"; kept apart: {', '.join(self.kept_apart)}" if self.kept_apart else ""
-        return f"# {said}{apart}.\n{tomli_w.dumps(_without_none(self.best.as_dict()))}"
+        return f"# {said}{apart}.\n{tomli_w.dumps(_filled(self.best.as_dict()))}"
 
     def to_markdown(self) -> str:
         """Return the report as GitHub-flavoured Markdown."""
@@ -136,8 +136,8 @@ class Found:
         if self.kept_apart:
             lines += [f"The clips of {', '.join(self.kept_apart)} were no part of the search.", ""]
         lines += [
-            "Every trial trains one model per inner fold, on other speakers than the fold's; speakers drawn from the "
-            "training side choose the epoch. A trial's score is the mean UAR of the folds.",
+            "Every trial trains one model per inner fold, on other speakers than the fold's; where an epoch is "
+            "chosen, speakers drawn from the training side choose it. A trial's score is the mean UAR of the folds.",
             "",
             "> The figures below are those of inner validation folds, and the best of many is also the luckiest: they "
             "are optimistic. What the settings are worth is told by training with `best.toml` and testing on "
@@ -187,12 +187,12 @@ def importances(study: Any) -> dict[str, float]:
     return {key: float(value) for key, value in found.items()}
 
 
-def _without_none(value: Any) -> Any:
-    """TOML has no word for nothing: such a key is left out."""
+def _filled(value: Any) -> Any:
+    """TOML has no word for nothing: such a key is left out, and so is an empty table or list."""
     if isinstance(value, Mapping):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
+        return {k: _filled(v) for k, v in value.items() if v is not None and v != () and v != {}}
     if isinstance(value, list | tuple):
-        return [_without_none(v) for v in value]
+        return [_filled(v) for v in value]
     return value
 
 

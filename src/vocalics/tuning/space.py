@@ -17,8 +17,8 @@ from vocalics.registry import suggestion
 from vocalics.training import check
 
 SETTINGS: Mapping[str, str] = {
-    "C": "0.01..1000:log",
-    "gamma": "1e-5..0.1:log",
+    "C": "0.1..300:log",
+    "gamma": "3e-4..0.03:log",
     "balanced": "true|false",
     "n_components": "2..128:log",
     "covariance_floor": "1e-3..1:log",
@@ -44,6 +44,7 @@ SETTINGS: Mapping[str, str] = {
 """Where a model's setting of this name is searched, whichever model has it."""
 
 OWN: Mapping[str, Mapping[str, str]] = {
+    "logistic_regression": {"C": "1e-3..10:log"},
     "logmel_cnn": {"channels": "[8, 32, 56, 64]|[16, 64, 112, 128]|[24, 96, 168, 192]"},
     "cnn_lstm": {"channels": "[32, 48]|[64, 96]|[96, 128]", "n_layers": "1..2"},
     "lstm": {"n_layers": "1..2"},
