@@ -18,6 +18,8 @@ LENGTHS = {
     "mfcc_chroma_mel": (268,),
     "mfcc_chroma_mel_contrast_tonnetz": (193,),
     "mfcc_frames": (25, 216),
+    "mfcc_pitch_energy_fixed": (29, 300),
+    "mfcc_pitch_energy_statistics": (148,),
 }
 PRINTED_CLASSES = {"cnn1d_deep": 7, "cnn1d": 8, "cnn2d": 8}
 NEURAL = [name for name, spec in SPECS.items() if spec.neural]

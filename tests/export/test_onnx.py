@@ -11,15 +11,16 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from vocalics.errors import VocalicsError
 from vocalics.export.onnx import IR_VERSION, OPSET, from_sklearn, from_torch, n_parameters
 from vocalics.models import models
-from vocalics.models.classical import majority
+from vocalics.models.classical import majority, svm
 from vocalics.models.dense import dense_wide
+from vocalics.models.gmm import GaussianMixtureClassifier
 from vocalics.models.keras_layers import n_parameters as n_keras
 
 VECTOR_NETS = sorted(n for n, s in models().items() if s.neural and s.features != "waveform")
@@ -106,7 +107,14 @@ def test_parameters_are_weights_and_scaler() -> None:
 
 @pytest.mark.parametrize(
     "classifier",
-    [majority(), LogisticRegression(max_iter=2000), RandomForestClassifier(8, random_state=0)],
+    [
+        majority(),
+        LogisticRegression(max_iter=2000),
+        RandomForestClassifier(8, random_state=0),
+        GradientBoostingClassifier(n_estimators=8, random_state=0),
+        svm(),
+        GaussianMixtureClassifier(3, random_state=0),
+    ],
     ids=lambda c: type(c).__name__,
 )
 @pytest.mark.parametrize("scaled", [False, True])
@@ -127,6 +135,68 @@ def test_a_classifiers_probabilities_are_scikit_learns(classifier: Any, scaled: 
     assert n_parameters(model) >= 3
     if not hasattr(classifier, "strategy"):
         assert np.ptp(got[:, 0]) > 0.1
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("name", sorted(n for n, s in models().items() if not s.neural and n != "majority"))
+def test_every_classifier_of_ours_becomes_a_graph_of_one_runtime(name: str, n_classes: int) -> None:
+    rng = np.random.default_rng(n_classes)
+    truth = np.arange(100) % n_classes
+    features = (rng.normal(size=(100, 4)) + truth[:, None]).astype(np.float32)
+    classifier = models()[name].build(n_classes).fit(features, truth)
+    model = from_sklearn(classifier, 4)
+    np.testing.assert_allclose(run(model, features), classifier.predict_proba(features), atol=1e-5)
+    np.testing.assert_allclose(run(model, features[:1]), run(model, features)[:1], atol=1e-6)
+    assert run(model, features).std() > 0.01
+    assert {(i.domain, i.version) for i in model.opset_import} <= {("", OPSET), ("ai.onnx.ml", 3), ("ai.onnx.ml", 1)}
+    assert model.ir_version <= IR_VERSION
+
+
+def test_thresholds_of_trees_meet_the_very_values_of_training() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(5, 3, size=(3000, 2)).astype(np.float32)
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    inner = (features - mean) / scale
+    # A tree that tells every clip from its neighbours has its thresholds as close to the values as they can be.
+    forest = RandomForestClassifier(3, bootstrap=False, random_state=0).fit(inner, np.arange(3000) % 7)
+    np.testing.assert_allclose(run(from_sklearn(forest, 2, mean, scale), features), forest.predict_proba(inner))
+    assert np.abs((features - mean) * (1 / scale) - inner).max() > 0
+
+
+def test_mixtures_over_frames_are_exact_where_likelihoods_are_large_and_near() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) % 3
+    clips = (rng.normal(size=(60, 4, 50)) * 0.05 + 3 + 0.01 * truth[:, None, None]).astype(np.float32)
+    classifier = GaussianMixtureClassifier(3, covariance_floor=1e-4, sharpness=20.0, random_state=0).fit(clips, truth)
+    model = from_sklearn(classifier, (4, 50))
+    got = run(model, clips)
+    np.testing.assert_allclose(got, classifier.predict_proba(clips), atol=1e-6)
+    square, linear, constant = (c.astype(np.float32) for c in classifier.coefficients())
+    single = clips[0].T ** 2 @ square + clips[0].T @ linear + constant
+    exact = clips[0].T.astype(float) ** 2 @ classifier.coefficients()[0] + clips[0].T @ classifier.coefficients()[1]
+    assert np.abs(single - exact - classifier.coefficients()[2]).max() > 1e-4  # what single precision would do
+    assert 0.01 < got.max(axis=1).mean() < 0.999
+    np.testing.assert_allclose(run(model, clips[7:8]), got[7:8])
+
+
+def test_a_recurrent_net_takes_batches_of_any_size() -> None:
+    net = trained("cnn_lstm")
+    model = from_torch(net, net.shape)
+    features = np.random.default_rng(0).normal(size=(33, *net.shape)).astype(np.float32)
+    whole = run(model, features)
+    for n in (1, 2, 5):
+        np.testing.assert_allclose(run(model, features[:n]), whole[:n], atol=1e-5)
+    assert np.abs(whole - whole[0]).max() > 1e-3
+    assert "LSTM" in {node.op_type for node in model.graph.node}
+
+
+def test_a_classifier_that_cannot_be_converted_is_said() -> None:
+    class Own(RandomForestClassifier):
+        pass
+
+    features = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(VocalicsError, match="skl2onnx cannot convert Own; take another model"):
+        from_sklearn(Own(2).fit(features, np.arange(20) % 2), 3)
 
 
 def test_no_warning_reaches_the_caller() -> None:

@@ -152,8 +152,14 @@ def _converted(classifier: Any, shape: tuple[int, ...]) -> Any:
         from skl2onnx import convert_sklearn
         from skl2onnx.common.data_types import FloatTensorType
         from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+        from sklearn.calibration import CalibratedClassifierCV
     except ImportError:
         raise MissingExtraError("exporting a classifier", "train") from None
+    if isinstance(classifier, CalibratedClassifierCV):
+        # skl2onnx goes by the class; ours differs from its parent in how it is fitted alone.
+        plain = CalibratedClassifierCV()
+        vars(plain).update(vars(classifier))
+        classifier = plain
     with warnings.catch_warnings():
         # skl2onnx reads attributes that newer scikit-learn releases mark as deprecated.
         warnings.simplefilter("ignore", FutureWarning)
@@ -295,6 +301,9 @@ def _finished(model: Any, shape: tuple[int, ...]) -> Any:
 
     used = {node.domain for node in model.graph.node} | {""}
     imports = [type(i).FromString(i.SerializeToString()) for i in model.opset_import if i.domain in used]
+    for imported in imports:
+        # skl2onnx writes the lowest that would do; what it uses is the same in ours.
+        imported.version = imported.version if imported.domain else OPSET
     del model.opset_import[:]
     model.opset_import.extend(imports)
     model.ir_version = min(model.ir_version, IR_VERSION)

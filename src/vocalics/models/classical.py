@@ -50,6 +50,36 @@ class Folds:
         return self.n
 
 
+class CalibratedMachine(CalibratedClassifierCV):  # type: ignore[misc]  # scikit-learn is untyped
+    """Scikit-learn's calibration whose ``balanced`` makes every class count alike in machine and sigmoids.
+
+    A machine's own ``class_weight`` would not do: the sigmoids fitted behind it would bring the clips' shares back.
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        method: str = "sigmoid",
+        cv: Any = None,
+        n_jobs: int | None = None,
+        ensemble: Any = False,
+        balanced: bool = True,
+    ) -> None:
+        super().__init__(estimator, method=method, cv=cv, n_jobs=n_jobs, ensemble=ensemble)
+        self.balanced = balanced
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CalibratedMachine:  # noqa: N803
+        """Fit the sigmoids to folds, then the machine to all."""
+        weight = np.ones(len(y)) if sample_weight is None else np.array(sample_weight, np.float64)
+        if self.balanced:
+            for name in np.unique(y):
+                weight[y == name] /= max(weight[y == name].sum(), 1e-12)
+            weight *= len(weight) / weight.sum()
+        super().fit(X, y, sample_weight=weight)
+        return self
+
+
 def svm(
     n_classes: int = 0,
     C: float = 10.0,  # noqa: N803 - its name everywhere
@@ -77,9 +107,8 @@ def svm(
         C=number("C", C, 0.0),
         gamma=choice("gamma", gamma, ("scale", "auto")) if isinstance(gamma, str) else number("gamma", gamma, 0.0),
         kernel=choice("kernel", kernel, ("rbf", "linear", "poly", "sigmoid")),
-        class_weight=_weight(balanced),
     )
-    return CalibratedClassifierCV(machine, method="sigmoid", cv=Folds(count("n_folds", n_folds, 2)), ensemble=False)
+    return CalibratedMachine(machine, cv=Folds(count("n_folds", n_folds, 2)), balanced=flag("balanced", balanced))
 
 
 def logistic_regression(
