@@ -1,0 +1,89 @@
+"""A model's judgements: the table can be read back, and several folds' tables are one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vocalics import judgements
+from vocalics.errors import ManifestError, VocalicsError
+from vocalics.judgements import Judgements
+from vocalics.manifest import Manifest, Utterance
+
+EMOTIONS = ("neutral", "happy", "sad")
+
+
+def clips(n: int, start: int = 0) -> Manifest:
+    return Manifest(
+        tuple(Utterance(f"/a/{start + i}, x.wav", "c", f"c/{i % 2}" if i else "", "h", "happy") for i in range(n))
+    )
+
+
+def table(n: int = 4, start: int = 0, emotions: tuple[str, ...] = EMOTIONS) -> Judgements:
+    chances = np.random.default_rng(start).dirichlet(np.ones(len(emotions)), n)
+    chances[1] = np.nan
+    return Judgements.of(clips(n, start), ["happy"] * n, emotions, chances)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    one = table()
+    path.write_text(one.to_csv(), encoding="utf-8")
+    again = judgements.read(path)
+    for name in ("paths", "corpora", "speakers", "truth", "emotions", "prediction"):
+        assert getattr(again, name) == getattr(one, name)
+    np.testing.assert_allclose(again.probabilities, one.probabilities, atol=1e-6)
+    assert again.prediction[1] is None
+    assert len(set(again.prediction)) > 1
+    assert len(again) == 4
+
+
+def test_the_prediction_is_the_most_probable_emotion() -> None:
+    one = Judgements.of(clips(2), ["happy", "sad"], EMOTIONS, [[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    assert one.prediction == ("happy", "neutral")
+
+
+def test_folds_are_pooled_and_what_a_model_did_not_know_is_0() -> None:
+    first, second = table(3), table(2, 10, ("sad", "calm"))
+    whole = judgements.pooled([first, second])
+    assert whole.emotions == ("neutral", "calm", "happy", "sad")
+    assert whole.paths == first.paths + second.paths
+    assert whole.prediction == first.prediction + second.prediction
+    np.testing.assert_allclose(whole.probabilities[3], [0, second.probabilities[0, 1], 0, second.probabilities[0, 0]])
+    assert np.isnan(whole.probabilities[4]).all()
+
+
+def test_a_clip_that_two_folds_judged_is_refused() -> None:
+    with pytest.raises(VocalicsError, match=r"/a/0, x.wav: was judged in two folds"):
+        judgements.pooled([table(), table()])
+    with pytest.raises(VocalicsError, match="no judgements to pool"):
+        judgements.pooled([])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,truth\na,b\n", "expected the columns path, corpus, speaker, truth, prediction and probability_EMOTION"),
+        ("path,corpus,speaker,truth,prediction,probability_sad\n", "and a row"),
+        (
+            "path,corpus,speaker,truth,prediction,probability_sad\na,c,s,sad,sad,much\n",
+            r"x.csv:2: a probability is not",
+        ),
+    ],
+)
+def test_a_table_that_is_none_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ManifestError, match=message):
+        judgements.read(tmp_path / "x.csv")
+
+
+def test_a_missing_table_says_what_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no such file; vocalics evaluate MODEL MANIFEST -o FOLDER writes it"):
+        judgements.read(tmp_path / "x.csv")
+
+
+def test_unequal_lengths_are_refused() -> None:
+    with pytest.raises(VocalicsError, match=r"2 clips, 1 truths, probabilities of shape \(2, 3\); expected \(2, 3\)"):
+        Judgements.of(clips(2), ["happy"], EMOTIONS, np.ones((2, 3)) / 3)
