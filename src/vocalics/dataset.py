@@ -106,22 +106,22 @@ def divide(
         if not 1 <= fold <= len(every):
             raise VocalicsError(f"{protocol} has no fold {fold}; expected 1 to {len(every)}")
         return every[fold - 1]
-    whole = _whole(manifest, recipe)
+    every_clip = whole(manifest, recipe)
     rng = np.random.default_rng(recipe.seed)
     if hold_outs:
-        train, validation, tests = splits.hold_out(whole.manifest, hold_outs, rng, recipe.validation)
-        return dataclasses.replace(whole, train=train, validation=validation, tests=tests)
-    train, validation = splits.train_validation(whole.manifest, rng, recipe.validation)
-    return dataclasses.replace(whole, train=train, validation=validation)
+        train, validation, tests = splits.hold_out(every_clip.manifest, hold_outs, rng, recipe.validation)
+        return dataclasses.replace(every_clip, train=train, validation=validation, tests=tests)
+    train, validation = splits.train_validation(every_clip.manifest, rng, recipe.validation)
+    return dataclasses.replace(every_clip, train=train, validation=validation)
 
 
 def divisions(manifest: Manifest, recipe: Recipe, protocol: str) -> list[Data]:
     """Apply the recipe's scheme and return every split of a protocol; the arguments are those of :func:`divide`."""
-    whole = _whole(manifest, recipe)
-    every = splits.splits(whole.manifest, protocol, np.random.default_rng(recipe.seed), recipe.validation)
+    every_clip = whole(manifest, recipe)
+    every = splits.splits(every_clip.manifest, protocol, np.random.default_rng(recipe.seed), recipe.validation)
     return [
         dataclasses.replace(
-            whole, train=s.train, validation=s.validation, tests={f"{s.title} {s.name}".strip(): s.test}
+            every_clip, train=s.train, validation=s.validation, tests={f"{s.title} {s.name}".strip(): s.test}
         )
         for s in every
     ]
@@ -163,8 +163,12 @@ def short(spec: str) -> str:
     return f"{kind}{separator}{Path(rest).name}" if kind.startswith("folds") else spec
 
 
-def _whole(manifest: Manifest, recipe: Recipe) -> Data:
-    """The clips that the recipe's scheme keeps, not divided yet."""
+def whole(manifest: Manifest, recipe: Recipe) -> Data:
+    """Return the clips that the recipe's scheme keeps, not divided yet.
+
+    Raises:
+        VocalicsError: When it keeps none.
+    """
     chosen = scheme(recipe.scheme)
     kept = Manifest(tuple(_in_scheme(manifest, chosen)))
     if not len(kept):

@@ -35,6 +35,9 @@ class Fit:
         schedule: "constant", "cosine" or "plateau".
         factor: What a plateau multiplies the rate by.
         plateau_patience: Epochs that make a plateau.
+        plateau_of: The loss that a plateau is seen in: "validation" (that of training where nothing is validated) or
+            "training".
+        lowest_rate: Below which the rate does not fall.
         n_epochs: Most epochs.
         restart: Epoch after which a cosine starts over, at ``restart_rate``; 0 is never.
         restart_rate: Highest learning rate of the second course.
@@ -45,7 +48,7 @@ class Fit:
         keep: "best": the epoch of highest validation UAR; "last": the last one, for a rate that falls to nothing over
             an average of weights, where the best of many epochs on few validation speakers is the luckiest.
         patience: Epochs without a better validation UAR after which training stops; 0 is never.
-        autocast: Compute in bfloat16.
+        autocast: Compute in bfloat16 where the processor has instructions for it; elsewhere it would be slower.
     """
 
     optimiser: str = "adam"
@@ -55,6 +58,8 @@ class Fit:
     schedule: str = "constant"
     factor: float = 0.4
     plateau_patience: int = 2
+    plateau_of: str = "validation"
+    lowest_rate: float = 1e-6
     n_epochs: int = 50
     restart: int = 0
     restart_rate: float = 0.0
@@ -65,6 +70,35 @@ class Fit:
     keep: str = "best"
     patience: int = 0
     autocast: bool = False
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is known of the published system that a recipe follows, for :mod:`vocalics.reproduction`.
+
+    Attributes:
+        source: Where it was published, in words.
+        printed: Its figures as they were printed.
+        test: The part of the clips (of the rows, where ``rows``) that it tested on, drawn at random.
+        accuracy: The printed test accuracy, a fraction; 0 where none is known.
+        rows: Whether it made the copies first and drew rows at random, so that copies of one clip stand on both sides.
+        validation: The part of what is not tested that it validated on; 0 where it validated on the test clips.
+        seeds: How many seeds are run.
+        patience: Epochs without a better validation UAR after which a run of the honest way ends.
+        schemes: Further emotion schemes that it was published for.
+        ours: What the publication leaves open and was settled here.
+    """
+
+    source: str
+    printed: str
+    test: float
+    accuracy: float = 0.0
+    rows: bool = False
+    validation: float = 0.0
+    seeds: int = 1
+    patience: int = 10
+    schemes: tuple[str, ...] = ()
+    ours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,12 +120,15 @@ class Recipe:
         augment: Steps applied to the waveform of each copy.
         preprocess: Steps applied to every clip, in training and before every prediction, see
             :mod:`vocalics.preprocess`.
+        variants: Chains of steps, of which each makes one copy more of every training clip. A model of features takes
+            its copies from the excerpt that its feature set hears.
         batch: Settings of :class:`vocalics.models.logmel_batches.BatchAugmentation`.
         late_batch: What of ``batch`` is another from ``fit.restart`` on.
         fit: How the weights are found.
         seed: Of split, weights, order and augmentation.
         intended_use: For the card.
         limits: For the card.
+        publication: The published system that the recipe follows.
     """
 
     name: str
@@ -106,12 +143,14 @@ class Recipe:
     n_copies: int = 0
     augment: tuple[Mapping[str, Any], ...] = ()
     preprocess: tuple[Mapping[str, Any], ...] = ()
+    variants: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     batch: Mapping[str, Any] = field(default_factory=dict)
     late_batch: Mapping[str, Any] = field(default_factory=dict)
     fit: Fit = field(default_factory=Fit)
     seed: int = 0
     intended_use: str = ""
     limits: str = ""
+    publication: Publication | None = None
 
     def __post_init__(self) -> None:
         for table in self.preprocess:
@@ -142,8 +181,9 @@ class Recipe:
                 raise RecipeError(f"shares.{key} = {share!r} is not a share; expected a number from 0 on")
         if unknown := sorted(set(self.shares) - set(self.corpora)):
             raise RecipeError(f"shares names {', '.join(unknown)}, which corpora does not list")
-        for step in self.augment:
+        for step in (*self.augment, *(step for chain in self.variants for step in chain)):
             Step.parse(step)
+        _one_of(self.fit.plateau_of, ("validation", "training"), "fit.plateau_of")
 
     @property
     def preparation(self) -> tuple[Preparation, ...]:
@@ -154,6 +194,12 @@ class Recipe:
     def steps(self) -> tuple[Step, ...]:
         """The waveform augmentation, parsed."""
         return tuple(Step.parse(s) for s in self.augment)
+
+    @property
+    def copies(self) -> tuple[tuple[Step, ...], ...]:
+        """The chain of every copy: ``n_copies`` times ``augment``, then ``variants``."""
+        variants = tuple(tuple(Step.parse(s) for s in chain) for chain in self.variants)
+        return (self.steps,) * self.n_copies + variants
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -220,6 +266,8 @@ def parse(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        hint = next(a for a in typing.get_args(hint) if a is not type(None))
     origin = typing.get_origin(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
@@ -230,8 +278,6 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             raise RecipeError(f"{where} = {value!r} is not a list")
         inner = typing.get_args(hint)[0]
         return tuple(_value(inner, v, where) for v in value)
-    if origin in (types.UnionType, typing.Union):
-        hint = next(a for a in typing.get_args(hint) if a is not type(None))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise RecipeError(f"{where} = {value!r} is not a table")

@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +25,13 @@ from vocalics import audio, modelfile
 from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
 from vocalics.emotions import scheme
-from vocalics.errors import AudioError, MissingExtraError, RecipeError, VocalicsError
+from vocalics.errors import MissingExtraError, RecipeError, VocalicsError
+from vocalics.feature_rows import Rows, divided
 from vocalics.features.feature_set import feature_set
 from vocalics.features.logmel import LogMel
 from vocalics.logmel_bank import TRIM_DB, BankSettings, bank, spectrogram
 from vocalics.manifest import Manifest, Utterance
+from vocalics.metrics import unweighted_average_recall
 from vocalics.modelfile import Card
 from vocalics.models import ModelSpec, model_spec
 from vocalics.preprocess import trim_silence
@@ -59,6 +62,10 @@ def check(recipe: Recipe) -> ModelSpec:
             )
     if spec.features == "waveform":
         _batches(recipe)
+        if recipe.variants:
+            raise RecipeError(
+                f"recipe {recipe.name}: variants are for models of features; {spec.name} takes n_copies and augment"
+            )
     else:
         _check_features(recipe, spec)
     return spec
@@ -67,11 +74,12 @@ def check(recipe: Recipe) -> ModelSpec:
 def _check_features(recipe: Recipe, spec: ModelSpec) -> None:
     """Refuse a feature set whose shape is not what the model takes."""
     chosen = feature_set(recipe.features or spec.features)
+    model = spec.build(len(scheme(recipe.scheme).emotions), **recipe.model_settings)
     if spec.neural:
-        model = spec.build(len(scheme(recipe.scheme).emotions), **recipe.model_settings)
         takes = tuple(model.shape)
     else:
-        takes = chosen.shape if chosen.is_vector else ("n",)
+        fits = chosen.is_vector or (spec.takes_frames and None not in chosen.shape)
+        takes = chosen.shape if fits else ("n",)
     if chosen.shape != takes:
         sizes = [" x ".join("any" if n is None else str(n) for n in shape) for shape in (chosen.shape, takes)]
         raise RecipeError(
@@ -128,15 +136,28 @@ def train_on(
     threads: int | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
+    rows: Rows | None = None,
 ) -> Path:
-    """Train on what is divided already; the other arguments, the path returned and the errors are :func:`train`'s."""
+    """Train on what is divided already; the other arguments, the path returned and the errors are :func:`train`'s.
+
+    Args:
+        data: Divided already.
+        recipe: As for :func:`train`, like all that follow but the last.
+        folder: Of this run.
+        resume: Go on from the folder's checkpoint.
+        cache: Folder of computed features.
+        threads: Of the computation.
+        progress: Called with (what, done, all).
+        report: Called with every epoch's record.
+        rows: What a net of features is fitted to, where that does not follow from ``data`` alone.
+    """
     spec = check(recipe)
     _settle(folder, recipe, data, resume)
     target = folder / f"{recipe.name}.onnx"
     cache = cache or folder / "cache"
     if not spec.neural:
-        return _train_classical(recipe, spec, data, target, cache, progress)
-    return _train_neural(recipe, spec, data, folder, target, cache, threads, progress, report)
+        return _train_classical(recipe, spec, data, target, cache, progress, rows)
+    return _train_neural(recipe, spec, data, folder, target, cache, threads, progress, report, rows)
 
 
 def card(recipe: Recipe, data: Data, **values: Any) -> Card:
@@ -243,6 +264,7 @@ def _train_neural(
     threads: int | None,
     progress: Progress | None,
     report: Report | None,
+    given: Rows | None,
 ) -> Path:
     try:
         import torch
@@ -268,6 +290,7 @@ def _train_neural(
     }
     scaler: tuple[Any, Any] = (None, None)
     classifier: NeuralClassifier
+    rows, validation = list(data.train), list(data.validation)
     if spec.features == "waveform":
         inputs, bank_settings = _bank(recipe, data, cache, progress)
         early, late = _batches(recipe)
@@ -281,10 +304,11 @@ def _train_neural(
             **settings,
         )
     else:
-        raw, scaler = _features(recipe, spec, data, cache, progress)
+        table = given or feature_rows(recipe, spec, data, cache, progress)
+        raw, scaler, names = table.features, table.scaler, table.emotions
         inputs = (raw - scaler[0]) / scaler[1]
+        rows, validation = table.train.tolist(), table.validation.tolist()
         classifier = NeuralClassifier(spec.build, **settings)
-    rows, validation = list(data.train), list(data.validation)
     course = Course(
         folder,
         Schedule(
@@ -295,11 +319,13 @@ def _train_neural(
             fit.restart_rate,
             factor=fit.factor,
             patience=fit.plateau_patience,
+            lowest=fit.lowest_rate,
         ),
         (inputs[validation], names[validation]) if validation else None,
         average=fit.average,
         patience=fit.patience,
         keep=fit.keep,
+        plateau_of=fit.plateau_of,
         report=report,
     )
     classifier.set_params(callbacks=[("course", course)], max_epochs=fit.n_epochs)
@@ -375,28 +401,82 @@ def _compare(target: Path, module: Any, pairs: Sequence[tuple[Any, Any]]) -> Non
 
 
 def _train_classical(
-    recipe: Recipe, spec: ModelSpec, data: Data, target: Path, cache: Path, progress: Progress | None
+    recipe: Recipe,
+    spec: ModelSpec,
+    data: Data,
+    target: Path,
+    cache: Path,
+    progress: Progress | None,
+    given: Rows | None = None,
 ) -> Path:
     from vocalics.export import card as card_file
     from vocalics.export import onnx as onnx_export
+    from vocalics.models.classical import seeded
 
-    inputs, scaler = _features(recipe, spec, data, cache, progress)
-    names = np.array([u.emotion for u in data.manifest])
+    _check_classes(recipe, data)
+    table = given or feature_rows(recipe, spec, data, cache, progress)
+    raw, (mean, scale) = table.features, table.scaler
+    inputs = (raw - mean) / scale
     # scikit-learn sorts its classes; positions keep the scheme's order.
     position = {name: i for i, name in enumerate(data.emotions)}
-    y = np.array([position[n] for n in names])
-    rows = list(data.train)
-    classifier = spec.build(len(data.emotions), **recipe.model_settings)
-    mean, scale = scaler
-    classifier.fit((inputs[rows] - mean) / scale, y[rows])
+    truth = np.array([position[str(name)] for name in table.emotions])
+    weights: dict[str, Any] = {}
+    if recipe.shares:
+        by_clip = dict(zip(data.train, draw_weights(data, recipe.shares), strict=True))
+        weight = np.array([by_clip[int(i)] for i in table.clips[table.train]])
+        weights["sample_weight"] = weight / weight.mean()
+    classifier = seeded(spec.build(len(data.emotions), **recipe.model_settings), recipe.seed)
+    classifier.fit(inputs[table.train], truth[table.train], **weights)
     present = tuple(data.emotions[int(i)] for i in classifier.classes_)
-    graph = onnx_export.from_sklearn(classifier, inputs.shape[1], mean, scale)
+    graph = onnx_export.from_sklearn(classifier, raw.shape[1:], mean, scale)
     chosen = feature_set(recipe.features or spec.features)
     about = _feature_card(
-        recipe, dataclasses.replace(data, emotions=present), chosen, inputs, onnx_export.n_parameters(graph)
+        recipe, dataclasses.replace(data, emotions=present), chosen, raw, onnx_export.n_parameters(graph)
     )
     card_file.write(target, graph.SerializeToString(), about)
+    if len(table.validation):
+        record = _validated(classifier, inputs[table.validation], truth[table.validation])
+        (target.parent / "history.json").write_text(json.dumps([record], indent=1), encoding="utf-8")
+    compared = [*table.validation, *table.train][:N_COMPARED]
+    _compare_classical(target, classifier, raw[compared], inputs[compared])
     return target
+
+
+def _check_classes(recipe: Recipe, data: Data) -> None:
+    """Refuse training clips of which nothing can be learned, or too few of an emotion to divide."""
+    clips = Counter(data.manifest[i].emotion for i in data.train)
+    if len(clips) < 2:
+        raise VocalicsError(
+            f"recipe {recipe.name}: every training clip is {next(iter(clips), 'left out')}; expected two emotions or "
+            f"more of the scheme {recipe.scheme} ({', '.join(data.emotions)})"
+        )
+    if few := sorted(name for name, n in clips.items() if n < 2):
+        raise VocalicsError(
+            f"recipe {recipe.name}: only one training clip is {', one is '.join(few)}; expected two or more of every "
+            "emotion; add recordings, or choose a scheme that merges or drops it"
+        )
+
+
+def _validated(classifier: Any, inputs: Any, truth: npt.NDArray[Any]) -> dict[str, float]:
+    """Return a fitted classifier's loss and UAR on validation clips, as the only record of its history."""
+    probabilities = np.zeros((len(truth), int(max(truth.max(), classifier.classes_.max())) + 1))
+    probabilities[:, classifier.classes_] = classifier.predict_proba(inputs)
+    loss = -np.log(probabilities[np.arange(len(truth)), truth] + 1e-9).mean()
+    uar = unweighted_average_recall(truth, probabilities.argmax(axis=1))
+    return {"epoch": 1, "valid_loss": float(loss), "valid_uar": float(uar)}
+
+
+def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> None:
+    """Compare the written file's probabilities with the classifier's; the errors are :func:`_compare`'s."""
+    model = modelfile.load(target)
+    expected = classifier.predict_proba(inputs)
+    got = np.concatenate([model.probabilities(row[None]) for row in raw])
+    difference = float(np.abs(expected - got).max())
+    equal = int((expected.argmax(axis=1) == got.argmax(axis=1)).sum())
+    found = {"clips": len(raw), "largest_difference": difference, "equal_emotions": equal}
+    (target.parent / "comparison.json").write_text(json.dumps(found), encoding="utf-8")
+    if difference > TOLERANCE:
+        raise VocalicsError(f"{target}: differs from the trained classifier by {difference:.2g}; report this")
 
 
 def _feature_card(recipe: Recipe, data: Data, chosen: Any, inputs: Any, n_parameters: int) -> Card:
@@ -439,26 +519,10 @@ def _bank(recipe: Recipe, data: Data, cache: Path, progress: Progress | None) ->
     return inputs, settings
 
 
-def _features(
-    recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progress: Progress | None
-) -> tuple[npt.NDArray[np.float32], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """Features of all clips, and the scaler fitted to the training clips."""
-    from vocalics.features.cache import extract_manifest
-
-    def step(done: int, n: int) -> None:
-        if progress is not None:
-            progress("features", done, n)
-
+def feature_rows(recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progress: Progress | None) -> Rows:
+    """Return the rows that a model of features is fitted to: clips, and the recipe's copies of those that train."""
     chosen = feature_set(recipe.features or spec.features)
-    found = []
-    for row in extract_manifest(data.manifest, chosen, cache, progress=step):
-        if row.values is None:
-            raise AudioError(f"{row.error}; take the clip out of the manifest")
-        found.append(row.values)
-    inputs = np.stack(found).astype(np.float32)
-    rows = inputs[list(data.train)]
-    mean, scale = rows.mean(axis=0), rows.std(axis=0)
-    return inputs, (mean, np.where(scale > 1e-8, scale, 1.0).astype(np.float32))
+    return divided(data, chosen, recipe.copies, recipe.seed, cache, progress or (lambda *_: None))
 
 
 def _optimiser(recipe: Recipe) -> dict[str, Any]:

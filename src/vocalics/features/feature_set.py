@@ -82,9 +82,25 @@ class FeatureSet:
         Raises:
             FeatureError: When the clip holds no samples, or a value comes out not finite.
         """
+        return self.of_excerpt(self.excerpt(clip))
+
+    def excerpt(self, clip: Clip) -> Clip:
+        """Return what the set hears of a clip: cut, then resampled.
+
+        Raises:
+            FeatureError: When the clip holds no samples.
+        """
         if not len(clip.samples):
             raise FeatureError(f"{self.name}: the clip holds no samples; expected sound of at least one sample")
-        values = self.compute(resample(self._cut(clip), self.sample_rate))
+        return resample(self._cut(clip), self.sample_rate)
+
+    def of_excerpt(self, clip: Clip) -> FloatArray:
+        """Return the features of what :meth:`excerpt` gave, as it is or changed: nothing is cut or resampled here.
+
+        Raises:
+            FeatureError: When a value comes out not finite.
+        """
+        values = self.compute(clip)
         if not np.isfinite(values).all():
             row = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
             raise FeatureError(f"{self.name}: {self.columns[row]} is not finite; check the clip for absurd levels")

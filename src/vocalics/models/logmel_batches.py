@@ -170,12 +170,6 @@ class LogMelClassifier(NeuralClassifier):
         self.draws = draws
         super().__init__(module, **settings)
 
-    def initialize(self) -> LogMelClassifier:
-        """Build module (channels last, the fast layout of convolutions) and optimiser."""
-        super().initialize()
-        self.module_.to(memory_format=torch.channels_last)
-        return self
-
     def check_data(self, X: Any, y: Labels | None) -> None:  # noqa: N803
         """Inputs of uneven length cannot be checked as arrays."""
 

@@ -1,0 +1,369 @@
+"""Published systems, in the published way and in an honest one: what is trained and tested on, run by run.
+
+The *published way* draws the test part at random, so that every speaker stands on both sides; where the publication
+makes its augmented copies first, copies of one clip do too. The *honest way* tests on speakers that no model has heard,
+those that the bundled default was trained without, splits first, augments the training part alone and chooses the epoch
+by other speakers still.
+
+What is drawn at random follows from a clip's name, so that the test parts of all systems lie within one another and one
+run of the default net can be measured on each of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vocalics import judgements, recognizer, splits, training
+from vocalics.corpora import canonical_name
+from vocalics.dataset import Data, Progress, whole
+from vocalics.emotions import Scheme, scheme
+from vocalics.errors import RecipeError
+from vocalics.feature_rows import Rows, compute
+from vocalics.features.feature_set import feature_set
+from vocalics.judgements import Judgements
+from vocalics.manifest import Manifest, Utterance
+from vocalics.modelfile import load
+from vocalics.models import model_spec
+from vocalics.recipe import Publication, Recipe, read, recipes
+from vocalics.recognizer import Recognizer
+from vocalics.registry import lookup
+
+Way = Literal["published", "honest"]
+WAYS: tuple[Way, ...] = ("published", "honest")
+
+DEFAULT = "default"
+"""The project's own net, measured beside the published systems."""
+
+HELD_OUT: tuple[str, ...] = (
+    *(f"ravdess/{n:02d}" for n in (1, 11, 20, 21)),
+    *(
+        f"crema_d/{n}"
+        for n in (1001, 1004, 1017, 1019, 1020, 1025, 1026, 1029, 1033, 1035)
+        + (1042, 1044, 1050, 1053, 1056, 1058, 1060, 1069, 1083)
+    ),
+    "savee/KL",
+)
+"""Who is tested in the honest way: fold 1 of EmoBox on RAVDESS, the test part of TFDS on CREMA-D, a speaker of SAVEE.
+
+The bundled default has heard none of them. It has heard both speakers of TESS, who therefore train only.
+"""
+
+RANDOM_SETTINGS: Mapping[str, Any] = {
+    "corpora": ["ravdess", "crema_d", "tess", "savee"],
+    "shares": {},
+    "validation": 0.03,
+    "n_copies": 0,
+    "augment": [],
+    "batch": {
+        "n_frames": 208,
+        "stretch": 0.1,
+        "warp": 0.08,
+        "colour_db": 2.0,
+        "noise": 0.2,
+        "noise_snr_db": [10.0, 40.0],
+        "frequency_masks": 2,
+        "frequency_mask": 8,
+        "time_masks": 2,
+        "time_mask": 20,
+        "mixup": 0.3,
+        "mixup_share": 0.4,
+    },
+    "late_batch": {},
+    "fit.n_epochs": 26,
+    "fit.restart": 0,
+    "fit.draws": 0,
+}
+"""What of the recipe ``default`` is another where speakers are shared: all clips count alike, voices stay as they are."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes:
+        system: The recipe's name.
+        way: "published" or "honest".
+        scheme: The emotion scheme.
+        seed: Of weights, order and copies; the split does not depend on it.
+    """
+
+    system: str
+    way: Way
+    scheme: str
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept, below the folder of all runs."""
+        return Path(self.system, self.scheme, self.way, str(self.seed))
+
+
+def systems() -> dict[str, Recipe]:
+    """Return the bundled recipes that follow a publication, by name."""
+    read_all = {name: read(name) for name in recipes()}
+    return {name: recipe for name, recipe in read_all.items() if recipe.publication is not None}
+
+
+def publication(recipe: Recipe) -> Publication:
+    """Return what is known of the system that a recipe follows.
+
+    Raises:
+        RecipeError: When it follows none.
+    """
+    if recipe.publication is None:
+        raise RecipeError(f"recipe {recipe.name} follows no publication; those that do: {', '.join(systems())}")
+    return recipe.publication
+
+
+def plan(names: Sequence[str] = ()) -> tuple[Run, ...]:
+    """Return the runs of some systems (of all, where none is named), the default net's first.
+
+    Raises:
+        RecipeError: For a name that is no system, with a suggestion.
+    """
+    known = systems()
+    for name in names:
+        lookup({**known, DEFAULT: read(DEFAULT)}, name, "system", RecipeError)
+    found = [Run(DEFAULT, "published", "eight", 0)] if not names or DEFAULT in names else []
+    for name, recipe in known.items():
+        if names and name not in names:
+            continue
+        about = publication(recipe)
+        for way in WAYS:
+            for kind in (recipe.scheme, *about.schemes):
+                found += [Run(name, way, kind, seed) for seed in range(about.seeds)]
+    return tuple(found)
+
+
+def recipe_of(run: Run) -> Recipe:
+    """Return the recipe of a run: as published, or with the epoch chosen by validation speakers."""
+    if run.system == DEFAULT:
+        return dataclasses.replace(read(DEFAULT, RANDOM_SETTINGS), seed=run.seed)
+    recipe = dataclasses.replace(read(run.system), scheme=run.scheme, seed=run.seed)
+    if run.way == "published":
+        return dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, keep="last"))
+    fit = dataclasses.replace(recipe.fit, keep="best", patience=publication(recipe).patience)
+    return dataclasses.replace(recipe, fit=fit)
+
+
+def chance(*words: object) -> float:
+    """Return a number from 0 to below 1 that follows from the words, as good as drawn at random.
+
+    >>> 0 <= chance("ravdess", "03-01-01-01-01-01-01") < 1
+    True
+    """
+    return int(hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:12], 16) / 16**12
+
+
+def drawn(utterance: Utterance) -> float:
+    """Return a clip's number: it is tested where this is below the tested share."""
+    return chance("random split", utterance.corpus, canonical_name(utterance))
+
+
+def tested_shares() -> dict[str, float]:
+    """Return the share of each corpus's clips that any system tests: what the default net must not hear."""
+    shares: dict[str, float] = {}
+    for recipe in systems().values():
+        for corpus in recipe.corpora:
+            shares[corpus] = max(shares.get(corpus, 0.0), publication(recipe).test)
+    return shares
+
+
+def divided(run: Run, recipe: Recipe, manifest: Manifest) -> Data:
+    """Return what a run trains, validates and is tested on.
+
+    Args:
+        run: The run.
+        recipe: Its recipe.
+        manifest: The clips of the recipe's corpora; others are left out.
+
+    Raises:
+        VocalicsError: When nothing is left to train or to test on.
+    """
+    own = whole(manifest.where(lambda u: u.corpus in recipe.corpora), recipe)
+    if run.way == "honest":
+        specs = [f"speaker={s}" for s in HELD_OUT if s in own.manifest.speakers]
+        rng = np.random.default_rng(recipe.seed)
+        train, validation, parts = splits.hold_out(own.manifest, specs, rng, recipe.validation)
+        test = tuple(sorted(i for part in parts.values() for i in part))
+        return dataclasses.replace(own, train=train, validation=validation, tests={"honest": test})
+    numbers = [drawn(u) for u in own.manifest]
+    if run.system == DEFAULT:
+        shares = tested_shares()
+        limits = [shares[u.corpus] for u in own.manifest]
+        test = tuple(i for i, n in enumerate(numbers) if n < limits[i])
+        train = tuple(i for i, n in enumerate(numbers) if limits[i] <= n < 1 - recipe.validation)
+        return dataclasses.replace(
+            own,
+            train=train,
+            validation=tuple(i for i, n in enumerate(numbers) if n >= 1 - recipe.validation),
+            tests={"random": test},
+        )
+    about = publication(recipe)
+    if about.rows:
+        copies = range(1 + len(recipe.copies))
+        rows = [[_row_number(u, copy) < about.test for copy in copies] for u in own.manifest]
+        test = tuple(i for i, row in enumerate(rows) if any(row))
+        train = tuple(i for i, row in enumerate(rows) if not all(row))
+        return dataclasses.replace(own, train=train, validation=test, tests={"random rows": test})
+    until = about.test + (1 - about.test) * about.validation
+    test = tuple(i for i, n in enumerate(numbers) if n < about.test)
+    return dataclasses.replace(
+        own,
+        train=tuple(i for i, n in enumerate(numbers) if n >= until),
+        validation=tuple(i for i, n in enumerate(numbers) if about.test <= n < until) or test,
+        tests={"random": test},
+    )
+
+
+def _row_number(utterance: Utterance, copy: int) -> float:
+    return chance("random rows", utterance.corpus, canonical_name(utterance), copy)
+
+
+def rows_of(recipe: Recipe, data: Data, cache: Path, progress: Progress) -> Rows:
+    """Return the rows of a system that copies first and draws rows at random; the test rows are those that validate."""
+    spec = model_spec(recipe.model)
+    chosen = feature_set(recipe.features or spec.features)
+    features = compute(data.manifest, chosen, recipe.copies, recipe.seed, cache, progress)
+    n_clips, n_copies = features.shape[:2]
+    clips, copies = (a.ravel() for a in np.indices((n_clips, n_copies)))
+    test = publication(recipe).test
+    tested = np.array(
+        [_row_number(data.manifest[i], k) < test for i, k in zip(clips.tolist(), copies.tolist(), strict=True)]
+    )
+    names = np.array([u.emotion for u in data.manifest])
+    flat = features.reshape(-1, *features.shape[2:])
+    return Rows(flat, names[clips], clips, copies, np.flatnonzero(~tested), np.flatnonzero(tested))
+
+
+def execute(
+    run: Run,
+    manifest: Manifest,
+    folder: Path,
+    cache: Path,
+    notes: Mapping[str, str],
+    threads: int | None = None,
+    progress: Progress | None = None,
+    report: training.Report | None = None,
+) -> None:
+    """Train and judge one run, or go on with it; nothing is done where ``run.json`` is there already.
+
+    The run's folder then holds what every run of ``vocalics train`` does, ``predictions.csv`` (of rows: one line each)
+    and ``run.json``: epochs and times.
+
+    Args:
+        run: Which.
+        manifest: Clips of all corpora.
+        folder: Of all runs.
+        cache: Folder of computed features.
+        notes: What is to be said of a corpus's copy, by corpus.
+        threads: Of the computation.
+        progress: Called with (what, done, all).
+        report: Called with every epoch's record.
+    """
+    own = folder / run.folder
+    if (own / "run.json").exists():
+        return
+    counted: Progress = progress or (lambda *_: None)
+    recipe = recipe_of(run)
+    data = dataclasses.replace(divided(run, recipe, manifest), notes=dict(notes))
+    began, computed = time.monotonic(), _processor_seconds()
+    by_rows = run.way == "published" and run.system != DEFAULT and publication(recipe).rows
+    rows = rows_of(recipe, data, cache, counted) if by_rows else None
+    prepared, model = _processor_seconds() - computed, own / f"{recipe.name}.onnx"
+    training.train_on(data, recipe, own, True, cache, threads, progress, report, rows)
+    history = json.loads((own / "history.json").read_text(encoding="utf-8"))
+    if rows is not None:
+        said = _judged_rows(model, data, rows)
+    else:
+        (test,) = data.tests.values()
+        clips = data.manifest.take(test)
+        said = judged(recognizer.load(model), clips, scheme(recipe.scheme), counted)
+    (own / "predictions.csv").write_text(said.to_csv(), encoding="utf-8")
+    about = {
+        "epochs": len(history),
+        "epoch_kept": 1 + _best(history) if recipe.fit.keep == "best" else len(history),
+        "training_processor_minutes": sum(r.get("processor_seconds", r["seconds"]) for r in history) / 60,
+        "features_processor_minutes": prepared / 60,
+        "minutes": (time.monotonic() - began) / 60,
+        "n_train": len(data.train) if rows is None else len(rows.train),
+        "n_training_speakers": len(data.speakers(data.train)),
+        "n_validation_speakers": 0 if run.way == "published" else len(data.speakers(data.validation)),
+        "notes": {c: notes[c] for c in data.manifest.corpora if c in notes},
+    }
+    part = own / "run.part"
+    part.write_text(json.dumps(about, indent=1), encoding="utf-8")
+    part.replace(own / "run.json")
+
+
+def judged(model: Recognizer, clips: Manifest, classes: Scheme, progress: Progress) -> Judgements:
+    """Return what a model says of clips, from their audio files as a user would have it, in a scheme's classes.
+
+    Args:
+        model: Knows these classes, or others that the scheme merges into them; what it says of further ones is left
+            out and the rest scaled to 1.
+        clips: Emotions of any scheme.
+        classes: The scheme.
+        progress: Called with ("judging", done, all).
+    """
+    chances = np.full((len(clips), len(classes.emotions)), np.nan)
+    position = {e: i for i, e in enumerate(classes.emotions)}
+    for n, utterance in enumerate(clips):
+        row = np.zeros(len(classes.emotions))
+        for emotion, probability in model.predict(utterance.path).probabilities.items():
+            merged = classes.emotion(emotion)
+            if merged is not None:
+                row[position[merged]] += probability
+        if row.sum() > 0:
+            chances[n] = row / row.sum()
+        progress("judging", n + 1, len(clips))
+    truth = [str(classes.emotion(u.emotion)) for u in clips]
+    return Judgements.of(clips, truth, classes.emotions, chances)
+
+
+def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Progress) -> Judgements:
+    """Return what the default net says of all that any system tests in this way, in eight emotions.
+
+    In the published way, that is a net of its recipe trained for it; in the honest way the bundled file itself, asked
+    once and kept in the folder of all runs.
+    """
+    if way == "published":
+        return judgements.read(folder / plan([DEFAULT])[0].folder / "predictions.csv")
+    kept = folder / DEFAULT / "honest.csv"
+    if not kept.exists():
+        clips = manifest.where(lambda u: u.speaker in HELD_OUT)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        said = judged(recognizer.load(DEFAULT), clips, scheme("eight"), progress)
+        kept.write_text(said.to_csv(), encoding="utf-8")
+    return judgements.read(kept)
+
+
+def _judged_rows(model: Path, data: Data, rows: Rows) -> Judgements:
+    loaded = load(model)
+    clips = data.manifest.take(rows.clips[rows.validation])
+    chances = np.concatenate(
+        [loaded.probabilities(rows.features[rows.validation][i : i + 256]) for i in range(0, len(clips), 256)]
+    )
+    said = Judgements.of(clips, rows.emotions[rows.validation].tolist(), data.emotions, chances)
+    copies = rows.copies[rows.validation].tolist()
+    return dataclasses.replace(said, paths=tuple(f"{p}#{c}" for p, c in zip(said.paths, copies, strict=True)))
+
+
+def _best(history: Sequence[Mapping[str, Any]]) -> int:
+    scores = [r.get("valid_uar", r["epoch"]) for r in history]
+    return scores.index(max(scores))
+
+
+def _processor_seconds() -> float:
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
