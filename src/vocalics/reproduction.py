@@ -26,7 +26,7 @@ import numpy as np
 from vocalics import judgements, recognizer, splits, training
 from vocalics.corpora import canonical_name
 from vocalics.dataset import Data, Progress, whole
-from vocalics.emotions import Scheme, scheme
+from vocalics.emotions import EMOTIONS, Scheme, scheme
 from vocalics.errors import RecipeError
 from vocalics.feature_rows import Rows, compute
 from vocalics.features.feature_set import feature_set
@@ -44,13 +44,10 @@ WAYS: tuple[Way, ...] = ("published", "honest")
 DEFAULT = "default"
 """The project's own net, measured beside the published systems."""
 
+_CREMA_D = (1001, 1004, 1017, 1019, 1020, 1025, 1026, 1029, 1033, 1035, 1042, 1044, 1050, 1053, 1056, 1058, 1060)
 HELD_OUT: tuple[str, ...] = (
     *(f"ravdess/{n:02d}" for n in (1, 11, 20, 21)),
-    *(
-        f"crema_d/{n}"
-        for n in (1001, 1004, 1017, 1019, 1020, 1025, 1026, 1029, 1033, 1035)
-        + (1042, 1044, 1050, 1053, 1056, 1058, 1060, 1069, 1083)
-    ),
+    *(f"crema_d/{n}" for n in (*_CREMA_D, 1069, 1083)),
     "savee/KL",
 )
 """Who is tested in the honest way: fold 1 of EmoBox on RAVDESS, the test part of TFDS on CREMA-D, a speaker of SAVEE.
@@ -83,7 +80,7 @@ RANDOM_SETTINGS: Mapping[str, Any] = {
     "fit.restart": 0,
     "fit.draws": 0,
 }
-"""What of the recipe ``default`` is another where speakers are shared: all clips count alike, voices stay as they are."""
+"""What of the recipe ``default`` is another where speakers are shared: no corpus is favoured, no voice made strange."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +162,9 @@ def chance(*words: object) -> float:
     return int(hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:12], 16) / 16**12
 
 
-def drawn(utterance: Utterance) -> float:
+def drawn(path: str, corpus: str) -> float:
     """Return a clip's number: it is tested where this is below the tested share."""
-    return chance("random split", utterance.corpus, canonical_name(utterance))
+    return chance("random split", corpus, _name(path, corpus))
 
 
 def tested_shares() -> dict[str, float]:
@@ -197,7 +194,7 @@ def divided(run: Run, recipe: Recipe, manifest: Manifest) -> Data:
         train, validation, parts = splits.hold_out(own.manifest, specs, rng, recipe.validation)
         test = tuple(sorted(i for part in parts.values() for i in part))
         return dataclasses.replace(own, train=train, validation=validation, tests={"honest": test})
-    numbers = [drawn(u) for u in own.manifest]
+    numbers = [drawn(u.path, u.corpus) for u in own.manifest]
     if run.system == DEFAULT:
         shares = tested_shares()
         limits = [shares[u.corpus] for u in own.manifest]
@@ -227,7 +224,12 @@ def divided(run: Run, recipe: Recipe, manifest: Manifest) -> Data:
 
 
 def _row_number(utterance: Utterance, copy: int) -> float:
-    return chance("random rows", utterance.corpus, canonical_name(utterance), copy)
+    return chance("random rows", utterance.corpus, _name(utterance.path, utterance.corpus), copy)
+
+
+def _name(path: str, corpus: str) -> str:
+    """A clip's name in every layout of its corpus."""
+    return canonical_name(Utterance(path, corpus, "", "", EMOTIONS[0]))
 
 
 def rows_of(recipe: Recipe, data: Data, cache: Path, progress: Progress) -> Rows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from vocalics.plots.canvas import FAINT, INK, PALETTE, require, save, svg
 from vocalics.plots.curves import learning_curves
 from vocalics.plots.reports import confusion_matrix, reliability
+from vocalics.plots.reproduced import promises
 from vocalics.plots.search import fold_scores, search_history
 from vocalics.plots.sound import sound, spectrogram, timeline, waveform
 from vocalics.plots.tables import bars, clouds, heat_map, histograms
@@ -24,6 +25,7 @@ __all__ = [
     "heat_map",
     "histograms",
     "learning_curves",
+    "promises",
     "reliability",
     "require",
     "save",

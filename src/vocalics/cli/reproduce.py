@@ -1,0 +1,154 @@
+"""``vocalics reproduce``: published systems in their own way and in an honest one, and a table of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vocalics.cli import runs
+
+if TYPE_CHECKING:
+    from vocalics.judgements import Judgements
+    from vocalics.reproduction import Run, Way
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("reproduce")(_reproduce)
+
+
+def _reproduce(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="cainvas_cnn1d, mfcc_cnn2d, dense_268, augmented_cnn1d, dense_193, default; all where none is named.",
+        ),
+    ] = None,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=ROOT", help="A corpus and its folder, or a manifest (.csv, .parquet). Repeat."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where reproduced.md and its figures are written.")
+    ] = Path("docs/results"),
+    work: Annotated[
+        Path, typer.Option("--runs", metavar="FOLDER", help="The runs: an interrupted one goes on from here.")
+    ] = Path("runs/reproduced"),
+    cache: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Computed features; by default in the folder of the runs.")
+    ] = None,
+    note: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy, e.g. crema_d=resynthesised."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Train nothing; write the table of the runs that are finished.")
+    ] = False,
+) -> None:
+    """Train published systems as they were published, and on speakers kept apart.
+
+    Their own way draws the test clips at random, some from augmented copies; the honest way tests on speakers that no
+    model has heard. The default net is measured beside them under both. Stopped and called again, it goes on.
+    """
+    from rich.console import Console
+
+    from vocalics import plots, reproduced, reproduction
+
+    plots.require()
+    console = Console(stderr=True, highlight=False)
+    planned = reproduction.plan(names or [])
+    notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
+    manifest = _gathered(planned, corpus or [], console)
+    if not table:
+        for run in planned:
+            _run(run, manifest, work, cache or work / "cache", notes, threads, console)
+    progress = _steps(console)
+
+    def default(way: Way) -> Judgements | None:
+        from vocalics.errors import ManifestError
+
+        try:
+            return reproduction.default_judgements(way, work, manifest, progress)
+        except ManifestError:  # not run yet: the table has a gap there
+            return None
+
+    lines = reproduced.collect(work, default)
+    page = _write(lines, output, work, notes)
+    left = reproduced.runs_left(work)
+    if left:
+        console.print(f"{len(left)} of {len(reproduction.plan())} runs are not done yet; call again for the others")
+    console.print(f"written to {page}", soft_wrap=True)
+
+
+def _gathered(planned: Any, corpus: list[str], console: Any) -> Any:
+    """The clips of all corpora that the runs need."""
+    from vocalics import dataset, reproduction
+    from vocalics.recipe import Recipe
+
+    recipes = [reproduction.recipe_of(run) for run in planned]
+    needed = tuple(dict.fromkeys(c for r in recipes for c in r.corpora))
+    wanted = Recipe(name="reproduce", description="", model="majority", corpora=needed)
+    roots = {k: v for k, v in runs.roots(corpus).items() if k in needed} if len(planned) < 3 else runs.roots(corpus)
+    with runs.Display(console, wanted) as display:
+        return dataset.gather(roots, wanted, display.step)
+
+
+def _run(run: Run, manifest: Any, work: Path, cache: Path, notes: Any, threads: int | None, console: Any) -> None:
+    from vocalics import reproduction
+
+    if (work / run.folder / "run.json").exists():
+        return
+    console.print(f"[bold]{run.system}[/bold], {run.scheme} emotions, {run.way} way, seed {run.seed}")
+    with runs.Display(console, reproduction.recipe_of(run)) as display:
+        reproduction.execute(run, manifest, work, cache, notes, threads, display.step, display.report)
+    runs.curves(work / run.folder)
+
+
+def _steps(console: Any) -> Any:
+    def step(what: str, done: int, n: int) -> None:
+        if done == n or done % 200 == 0:
+            console.print(f"{what}: {done:,} of {n:,}")
+
+    return step
+
+
+def _write(lines: Any, output: Path, work: Path, notes: Any) -> Path:
+    """Write the page and its figures, the figures first; return the page."""
+    from vocalics import plots, reproduced, reproduced_page, reproduction
+
+    figures = output / "reproduced"
+    figures.mkdir(parents=True, exist_ok=True)
+    complete = [line for line in lines if line.alike is not None and line.honest is not None]
+    if complete:
+        chart = plots.promises(
+            [line.title for line in complete],
+            [line.printed for line in complete],
+            [reproduced.ends(line.alike.accuracy) for line in complete],
+            [reproduced.ends(line.honest.report.accuracy) for line in complete],
+            caption="Both on the corpora whose speakers are held out; 95 %, bootstrap over speakers.",
+        )
+        plots.save(chart, figures / "promises.png")
+    for line in lines:
+        for way, side in (("published", line.published), ("honest", line.honest)):
+            if side is None:
+                continue
+            stem = f"{line.name}-{line.scheme}-{way}"
+            plots.save(plots.confusion_matrix(side.report), figures / f"{stem}-confusion.png")
+            first = next(r for r in reproduction.plan([line.name]) if (r.way, r.scheme) == (way, line.scheme))
+            history = reproduced.history(work, first)
+            if history:
+                caption = reproduced.curve_caption(line, way)
+                plots.save(
+                    plots.learning_curves(history, f"{line.title}, {way} way", caption), figures / f"{stem}-curves.png"
+                )
+    page = output / "reproduced.md"
+    part = page.with_suffix(".part")
+    part.write_text(reproduced_page.to_markdown(lines, notes, bool(complete)), encoding="utf-8")
+    part.replace(page)
+    return page

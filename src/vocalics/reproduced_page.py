@@ -1,0 +1,169 @@
+"""The page that ``vocalics reproduce`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from vocalics.emotions import scheme
+from vocalics.evaluation import EvaluationReport, Score
+from vocalics.reproduced import Line, Side
+
+INTRODUCTION = """\
+Written by `vocalics reproduce`. Each system is trained in its *own way*, as far as its publication says (test clips
+drawn at random, so that every speaker stands on both sides; validated on the test clips), and in an *honest way*:
+tested on speakers that no model has heard (RAVDESS: fold 1 of EmoBox, 4 speakers; CREMA-D: the test part of TFDS, 19
+speakers; SAVEE: KL; both speakers of TESS train only), split before anything is augmented, the epoch chosen by other
+speakers still.
+
+Accuracy in %, with 95 % intervals (bootstrap over speakers, all seeds together). *Alike* is the own way on those
+corpora alone that the honest way tests too; *leak* is alike less honest. *Default* is this project's net on the same
+clips: its recipe trained for a random split of the clips, without copies; and the bundled file on the new speakers. All
+its eight emotions compete before they are merged.
+"""
+SECOND = """\
+UAR in % of the same, and what it took, in the own way / in the honest way: seeds, test clips (or rows), epochs of every
+seed, and minutes of one processor for all seeds together, features that the cache did not hold yet among them."""
+
+
+def to_markdown(lines: Sequence[Line], notes: Mapping[str, str], chart: bool) -> str:
+    """Return the page.
+
+    Args:
+        lines: Of :func:`collect`.
+        notes: What is to be said of a corpus's copy, by corpus.
+        chart: Whether ``reproduced/promises.png`` is there.
+    """
+    page = [
+        "# Published systems, reproduced",
+        "",
+        INTRODUCTION,
+    ]
+    if notes:
+        page += ["; ".join(f"{name} is {text}" for name, text in notes.items()).capitalize() + ".", ""]
+    page += _table(
+        (
+            "system",
+            "emotions",
+            "printed",
+            "own way",
+            "alike",
+            "honest way",
+            "leak, points",
+            "default, random",
+            "default, honest",
+        ),
+        [_row(line) for line in lines],
+    )
+    if chart:
+        page += ["![What the leak was worth](reproduced/promises.png)", ""]
+    page += [SECOND, ""]
+    head = (
+        "system",
+        "own way",
+        "honest way",
+        "default, random",
+        "default, honest",
+        "seeds",
+        "clips",
+        "epochs",
+        "minutes",
+    )
+    page += _table(head, [_second_row(line) for line in lines])
+    for line in lines:
+        page += _section(line, notes)
+    return "\n".join(page).rstrip() + "\n"
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    return (
+        line.title,
+        str(len(scheme(line.scheme).emotions)),
+        _number(line.printed),
+        _accuracy(_report(line.published)),
+        _accuracy(line.alike),
+        _accuracy(_report(line.honest)),
+        _score(line.leak),
+        _accuracy(line.default_published),
+        _accuracy(line.default_honest),
+    )
+
+
+def _second_row(line: Line) -> tuple[str, ...]:
+    sides = (line.published, line.honest)
+
+    def both(of: Callable[[Side], str]) -> str:
+        return " / ".join("–" if side is None else of(side) for side in sides)
+
+    return (
+        line.title,
+        _uar(_report(line.published)),
+        _uar(_report(line.honest)),
+        _uar(line.default_published),
+        _uar(line.default_honest),
+        both(lambda s: str(len(s.accuracies))),
+        both(lambda s: f"{s.report.n_clips // len(s.accuracies):,}"),
+        both(lambda s: "/".join(str(run["epochs"]) for run in s.runs)),
+        both(lambda s: f"{s.minutes:.1f}"),
+    )
+
+
+def _report(side: Side | None) -> EvaluationReport | None:
+    return None if side is None else side.report
+
+
+def _accuracy(report: EvaluationReport | None) -> str:
+    return _score(None if report is None else report.accuracy)
+
+
+def _uar(report: EvaluationReport | None) -> str:
+    return _score(None if report is None else report.uar)
+
+
+def _section(line: Line, notes: Mapping[str, str]) -> list[str]:
+    about, recipe = line.publication, line.recipe
+    corpora = ", ".join(f"{c} ({notes[c]})" if c in notes else c for c in recipe.corpora)
+    lines = [
+        f"## {line.title}",
+        "",
+        f"{about.source[0].upper()}{about.source[1:]}. As printed: {about.printed}.",
+        "",
+        f"Corpora: {corpora}. Model `{recipe.model}`, {recipe.fit.optimiser}, rate {recipe.fit.rate:g}, schedule "
+        f"{recipe.fit.schedule}, {recipe.fit.n_epochs} epochs, batches of {recipe.fit.batch_size}; "
+        f"{100 * about.test:g} % of the {'rows, copies made first' if about.rows else 'clips'} tested. "
+        f"Settled here, since the publication leaves it open: {', '.join(about.ours)}.",
+        "",
+    ]
+    for way, side in (("own", line.published), ("honest", line.honest)):
+        if side is None:
+            continue
+        seeds = ", ".join(_number(a) for a in side.accuracies)
+        lines.append(
+            f"- {way} way: accuracy of every seed {seeds} %; UAR {side.report.uar}; at a probability of one half "
+            f"precision {_number(side.precision)} %, recall {_number(side.recall)} %; {side.report.n_speakers} "
+            "speakers tested; " + "; ".join(f"{g.name} {_number(g.accuracy)} %" for g in side.report.by_corpus)
+        )
+    lines.append("")
+    for way, side in (("published", line.published), ("honest", line.honest)):
+        if side is not None:
+            stem = f"reproduced/{line.name}-{line.scheme}-{way}"
+            lines += [
+                f"![Learning curves, {way} way]({stem}-curves.png)",
+                f"![Confusion, {way} way]({stem}-confusion.png)",
+                "",
+            ]
+    return lines
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = "|" + "|".join(["---"] + ["---:"] * (len(head) - 1)) + "|"
+    return ["| " + " | ".join(head) + " |", rule, *("| " + " | ".join(row) + " |" for row in rows), ""]
+
+
+def _score(score: Score | None) -> str:
+    if score is None:
+        return "–"
+    return f"**{_number(score.value)}** ({_number(score.interval.low)} to {_number(score.interval.high)})"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
