@@ -1,0 +1,131 @@
+"""Copies are made of the excerpt, of training clips alone, and the same ones each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fakes
+import numpy as np
+import pytest
+
+from vocalics import audio, dataset, feature_rows
+from vocalics.augment import Step, chain
+from vocalics.dataset import Data
+from vocalics.errors import AudioError, FeatureError, RecipeError
+from vocalics.features.feature_set import feature_set
+from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe
+from vocalics.training import check
+
+SET = feature_set("zcr_chroma_mfcc_rms_mel")
+COPIES = (
+    (Step.parse({"name": "noise_by_peak"}),),
+    (Step.parse({"name": "stretch_and_shift", "rate": 0.8, "semitones": 0.7}),),
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Data:
+    """Four clips: two train, one validates, one is tested."""
+    rows = []
+    for i, emotion in enumerate(("sad", "angry", "sad", "angry")):
+        path = tmp_path / f"{i}.wav"
+        audio.write(path, fakes.voice(1.5, 120 + 40 * i))
+        rows.append(Utterance(str(path), "folder", f"folder/s{i}", "", emotion))
+    manifest = Manifest(tuple(rows)).with_digests()
+    return Data(manifest, (0, 1), (2,), {"x": (3,)}, ("sad", "angry"))
+
+
+def rows(data: Data, cache: Path, seed: int = 0) -> feature_rows.Rows:
+    return feature_rows.divided(data, SET, COPIES, seed, cache, lambda *_: None)
+
+
+def test_only_training_clips_get_copies(data: Data, tmp_path: Path) -> None:
+    table = rows(data, tmp_path / "cache")
+    assert table.clips[table.train].tolist() == [0, 0, 0, 1, 1, 1]
+    assert table.copies[table.train].tolist() == [0, 1, 2, 0, 1, 2]
+    assert table.clips[table.validation].tolist() == [2] and table.copies[table.validation].tolist() == [0]
+    assert table.emotions.tolist() == ["sad"] * 3 + ["angry"] * 3 + ["sad"]
+    assert 3 not in table.clips
+
+
+def test_the_first_row_of_a_clip_is_the_clip_itself_and_copies_differ(data: Data, tmp_path: Path) -> None:
+    table = rows(data, tmp_path / "cache")
+    for row, path in ((0, data.manifest[0].path), (3, data.manifest[1].path), (6, data.manifest[2].path)):
+        np.testing.assert_array_equal(table.features[row], SET.extract(audio.read(path)))
+    assert not np.allclose(table.features[0], table.features[1], rtol=1e-2)
+    assert not np.allclose(table.features[0], table.features[2], rtol=1e-2)
+
+
+def test_a_copy_is_made_of_the_excerpt_that_the_set_hears(data: Data, tmp_path: Path) -> None:
+    clip = SET.excerpt(audio.read(data.manifest[0].path))
+    assert clip.duration == pytest.approx(0.9) and clip.sample_rate == 22_050  # from 0.6 s to the end at 1.5 s
+    expected = SET.of_excerpt(chain(COPIES[1], clip, np.random.default_rng(0)))
+    np.testing.assert_array_equal(rows(data, tmp_path / "cache").features[2], expected)
+
+
+def test_copies_follow_from_seed_and_content(data: Data, tmp_path: Path) -> None:
+    first, again = rows(data, tmp_path / "a"), rows(data, tmp_path / "b")
+    np.testing.assert_array_equal(first.features, again.features)
+    other = rows(data, tmp_path / "a", seed=1)
+    np.testing.assert_array_equal(other.features[0], first.features[0])
+    assert (other.features[1] != first.features[1]).any()
+
+
+def test_a_second_run_reads_the_cache(data: Data, tmp_path: Path) -> None:
+    first = rows(data, tmp_path / "cache")
+    for i in (0, 1):
+        Path(data.manifest[i].path).unlink()
+    np.testing.assert_array_equal(rows(data, tmp_path / "cache").features[:6], first.features[:6])
+
+
+def test_the_scaler_is_of_the_training_rows(data: Data, tmp_path: Path) -> None:
+    table = rows(data, tmp_path / "cache")
+    mean, scale = table.scaler
+    scaled = (table.features[table.train] - mean) / scale
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-3)
+    varied = table.features[table.train].std(axis=0) > 1e-6
+    np.testing.assert_allclose(scaled.std(axis=0)[varied], 1, atol=1e-3)
+    assert varied.sum() > 100 and np.abs((table.features[table.validation] - mean) / scale).max() > 1
+
+
+def test_a_clip_that_cannot_be_read_is_named(data: Data, tmp_path: Path) -> None:
+    Path(data.manifest[1].path).write_bytes(b"no sound")
+    with pytest.raises(AudioError, match=r"1\.wav.*take the clip out of the manifest"):
+        rows(data, tmp_path / "cache")
+
+
+def test_a_set_whose_size_follows_the_clip_is_refused(data: Data, tmp_path: Path) -> None:
+    with pytest.raises(FeatureError, match="logmel: its size follows"):
+        feature_rows.compute(data.manifest, feature_set("logmel"), (), 0, tmp_path, lambda *_: None)
+
+
+def test_variants_of_a_recipe_are_checked() -> None:
+    with pytest.raises(RecipeError, match=r'unknown augmentation "add_noize"; did you mean "add_noise"'):
+        Recipe("x", "", "dense_wide", variants=(({"name": "add_noize"},),))
+    two = Recipe("x", "", "dense_wide", n_copies=1, augment=({"name": "telephone"},), variants=(({"name": "codec"},),))
+    assert [[s.name for s in steps] for steps in two.copies] == [["telephone"], ["codec"]]
+    with pytest.raises(RecipeError, match="variants are for models of features"):
+        check(Recipe("x", "", "logmel_cnn", variants=(({"name": "telephone"},),)))
+
+
+def test_training_uses_the_copies(tmp_path: Path) -> None:
+    """A net of features that sees copies sees three times as many rows: the batches of an epoch say so."""
+    import json
+
+    from vocalics import training
+
+    manifest = dataset.scan("folder", fakes.speakers_table(tmp_path)).manifest
+    counts = {}
+    for name, variants in (("plain", ()), ("copies", (({"name": "noise_by_peak"},), ({"name": "telephone"},)))):
+        recipe = Recipe(
+            name, "", "dense_wide", scheme="three", features=SET.name, model_settings={"n_features": 162},
+            variants=variants, validation=0.0,
+        )  # fmt: skip
+        recipe = training.dataclasses.replace(
+            recipe, fit=training.dataclasses.replace(recipe.fit, n_epochs=1, batch_size=4)
+        )
+        training.train(recipe, manifest, tmp_path / name, hold_outs=["speaker=clips/s0"], cache=tmp_path / "cache")
+        counts[name] = json.loads((tmp_path / name / "history.json").read_text(encoding="utf-8"))[0]["batches"]
+    n_train = sum(u.emotion in ("angry", "neutral") for u in manifest if u.speaker != "clips/s0")
+    assert counts == {"plain": -(-n_train // 4), "copies": -(-3 * n_train // 4)}
