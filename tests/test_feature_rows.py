@@ -129,3 +129,31 @@ def test_training_uses_the_copies(tmp_path: Path) -> None:
         counts[name] = json.loads((tmp_path / name / "history.json").read_text(encoding="utf-8"))[0]["batches"]
     n_train = sum(u.emotion in ("angry", "neutral") for u in manifest if u.speaker != "clips/s0")
     assert counts == {"plain": -(-n_train // 4), "copies": -(-3 * n_train // 4)}
+
+
+def test_preprocessing_is_the_same_in_training_and_before_a_prediction(tmp_path: Path) -> None:
+    """The rows that train are what the recognizer computes for the same files; the card says how."""
+    from vocalics import recognizer, training
+
+    manifest = dataset.scan("folder", fakes.speakers_table(tmp_path)).manifest
+    recipe = Recipe(
+        "prepared", "", "logistic_regression", scheme="three", features=SET.name, validation=0.0,
+        preprocess=({"name": "trim_silence"}, {"name": "normalise_rms", "rms_db": -20.0}),
+    )  # fmt: skip
+    path = training.train(recipe, manifest, tmp_path / "run", hold_outs=["speaker=clips/s0"])
+    model = recognizer.load(path)
+    assert [dict(step)["name"] for step in model.card.preprocess] == ["trim_silence", "normalise_rms"]
+    data = dataset.divide(manifest, recipe, ["speaker=clips/s0"])
+    table = feature_rows.divided(data, SET, (), 0, tmp_path / "c", lambda *_: None, recipe.preparation)
+    for row in (0, 5):
+        clip = audio.read(data.manifest[int(table.clips[row])].path, SET.sample_rate)
+        expected = model.model.probabilities(table.features[row][None])[0]
+        got = model.predict(clip)
+        np.testing.assert_allclose(list(got.probabilities.values()), expected, atol=1e-5)
+        quiet = model.predict(audio.Clip(clip.samples * np.float32(0.05), clip.sample_rate))
+        np.testing.assert_allclose(list(quiet.probabilities.values()), expected, atol=1e-4)
+    plain = dataset.dataclasses.replace(recipe, preprocess=())
+    bare = recognizer.load(training.train(plain, manifest, tmp_path / "plain", hold_outs=["speaker=clips/s0"]))
+    loud = bare.predict(clip).probabilities
+    soft = bare.predict(audio.Clip(clip.samples * np.float32(0.05), clip.sample_rate)).probabilities
+    assert max(abs(loud[e] - soft[e]) for e in loud) > 1e-3  # without it, level matters

@@ -24,6 +24,8 @@ from vocalics.errors import AudioError, FeatureError, VocalicsError
 from vocalics.features.cache import available_cores, extract_manifest, in_processes
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.manifest import Manifest, Utterance
+from vocalics.preprocess import Preparation
+from vocalics.preprocess import chain as prepare
 
 Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
@@ -58,7 +60,15 @@ class Rows:
         return mean, np.where(scale > 1e-8, scale, 1.0).astype(np.float32)
 
 
-def divided(data: Data, features: FeatureSet, copies: Chains, seed: int, cache: Path, progress: Progress) -> Rows:
+def divided(
+    data: Data,
+    features: FeatureSet,
+    copies: Chains,
+    seed: int,
+    cache: Path,
+    progress: Progress,
+    preparation: tuple[Preparation, ...] = (),
+) -> Rows:
     """Return the rows of a run: every training and validation clip, and the copies of the training clips.
 
     Args:
@@ -68,12 +78,13 @@ def divided(data: Data, features: FeatureSet, copies: Chains, seed: int, cache: 
         seed: Of the copies.
         cache: Folder of computed features.
         progress: Called with ("features", done, all).
+        preparation: Preprocessing of every clip.
 
     Raises:
         AudioError: For a clip that cannot be read.
     """
     train, validation = np.array(data.train, np.int64), np.array(data.validation, np.int64)
-    both = [compute(data.manifest.take(part), features, chains, seed, cache, progress)
+    both = [compute(data.manifest.take(part), features, chains, seed, cache, progress, preparation)
             for part, chains in ((data.train, copies), (data.validation, ())) if part]  # fmt: skip
     n_copies = len(copies) + 1
     names = np.array([u.emotion for u in data.manifest])
@@ -89,7 +100,13 @@ def divided(data: Data, features: FeatureSet, copies: Chains, seed: int, cache: 
 
 
 def compute(
-    manifest: Manifest, features: FeatureSet, copies: Chains, seed: int, cache: Path, progress: Progress
+    manifest: Manifest,
+    features: FeatureSet,
+    copies: Chains,
+    seed: int,
+    cache: Path,
+    progress: Progress,
+    preparation: tuple[Preparation, ...] = (),
 ) -> Floats:
     """Return the features of every clip and its copies, shape (n_clips, n_copies + 1, ...).
 
@@ -100,6 +117,7 @@ def compute(
         seed: Of the copies.
         cache: Folder of computed features.
         progress: Called with ("features", done, all).
+        preparation: Preprocessing of every clip, at the set's rate, before it is cut and copied.
 
     Raises:
         AudioError: For a clip that cannot be read.
@@ -108,7 +126,7 @@ def compute(
     shape = tuple(n for n in features.shape if n is not None)
     if len(shape) < len(features.shape):
         raise FeatureError(f"{features.name}: its size follows the clip's length; expected a set of fixed size")
-    if not copies:
+    if not copies and not preparation:
         plain = extract_manifest(manifest, features, cache, progress=lambda done, n: progress("features", done, n))
         found = []
         for row in plain:
@@ -117,9 +135,9 @@ def compute(
             found.append(row.values)
         return np.stack(found)[:, None].astype(np.float32)
     manifest = manifest.with_digests()
-    key = hashlib.sha256(f"{features.settings} {copies!r} {seed}".encode()).hexdigest()[:12]
-    folder = cache / f"{features.name}-copies-{key}"
-    work = partial(_stored, name=features.name, copies=copies, seed=seed, folder=folder)
+    settings = f"{features.settings} {copies!r} {seed}" + (f" {preparation!r}" if preparation else "")
+    folder = cache / f"{features.name}-copies-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    work = partial(_stored, name=features.name, copies=copies, seed=seed, preparation=preparation, folder=folder)
     out = np.empty((len(manifest), len(copies) + 1, *shape), np.float32)
     there = all(_file(folder, u).is_file() for u in manifest)
     rows = map(work, manifest) if there else in_processes(work, manifest, available_cores(), features.name)
@@ -135,7 +153,9 @@ def _file(folder: Path, utterance: Utterance) -> Path:
     return folder / utterance.digest[:2] / f"{utterance.digest}.npy"
 
 
-def _stored(utterance: Utterance, name: str, copies: Chains, seed: int, folder: Path) -> Floats | str:
+def _stored(
+    utterance: Utterance, name: str, copies: Chains, seed: int, preparation: tuple[Preparation, ...], folder: Path
+) -> Floats | str:
     """A clip's features and its copies', from the cache where it has them; or why they cannot be computed."""
     path = _file(folder, utterance)
     try:
@@ -144,7 +164,7 @@ def _stored(utterance: Utterance, name: str, copies: Chains, seed: int, folder: 
     except (OSError, ValueError, EOFError):
         pass
     try:
-        values = _with_copies(utterance, feature_set(name), copies, seed)
+        values = _with_copies(utterance, feature_set(name), copies, seed, preparation)
     except VocalicsError as error:
         text = str(error)
         return text if utterance.path in text else f"{utterance.path}: {text}"
@@ -155,8 +175,17 @@ def _stored(utterance: Utterance, name: str, copies: Chains, seed: int, folder: 
     return values
 
 
-def _with_copies(utterance: Utterance, features: FeatureSet, copies: Sequence[Sequence[Step]], seed: int) -> Floats:
-    excerpt = features.excerpt(audio.read(utterance.path))
+def _with_copies(
+    utterance: Utterance,
+    features: FeatureSet,
+    copies: Sequence[Sequence[Step]],
+    seed: int,
+    preparation: Sequence[Preparation],
+) -> Floats:
+    clip = audio.read(utterance.path)
+    if preparation:  # as before a prediction
+        clip = prepare(preparation, audio.resample(clip, features.sample_rate))
+    excerpt = features.excerpt(clip)
     found = [features.of_excerpt(excerpt)]
     for number, steps in enumerate(copies):
         rng = np.random.default_rng([seed, number, int(utterance.digest[:12] or "0", 16)])

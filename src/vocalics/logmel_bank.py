@@ -24,7 +24,8 @@ from vocalics.audio import Clip
 from vocalics.augment import Step, chain
 from vocalics.features.logmel import LogMel
 from vocalics.manifest import Manifest, Utterance
-from vocalics.preprocess import trim_silence
+from vocalics.preprocess import Preparation, trim_silence
+from vocalics.preprocess import chain as prepare
 
 VERSION = 1
 TRIM_DB = 40.0
@@ -42,6 +43,7 @@ class BankSettings:
         n_copies: Augmented copies per clip.
         seed: Of the augmentation; each copy's randomness follows from it, the clip's digest and the copy's number.
         longest: Seconds kept of a clip after its silent ends are cut.
+        preparation: Preprocessing of every clip, before its silent ends are cut.
     """
 
     front_end: LogMel
@@ -49,11 +51,15 @@ class BankSettings:
     n_copies: int = 0
     seed: int = 0
     longest: float = 10.0
+    preparation: tuple[Preparation, ...] = ()
 
     @property
     def key(self) -> str:
         """A name for this very set of settings."""
-        text = json.dumps([VERSION, asdict(self)], sort_keys=True)
+        settings = asdict(self)
+        if not self.preparation:
+            del settings["preparation"]  # what was computed before there was any keeps its name
+        text = json.dumps([VERSION, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -65,7 +71,8 @@ def spectrogram(clip: Clip, front_end: LogMel) -> npt.NDArray[np.float32]:
 
 def compute(utterance: Utterance, settings: BankSettings) -> Copies:
     """Decode one utterance and return its spectrogram and those of its augmented copies, as float16."""
-    clip = trim_silence(audio.read(utterance.path, settings.front_end.sample_rate), below_db=TRIM_DB)
+    clip = prepare(settings.preparation, audio.read(utterance.path, settings.front_end.sample_rate))
+    clip = trim_silence(clip, below_db=TRIM_DB)
     clip = audio.excerpt(clip, 0.0, settings.longest)
     copies = [clip]
     for number in range(settings.n_copies):

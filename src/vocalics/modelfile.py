@@ -23,7 +23,8 @@ import numpy.typing as npt
 import onnxruntime
 
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
-from vocalics.errors import ModelFileError
+from vocalics.errors import ModelFileError, RecipeError
+from vocalics.preprocess import Preparation
 from vocalics.registry import suggestion
 
 CARD_KEY = "vocalics_card"
@@ -54,6 +55,8 @@ class Card:
         front_end: The settings of the front end inside the graph.
         trim_db: Quiet ends of a clip, this much below its loudest part, are cut before it is judged, as they were in
             training (see :func:`vocalics.preprocess.trim_silence`); ``None`` leaves the clip whole.
+        preprocess: What is done to every clip before, at ``sample_rate``, as it was in training: tables of
+            :class:`vocalics.preprocess.Preparation`.
         window_seconds: Length of the windows into which a long recording is cut.
         hop_seconds: Distance of the windows of a timeline.
         n_parameters: Number of trained parameters.
@@ -87,6 +90,7 @@ class Card:
     n_features: int | None = None
     front_end: Mapping[str, Any] = field(default_factory=dict)
     trim_db: float | None = None
+    preprocess: tuple[Mapping[str, Any], ...] = ()
     window_seconds: float = 3.0
     hop_seconds: float = 1.5
     n_parameters: int = 0
@@ -125,6 +129,11 @@ class Card:
         for name in ("sample_rate", "window_seconds", "hop_seconds"):
             if not getattr(self, name) > 0:
                 raise ModelFileError(f"the card's {name} is {getattr(self, name)}; expected a positive number")
+        for table in self.preprocess:
+            try:
+                Preparation.parse(table)
+            except RecipeError as error:
+                raise ModelFileError(f"the card's preprocess: {error}") from None
         if self.input == "features" and not self.feature_set:
             raise ModelFileError("the card of a features model names no feature_set")
 

@@ -21,7 +21,7 @@ from vocalics import audio, modelfile
 from vocalics.audio import Clip, Samples
 from vocalics.errors import AudioError, FeatureError, MissingExtraError, ModelFileError, VocalicsError
 from vocalics.modelfile import Card, LoadedModel
-from vocalics.preprocess import trim_silence
+from vocalics.preprocess import Preparation, chain, trim_silence
 from vocalics.registry import lookup
 from vocalics.segment import speech_seconds
 
@@ -164,6 +164,7 @@ class Recognizer:
         return iter((audio.resample(source, rate),))
 
     def _probabilities(self, clip: Clip, name: str) -> npt.NDArray[np.float64]:
+        clip = chain([Preparation.parse(table) for table in self.card.preprocess], clip)
         if self.card.trim_db is not None:
             clip = trim_silence(clip, below_db=self.card.trim_db)
         values = clip.samples if self.card.input == "waveform" else self._features(clip, name)

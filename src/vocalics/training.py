@@ -34,7 +34,7 @@ from vocalics.manifest import Manifest, Utterance
 from vocalics.metrics import unweighted_average_recall
 from vocalics.modelfile import Card
 from vocalics.models import ModelSpec, model_spec
-from vocalics.preprocess import trim_silence
+from vocalics.preprocess import chain, trim_silence
 from vocalics.recipe import Recipe, parse
 from vocalics.registry import suggestion
 
@@ -178,6 +178,7 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
         + ("" if all(row["commercial"] for row in rows) else ", and some of them forbid commercial use"),
         protocol=f"{len(data.speakers(data.train))} training speakers, {share}{held_out}",
         seed=recipe.seed,
+        preprocess=recipe.preprocess,
         intended_use=recipe.intended_use,
         limits=recipe.limits,
         training_speakers=data.speakers(data.train),
@@ -363,15 +364,15 @@ def _train_neural(
     card_file.write(target, graph.SerializeToString(), about)
     if spec.features == "waveform":
         clips = [data.manifest[i].path for i in [*validation, *rows][:N_COMPARED]]
-        pairs = [_waveform_pair(path, front_end) for path in clips]
+        pairs = [_waveform_pair(path, front_end, recipe) for path in clips]
     else:
         pairs = [(raw[i], inputs[i]) for i in [*validation, *rows][:N_COMPARED]]
     _compare(target, module, pairs)
     return target
 
 
-def _waveform_pair(path: str, front_end: LogMel) -> tuple[Any, Any]:
-    clip = trim_silence(audio.read(path, front_end.sample_rate), below_db=TRIM_DB)
+def _waveform_pair(path: str, front_end: LogMel, recipe: Recipe) -> tuple[Any, Any]:
+    clip = trim_silence(chain(recipe.preparation, audio.read(path, front_end.sample_rate)), below_db=TRIM_DB)
     return clip.samples, spectrogram(clip, front_end)
 
 
@@ -509,8 +510,8 @@ def _bank(recipe: Recipe, data: Data, cache: Path, progress: Progress | None) ->
         if progress is not None:
             progress("spectrograms", done, n)
 
-    settings = BankSettings(LogMel(), recipe.steps, recipe.n_copies, recipe.seed)
-    plain = BankSettings(LogMel(), (), 0, recipe.seed)
+    settings = BankSettings(LogMel(), recipe.steps, recipe.n_copies, recipe.seed, preparation=recipe.preparation)
+    plain = dataclasses.replace(settings, steps=(), n_copies=0)
     rows, others = list(data.train), list(data.validation)
     inputs = np.empty(len(data.manifest), dtype=object)
     inputs[rows] = bank([data.manifest[i] for i in rows], settings, cache, progress=step)
@@ -522,7 +523,7 @@ def _bank(recipe: Recipe, data: Data, cache: Path, progress: Progress | None) ->
 def feature_rows(recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progress: Progress | None) -> Rows:
     """Return the rows that a model of features is fitted to: clips, and the recipe's copies of those that train."""
     chosen = feature_set(recipe.features or spec.features)
-    return divided(data, chosen, recipe.copies, recipe.seed, cache, progress or (lambda *_: None))
+    return divided(data, chosen, recipe.copies, recipe.seed, cache, progress or (lambda *_: None), recipe.preparation)
 
 
 def _optimiser(recipe: Recipe) -> dict[str, Any]:
