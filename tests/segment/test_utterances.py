@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 from pathlib import Path
 
@@ -140,6 +141,18 @@ def test_cut_holds_no_more_than_it_must(tmp_path: Path) -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, float], message: str) -> None:
     with pytest.raises(AudioError, match=message):
         utterances(NOTHING, **wrong)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are not listed here")
+def test_the_detector_starts_no_threads() -> None:
+    code = (
+        "import os, numpy as np; from vocalics import segment; from vocalics.audio import Clip\n"
+        "n = len(os.listdir('/proc/self/task'))\n"
+        "segment.utterances(Clip(np.ones(16_000, np.float32), 16_000))\n"
+        "print(len(os.listdir('/proc/self/task')) - n, os.environ.get('OMP_THREAD_LIMIT'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "None"]
 
 
 def test_without_the_detector_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

