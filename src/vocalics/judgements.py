@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS, Scheme
 from vocalics.errors import ManifestError, VocalicsError
 from vocalics.manifest import Manifest, csv_rows
+from vocalics.recognizer import Prediction
 
 COLUMNS = ("path", "corpus", "speaker", "truth", "prediction")
 PREFIX = "probability_"
@@ -91,6 +92,21 @@ class Judgements:
             silent = row[-1] is None
             writer.writerow([*row[:-1], row[-1] or "", *("" if silent else f"{p:.6f}" for p in chances)])
         return text.getvalue()
+
+
+def chances_of(prediction: Prediction, classes: Scheme) -> npt.NDArray[np.float64]:
+    """Return a prediction in a scheme's classes, shape (n_emotions,): merged, what is outside left out, scaled to 1.
+
+    Where no speech was heard, or all of it is outside, every value is NaN.
+    """
+    row = dict.fromkeys(classes.emotions, 0.0)
+    for emotion, probability in prediction.probabilities.items():
+        merged = classes.emotion(emotion)
+        if merged is not None:
+            row[merged] += probability
+    values = np.array(list(row.values()))
+    silent = prediction.emotion is None or values.sum() <= 0
+    return np.full(len(values), np.nan) if silent else values / values.sum()
 
 
 def read(path: Path) -> Judgements:

@@ -318,19 +318,12 @@ def judged(model: Recognizer, clips: Manifest, classes: Scheme, progress: Progre
         classes: The scheme.
         progress: Called with ("judging", done, all).
     """
-    chances = np.full((len(clips), len(classes.emotions)), np.nan)
-    position = {e: i for i, e in enumerate(classes.emotions)}
-    for n, utterance in enumerate(clips):
-        row = np.zeros(len(classes.emotions))
-        for emotion, probability in model.predict(utterance.path).probabilities.items():
-            merged = classes.emotion(emotion)
-            if merged is not None:
-                row[position[merged]] += probability
-        if row.sum() > 0:
-            chances[n] = row / row.sum()
-        progress("judging", n + 1, len(clips))
+    rows = []
+    for n, utterance in enumerate(clips, start=1):
+        rows.append(judgements.chances_of(model.predict(utterance.path), classes))
+        progress("judging", n, len(clips))
     truth = [str(classes.emotion(u.emotion)) for u in clips]
-    return Judgements.of(clips, truth, classes.emotions, chances)
+    return Judgements.of(clips, truth, classes.emotions, np.array(rows))
 
 
 def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Progress) -> Judgements:

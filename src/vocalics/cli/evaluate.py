@@ -192,6 +192,7 @@ def _judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tupl
     from vocalics.cli.predictions import complain
     from vocalics.cli.progress import counting
     from vocalics.errors import AudioError
+    from vocalics.judgements import chances_of
 
     rows, done, failures = [], [], []
     with counting(Console(stderr=True), transient=True) as progress:
@@ -203,14 +204,7 @@ def _judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tupl
                 failures.append(str(error))
                 continue
             done.append(i)
-            row = dict.fromkeys(classes.emotions, 0.0)
-            for emotion, probability in prediction.probabilities.items():
-                target = classes.emotion(emotion)
-                if target is not None:
-                    row[target] += probability
-            values = np.array(list(row.values()))
-            silent = prediction.emotion is None or values.sum() <= 0
-            rows.append(np.full(len(values), np.nan) if silent else values / values.sum())
+            rows.append(chances_of(prediction, classes))
     if not done:
         raise AudioError(f"none of the {len(manifest)} clips could be judged; see the lines above")
     return manifest.take(done), np.array(rows), failures
