@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import io
 import re
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from vocalics import modelfile
+from vocalics.augment import AUGMENTATIONS
 from vocalics.cli.main import build
 from vocalics.cli.predictions import print_predictions
 from vocalics.corpora import Corpus, corpora
@@ -28,6 +30,8 @@ from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.features.feature_set import FEATURE_SETS, FeatureSet
 from vocalics.modelfile import Card
 from vocalics.models import models
+from vocalics.preprocess import PREPROCESSING
+from vocalics.preprocess.settings import settings_of
 from vocalics.recognizer import bundled
 
 ROOT = Path(__file__).parents[1]
@@ -196,6 +200,38 @@ def networks() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def steps() -> str:
+    """Return the tables of augmentations and of preprocessing steps, with their settings."""
+    lines = [
+        *(NOTE, "", "# Steps: augmentation and preprocessing", ""),
+        *_paragraphs(
+            'A step is a table of a recipe, `{ name = "add_noise", snr_db = [5.0, 20.0], probability = 0.5 }`, or a '
+            "line of `vocalics augment --step` and `vocalics prepare --step`, `add_noise snr_db=[5,20] "
+            "probability=0.5`. An augmentation's number may be a range, from which one value is drawn per clip; "
+            "preprocessing is the same for "
+            "every clip, in training and before every prediction. A setting without a default has to be given."
+        ),
+        "",
+    ]
+    for title, table in (("Augmentation", AUGMENTATIONS), ("Preprocessing", PREPROCESSING)):
+        rows = [(f"`{name}`", _settings(function), _first_line(function)) for name, function in sorted(table.items())]
+        lines += [f"## {title}", "", *_table(("step", "settings", "what it does"), rows), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _settings(function: Callable[..., Any]) -> str:
+    defaults = {name: p.default for name, p in inspect.signature(function).parameters.items()}
+    return ", ".join(
+        f"`{name}`" + ("" if setting.required else f" ({defaults[name]})")
+        for name, setting in settings_of(function).items()
+    )
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    text = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
+    return text.replace(":func:", "").replace("``", "`").rstrip(".")
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     def row(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
@@ -272,6 +308,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/corpora.md": corpora_page,
     "docs/feature-sets.md": feature_sets,
     "docs/networks.md": networks,
+    "docs/steps.md": steps,
 }
 """Files that are written whole."""
 
