@@ -111,9 +111,7 @@ def test_silence_is_no_noise(tmp_path: Path) -> None:
 def test_a_folder_without_audio_is_refused_when_a_recipe_is_read(tmp_path: Path) -> None:
     for name in ("recorded_noise", "recorded_room"):
         table = {"name": name, "folder": str(tmp_path)} | ({"snr_db": 5} if name == "recorded_noise" else {})
-        with pytest.raises(
-            RecipeError, match=rf"augmentation {name}: folder: .*: holds no audio; expected files"
-        ):
+        with pytest.raises(RecipeError, match=rf"augmentation {name}: folder: .*: holds no audio; expected files"):
             Step.parse(table)
         (tmp_path / "f").write_text("x")
         with pytest.raises(RecipeError, match="is a file; expected a folder of audio files"):
