@@ -83,8 +83,7 @@ def test_utterances_are_in_order_and_within_their_bounds(
     assert all(a[1] <= b[0] + 1e-9 for a, b in itertools.pairwise(found))
     assert all(end - start <= longest + 1e-9 for start, end in found)
     covered = sum(end - start for start, end in found)
-    assert covered >= sum(end - start for start, end in found if (end - start) >= shortest) - 1e-9
-    if (values >= threshold).all() and duration >= shortest + _SECONDS:
+    if (values.astype(float) >= threshold).all() and duration >= shortest + _SECONDS:
         assert covered == pytest.approx(duration), "no speech is lost where it is cut"
 
 
