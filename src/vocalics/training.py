@@ -166,7 +166,9 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
     held_out = f"; apart: {', '.join(map(short, data.tests))}" if data.tests else ""
     rows = tuple(_corpus_row(name, trained, data.notes) for name in sorted({u.corpus for u in trained}))
     said = "chose the epoch" if recipe.fit.keep == "best" else "watched the training, the last epoch was kept"
-    share = f"{len(data.speakers(data.validation))} speakers apart {said}" if data.validation else "last epoch"
+    if not model_spec(recipe.model).neural:
+        said = "watched" if data.validation else ""
+    share = f"{len(data.speakers(data.validation))} speakers apart {said}" if data.validation else "none apart"
     return Card(
         name=recipe.name,
         description=recipe.description,
