@@ -77,7 +77,7 @@ def write_whole(path: Path, clip: Clip) -> None:
     peak = float(np.abs(clip.samples).max(initial=0.0))
     if peak > _LARGEST:
         clip = Clip(clip.samples * np.float32(_LARGEST / peak), clip.sample_rate)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         audio.write(part, clip, "PCM_16")
         part.replace(path)
