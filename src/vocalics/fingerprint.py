@@ -97,8 +97,8 @@ class Pair:
         gain_db: Level of the second over the first's.
         inverted: Whether the polarity is turned.
         speed: How much longer the second takes for the same sound; 1 but for unequal clocks.
-        changes: What was probably done: "gain", "trimming", "resampling", "re-encoding" (a codec or a filter), "noise"; or
-            "copy" alone. The direction is not known: either may be the original.
+        changes: What was probably done: "gain", "trimming", "resampling", "re-encoding" (a codec or a filter), "noise";
+            "copy" alone where nothing was. The direction is not known: either may be the original.
     """
 
     first: int
