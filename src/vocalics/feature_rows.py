@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import audio
-from vocalics.augment import Step, chain
+from vocalics.augment import Step, chain, material
 from vocalics.dataset import Data, Progress
 from vocalics.errors import AudioError, FeatureError, VocalicsError
 from vocalics.features.cache import available_cores, extract_manifest, in_processes
@@ -136,6 +136,7 @@ def compute(
         return np.stack(found)[:, None].astype(np.float32)
     manifest = manifest.with_digests()
     settings = f"{features.settings} {copies!r} {seed}" + (f" {preparation!r}" if preparation else "")
+    settings += material(step for steps in copies for step in steps)
     folder = cache / f"{features.name}-copies-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
     work = partial(_stored, name=features.name, copies=copies, seed=seed, preparation=preparation, folder=folder)
     out = np.empty((len(manifest), len(copies) + 1, *shape), np.float32)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from vocalics import audio
 from vocalics.audio import Clip
-from vocalics.augment import Step, chain
+from vocalics.augment import Step, chain, material
 from vocalics.features.logmel import LogMel
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
@@ -58,8 +58,9 @@ class BankSettings:
         """A name for this very set of settings."""
         settings = asdict(self)
         if not self.preparation:
-            del settings["preparation"]  # what was computed before there was any keeps its name
-        text = json.dumps([VERSION, settings], sort_keys=True)
+            del settings["preparation"]  # so that what was computed before there was any keeps its name
+        recordings = material(self.steps) if self.n_copies else ""
+        text = json.dumps([VERSION, settings, *([recordings] if recordings else [])], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
