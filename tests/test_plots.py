@@ -178,3 +178,30 @@ def test_matplotlib_is_imported_when_used_and_without_a_screen() -> None:
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_folds_show_every_fold_the_mean_and_chance() -> None:
+    figure = plots.fold_scores(["1", "2", "3"], [0.5, 0.7, 0.6], [0.52, 0.71, 0.6], 0.125, "m: 3 folds", "on c")
+    (axes,) = figure.axes
+    heights = [patch.get_height() for patch in axes.containers[0]]
+    assert heights == pytest.approx([50.0, 70.0, 60.0])
+    names = axes.get_legend_handles_labels()[1]
+    assert "mean UAR 60.0 % ± 10.0" in names
+    assert "chance 12.5 %" in names
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "2", "3"]
+    with pytest.raises(VocalicsError, match="1 folds, 1 UARs, 1 accuracies; expected one of each, at least 2 folds"):
+        plots.fold_scores(["1"], [0.5], [0.5], 0.1)
+
+
+def test_a_search_shows_the_best_so_far_and_what_failed() -> None:
+    scores = [0.4, np.nan, 0.6, 0.3, 0.5]
+    states = ["complete", "failed", "complete", "pruned", "complete"]
+    figure = plots.search_history(scores, states, 0.55)
+    (axes,) = figure.axes
+    lines = {line.get_label(): np.asarray(line.get_ydata()) for line in axes.lines}
+    np.testing.assert_allclose(lines["best so far, 60.0 %"], [40, 40, 60, 60, 60])
+    np.testing.assert_allclose(lines["trial"], [40, 60, 50])
+    assert "the recipe as it stood, 55.0 %" in lines
+    assert "failed, no score" in lines
+    with pytest.raises(VocalicsError, match="no trial is complete"):
+        plots.search_history([np.nan], ["failed"], 0.5)

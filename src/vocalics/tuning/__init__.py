@@ -7,7 +7,8 @@ speaker, and scores a setting by the mean UAR over them.
 from __future__ import annotations
 
 from vocalics.tuning.report import Found, Trial
+from vocalics.tuning.scoring import inner_folds
 from vocalics.tuning.space import Choice, Range, Space, search_space
-from vocalics.tuning.study import inner_folds, require, search
+from vocalics.tuning.study import require, search
 
 __all__ = ["Choice", "Found", "Range", "Space", "Trial", "inner_folds", "require", "search", "search_space"]

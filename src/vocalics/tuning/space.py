@@ -167,10 +167,8 @@ def search_space(recipe: Recipe, texts: Sequence[str] = (), only: bool = False, 
     )
     space = tuple({**own, **asked}.values())
     if not space:
-        raise RecipeError(
-            f"recipe {recipe.name}: {spec.name} has no setting that is searched by itself; name some with --param, "
-            f"e.g. {EXAMPLE}"
-        )
+        why = "--only leaves nothing to search" if only else f"{spec.name} has no setting that is searched by itself"
+        raise RecipeError(f"recipe {recipe.name}: {why}; name some with --param, e.g. {EXAMPLE}")
     for one in space:
         _try(recipe, one)
     return space
