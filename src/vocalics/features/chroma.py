@@ -11,6 +11,8 @@ N_CHROMA = 12
 _TINY = np.finfo(np.float32).tiny
 _LOWEST_PEAK, _HIGHEST_PEAK, _PEAK_THRESHOLD = 150.0, 4000.0, 0.1
 _TUNING_EDGES = np.linspace(-0.5, 0.5, 101)
+_TUNING_STEPS = _TUNING_EDGES[:-1].astype(np.float32)  # the lowest float32 of every hundredth
+_TUNING_STEPS += np.where(_TUNING_EDGES[:-1] > _TUNING_STEPS, np.spacing(np.abs(_TUNING_STEPS)), np.float32(0))
 
 
 def chroma_stft(sound: Sound, tuning: float | None = None) -> FloatArray:
@@ -34,8 +36,7 @@ def chroma_stft(sound: Sound, tuning: float | None = None) -> FloatArray:
 def mean_chroma(sound: Sound) -> FloatArray:
     """Return the mean over time of :func:`chroma_stft`, shape (12,)."""
     chroma = _chroma(spectrum_of(sound))
-    weights = 1 / (_divisor(chroma.max(axis=0)) * np.float32(chroma.shape[1]))
-    return chroma @ np.asarray(weights, np.float32)
+    return chroma @ np.reciprocal(_divisor(chroma.max(axis=0))) / np.float32(chroma.shape[1])
 
 
 def _chroma(shared: Spectrum, tuning: float | None = None) -> FloatArray:
@@ -50,7 +51,7 @@ def normalised(columns: FloatArray, lengths: FloatArray) -> FloatArray:
 
 
 def _divisor(lengths: FloatArray) -> FloatArray:
-    return np.where(lengths < _TINY, np.float32(1), lengths).astype(np.float32, copy=False)
+    return np.where(lengths < _TINY, np.float32(1), lengths)
 
 
 def tuning_of(sound: Sound, bins_per_octave: int = N_CHROMA) -> float:
@@ -71,43 +72,35 @@ def tuning_of(sound: Sound, bins_per_octave: int = N_CHROMA) -> float:
     deviation -= deviation >= 0.5
     deviation.sort()
     below = np.full(len(_TUNING_EDGES), len(deviation))
-    below[:-1] = deviation.searchsorted(_TUNING_EDGES[:-1])
+    below[:-1] = deviation.searchsorted(_TUNING_STEPS)
     return float(_TUNING_EDGES[(below[1:] - below[:-1]).argmax()])
 
 
 def _louder_peaks(shared: Spectrum) -> FloatArray:
     """Return the frequencies in Hz of the louder half of the spectral peaks, shape (n_peaks,)."""
-    magnitude = np.ascontiguousarray(shared.magnitude.T)
-    n_bins = magnitude.shape[1]
+    frames = shared.magnitude.T
     bin_width = shared.sample_rate / shared.n_fft
     first = max(1, int(np.ceil(_LOWEST_PEAK / bin_width)))
-    last = min(n_bins - 1, int(np.ceil(_HIGHEST_PEAK / bin_width)))
+    last = min(frames.shape[1] - 1, int(np.ceil(_HIGHEST_PEAK / bin_width)))
     if last <= first:
         return np.empty(0, np.float32)
-    # what is too soft becomes a plain on which nothing rises; one bin more to either side is there to compare with
-    plain = np.float32(_PEAK_THRESHOLD) * magnitude.max(axis=1, keepdims=True)
-    rises = np.empty((len(magnitude), last - first + 2), bool)
-    raised = np.maximum(magnitude[:, first - 1 : last + 1], plain).reshape(-1)
-    np.greater(raised[1:], raised[:-1], out=rises.reshape(-1)[1:])
-    rises[:, 0] = False
-    is_peak = np.greater(rises.reshape(-1)[:-1], rises.reshape(-1)[1:])
-    is_peak[rises.shape[1] - 1 :: rises.shape[1]] = False
+    searched = np.ascontiguousarray(frames[:, first - 1 : last + 1])  # one bin more to either side to compare with
+    is_peak = searched > np.float32(_PEAK_THRESHOLD) * frames.max(axis=1, keepdims=True)
+    is_peak[:, 0] = is_peak[:, -1] = False
+    flat = searched.reshape(-1)  # whose ends of rows are no peaks, so that rows need not be told apart
+    rises = flat[1:] > flat[:-1]
+    is_peak.reshape(-1)[1:-1] &= rises[:-1] > rises[1:]
     found = np.flatnonzero(is_peak)
     if not len(found):
         return np.empty(0, np.float32)
-    frame = found // rises.shape[1]
-    position = found + (frame * (n_bins - rises.shape[1]) + (first - 1))
-    number = position - frame * n_bins
-    flat = magnitude.reshape(-1)
-    before, at, after = flat.take(position - 1), flat.take(position), flat.take(position + 1)
+    before, at, after = flat.take(found - 1), flat.take(found), flat.take(found + 1)
     slope = np.float32(0.5) * (after - before)
-    curvature = after - at + (before - at)
-    curvature[np.abs(slope) >= np.abs(curvature)] = np.float32(np.inf)  # no peak within one bin: no shift
-    shift = slope / curvature  # minus the parabola's
+    shift = slope / (after - at + (before - at))  # minus the parabola's, within half a bin: a peak is above its left
     height = at - np.float32(0.5) * slope * shift
-    pitch = (number.astype(np.float32) - shift) * np.float32(bin_width)
     middle = len(height) // 2
     ordered = np.partition(height, [max(middle - 1, 0), middle])
     median = ordered[middle] if len(height) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    louder: FloatArray = pitch[height >= median]
-    return louder
+    louder = np.flatnonzero(height >= median)
+    number = found.take(louder) % searched.shape[1] + (first - 1)
+    pitches: FloatArray = (number.astype(np.float32) - shift.take(louder)) * np.float32(bin_width)
+    return pitches

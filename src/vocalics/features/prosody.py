@@ -62,7 +62,17 @@ def energy_db(clip: Clip, frame_length: int = N_FFT, hop_length: int = HOP_LENGT
 
 
 def _mean_square(clip: Clip, frame_length: int, hop_length: int) -> FloatArray:
-    return _frame_sums(centred(clip.samples, frame_length), frame_length, hop_length) * np.float32(1 / frame_length)
+    samples, half = clip.samples, frame_length // 2
+    if frame_length % hop_length or half % hop_length or not len(samples):
+        sums = _frame_sums(centred(samples, frame_length), frame_length, hop_length)
+    else:  # whole hops of silence before and after need not be copied together with the samples
+        before, whole = half // hop_length, len(samples) // hop_length
+        hops = np.zeros(2 * before + whole, np.float32)
+        hops[before : before + whole] = _sums_of_squares(samples[: whole * hop_length].reshape(whole, hop_length))
+        rest = samples[whole * hop_length :]
+        hops[before + whole] = rest @ rest
+        sums = _sums_of_neighbours(hops, 2 * before)
+    return sums * np.float32(1 / frame_length)
 
 
 def _frame_sums(values: FloatArray | npt.NDArray[np.bool_], frame_length: int, hop_length: int) -> FloatArray:
@@ -72,8 +82,11 @@ def _frame_sums(values: FloatArray | npt.NDArray[np.bool_], frame_length: int, h
     per_frame = frame_length // hop_length
     n_hops = (len(values) - frame_length) // hop_length + per_frame
     sums = _sums_of_squares(values[: n_hops * hop_length].reshape(n_hops, hop_length))
-    totals: FloatArray = framed(sums, per_frame, 1).sum(axis=1)
-    return totals
+    return _sums_of_neighbours(sums, per_frame)
+
+
+def _sums_of_neighbours(values: FloatArray, n: int) -> FloatArray:
+    return np.correlate(values, np.ones(n, np.float32))
 
 
 def _sums_of_squares(rows: FloatArray | npt.NDArray[np.bool_]) -> FloatArray:

@@ -44,8 +44,8 @@ def power_to_db(power: FloatArray, range_db: float = 80.0) -> FloatArray:
     """Return ``10 log10(max(power, 1e-10))``, floored at ``range_db`` below its maximum, of any shape."""
     lowest = max(1e-10, float(power.max()) * 10 ** (-range_db / 10))
     level: FloatArray = np.maximum(power, np.float32(lowest))
-    np.log10(level, out=level)
-    level *= np.float32(10)
+    np.log(level, out=level)  # a third of the time of log10
+    level *= np.float32(10 / np.log(10))
     return level
 
 

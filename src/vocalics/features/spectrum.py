@@ -17,7 +17,9 @@ FloatArray: TypeAlias = npt.NDArray[np.float32]
 Array = TypeVar("Array", bound=npt.NDArray[np.generic])
 
 N_FFT, HOP_LENGTH = 2048, 512
-_FRAMES = 32  # transformed at a time: few enough to stay in the cache, a multiple of what SciPy does at once
+_EMPTY = "the clip holds no samples; expected sound of at least one sample"
+_FRAMES = 48  # transformed at a time: few enough to stay in the cache
+_AT_ONCE = 4  # frames that SciPy transforms together in single precision, as long as one frame alone takes it
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +64,8 @@ def spectrum(clip: Clip, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH, preci
     Raises:
         FeatureError: When the clip holds no samples.
     """
-    frames = centred_frames(clip.samples, n_fft, hop_length)
-    magnitude = np.empty((len(frames), n_fft // 2 + 1), np.float32)
-    for first, block in _transformed(frames, n_fft, precise):
+    magnitude = np.empty((_n_frames(clip.samples, n_fft, hop_length), n_fft // 2 + 1), np.float32)
+    for first, block in _transformed(clip.samples, n_fft, hop_length, precise):
         np.abs(block, out=magnitude[first : first + len(block)])
     return Spectrum(magnitude.T, clip.sample_rate, n_fft, hop_length)
 
@@ -76,24 +77,45 @@ def spectrum_of(sound: Sound) -> Spectrum:
 
 def stft(samples: FloatArray, n_fft: int, hop_length: int) -> npt.NDArray[np.complex64]:
     """Return the centred transform with a periodic Hann window, shape (n_frames, n_fft // 2 + 1)."""
-    frames = centred_frames(samples, n_fft, hop_length)
-    return np.concatenate([block for _, block in _transformed(frames, n_fft, precise=True)])
+    return np.concatenate([block for _, block in _transformed(samples, n_fft, hop_length, precise=True)])
 
 
-def _transformed(frames: FloatArray, n_fft: int, precise: bool) -> Iterator[tuple[int, npt.NDArray[np.complex64]]]:
+def _transformed(
+    samples: FloatArray, n_fft: int, hop_length: int, precise: bool
+) -> Iterator[tuple[int, npt.NDArray[np.complex64]]]:
     """Yield the windowed transforms of a few frames at a time, so that what is worked on stays in the cache."""
     single = None if precise else _single_transform()
-    window = hann(n_fft)
-    if single is not None:
-        window = window.astype(np.float32)
-    windowed = np.empty((min(_FRAMES, len(frames)), n_fft), window.dtype)
-    for first in range(0, len(frames), _FRAMES):
-        block = frames[first : first + _FRAMES]
-        weighted = np.multiply(block, window, out=windowed[: len(block)])
+    window = hann(n_fft) if single is None else _single_hann(n_fft)
+    n_frames = _n_frames(samples, n_fft, hop_length)
+    n_blocks = -(-n_frames // _FRAMES)
+    size = -(-n_frames // (n_blocks * _AT_ONCE)) * _AT_ONCE
+    windowed = np.zeros((size, n_fft), window.dtype)
+    for first in range(0, n_frames, size):
+        n = min(size, n_frames - first)
+        start = first * hop_length - n_fft // 2
+        block = framed(_stretch(samples, start, start + (n - 1) * hop_length + n_fft), n_fft, hop_length)
+        np.multiply(block, window, out=windowed[:n])
         if single is not None:
-            yield first, single(weighted)
+            yield first, single(windowed[: -(-n // _AT_ONCE) * _AT_ONCE])[:n]
         else:
-            yield first, np.fft.rfft(weighted).astype(np.complex64)
+            yield first, np.fft.rfft(windowed[:n]).astype(np.complex64)
+
+
+def _n_frames(samples: FloatArray, n_fft: int, hop_length: int) -> int:
+    """Return the number of centred frames."""
+    if not len(samples):
+        raise FeatureError(_EMPTY)
+    return 1 + (len(samples) + n_fft // 2 * 2 - n_fft) // hop_length
+
+
+def _stretch(samples: FloatArray, start: int, stop: int) -> FloatArray:
+    """Return the samples from ``start`` to ``stop``, silent before the first and after the last."""
+    if start >= 0 and stop <= len(samples):
+        return samples[start:stop]
+    stretch = np.zeros(stop - start, np.float32)
+    inner = samples[max(start, 0) : stop]
+    stretch[max(start, 0) - start :][: len(inner)] = inner
+    return stretch
 
 
 @cache
@@ -132,11 +154,18 @@ def framed(padded: Array, frame_length: int, hop_length: int) -> Array:
 def centred(samples: Array, frame_length: int) -> Array:
     """Return the samples with half a frame of silence on both sides."""
     if not len(samples):
-        raise FeatureError("the clip holds no samples; expected sound of at least one sample")
+        raise FeatureError(_EMPTY)
     half = frame_length // 2
     padded = np.zeros(len(samples) + 2 * half, samples.dtype)
     padded[half : half + len(samples)] = samples
     return cast(Array, padded)
+
+
+@lru_cache(maxsize=16)
+def _single_hann(length: int) -> FloatArray:
+    window = hann(length).astype(np.float32)
+    window.flags.writeable = False
+    return window
 
 
 @lru_cache(maxsize=16)
