@@ -82,11 +82,13 @@ def stretch_and_shift(clip: Clip, rate: Rate, semitones: Semitones) -> Clip:
             f"{_SLOWEST:g} to {_FASTEST:g}, together with the shift too"
         )
     n_samples = round(len(clip.samples) / rate)
-    samples = clip.samples
-    if rate != ratio:
-        samples = _stretched(samples, clip.sample_rate, rate / ratio, round(n_samples * ratio))
-    if ratio != 1 and len(samples):
-        samples = np.asarray(soxr.resample(samples, fraction.numerator, fraction.denominator), np.float32)
+    if rate == ratio:
+        samples = _resampled(clip.samples, fraction)
+    elif ratio > rate:  # what is to grow is resampled while it is short
+        samples = _stretched(_resampled(clip.samples, fraction), clip.sample_rate, rate / ratio, n_samples)
+    else:
+        stretched = _stretched(clip.samples, clip.sample_rate, rate / ratio, round(n_samples * ratio))
+        samples = _resampled(stretched, fraction)
     if len(samples) < n_samples:
         samples = np.pad(samples, (0, n_samples - len(samples)))
     return Clip(_as_strong(samples[:n_samples], clip.samples), clip.sample_rate)
@@ -96,8 +98,17 @@ def _as_strong(samples: Samples, as_these: Samples) -> Samples:
     """The samples at the power of others: which 50 ms are left out or said twice must not make a clip louder."""
     if len(samples) == 0:
         return samples
-    before, after = (float(np.mean(np.square(s, dtype=np.float64))) for s in (as_these, samples))
-    return samples if before == after or after == 0 else samples * np.float32(np.sqrt(before / after))
+    before, after = (float(s @ s) / len(s) for s in (as_these, samples))
+    if before == after or after == 0 or not np.isfinite(before + after):
+        return samples
+    return samples * np.float32(np.sqrt(before / after))
+
+
+def _resampled(samples: Samples, ratio: Fraction) -> Samples:
+    """Return the samples played ``ratio`` times as fast."""
+    if ratio == 1 or not len(samples):
+        return samples
+    return np.asarray(soxr.resample(samples, ratio.numerator, ratio.denominator), np.float32)
 
 
 def _stretched(samples: Samples, sample_rate: int, rate: float, n_out: int) -> Samples:
