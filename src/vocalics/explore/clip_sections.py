@@ -13,7 +13,7 @@ import numpy as np
 from vocalics.explore.examples import LONGEST_SECONDS, Example, data_uri, examples, heard
 from vocalics.explore.exploration import Copies, Exploration
 from vocalics.explore.figures import sound_drawing
-from vocalics.explore.markup import Cell, Markup, card, figure, paragraph, player, table, text
+from vocalics.explore.markup import Cell, Markup, card, figure, listed, paragraph, player, table, text
 from vocalics.explore.suspicions import KINDS
 
 MOST_PLAYED = 5
@@ -39,10 +39,6 @@ class Sounds:
         path = self.exploration.manifest[row].path
         shared = self._root and Path(path).is_relative_to(self._root)
         return Path(path).relative_to(self._root).as_posix() if shared else path
-
-    def label(self, row: int) -> Markup:
-        """A clip's file, for a table."""
-        return Markup(f'<span class="path">{text(self.name(row))}</span>')
 
     def cell(self, row: int) -> Markup:
         """What plays a clip; a dash where it cannot be read."""
@@ -96,39 +92,36 @@ def suspicious(exploration: Exploration, sounds: Sounds) -> str:
     n = Counter(s.kind for s in exploration.suspicions)
     if not n:
         return paragraph("Nothing odd was found.")
-    blocks = [
-        table(("what", "clips", "meaning"), [(k, n[k], KINDS[k]) for k in KINDS], "All kinds that are looked for")
-    ]
+    kinds: list[tuple[Cell, ...]] = [(k, n[k], KINDS[k]) for k in KINDS]
+    blocks = [card("", table(("what", "clips", "meaning"), kinds, "All kinds that are looked for"))]
     for kind in KINDS:
         found = [s for s in exploration.suspicions if s.kind == kind]
         if not found:
             continue
         playable = sounds.n_clips > 0 and kind not in ("unreadable", "silent")
-        rows: list[tuple[Cell, ...]] = []
+        lines = []
         for i, one in enumerate(found[:MOST_LISTED]):
-            utterance = exploration.manifest[one.row]
-            sound = (sounds.cell(one.row) if i < MOST_PLAYED else Markup(""),) if playable else ()
-            rows.append((sounds.label(one.row), utterance.emotion, one.reason, *sound))
-        head = ("clip", "emotion", "reason", *(("sound",) if playable else ()))
-        inner = paragraph(KINDS[kind], "note") + table(head, rows, f"{kind}: {len(found):,} clips, the oddest first")
+            sound = sounds.cell(one.row) if playable and i < MOST_PLAYED else Markup("")
+            said = f"{exploration.manifest[one.row].emotion}: {one.reason}"
+            lines.append(((sounds.name(one.row),), said, sound))
+        inner = paragraph(KINDS[kind], "note") + listed(lines)
         if (rest := len(found) - MOST_LISTED) > 0:
             inner += paragraph(f"And {rest:,} more; all of them are in the JSON report (-o report.json).", "note")
         blocks.append(card(f"{kind} ({len(found):,})", inner))
-    return blocks[0] + "".join(blocks[1:])
+    return "".join(blocks)
 
 
 def _groups(groups: Sequence[Copies], exploration: Exploration, sounds: Sounds, none: str) -> str:
     if not groups:
         return paragraph(none)
-    rows: list[tuple[Cell, ...]] = []
+    lines = []
     for i, group in enumerate(groups[:MOST_LISTED]):
-        names = Markup("<br>".join(sounds.label(row).html for row in group.rows))
-        differ = f"differs in: {', '.join(group.conflicts)}" if group.conflicts else "same emotion and speaker"
+        names = [sounds.name(row) for row in group.rows]
+        labels = f"differs in {' and '.join(group.conflicts)}" if group.conflicts else "same emotion and speaker"
         emotions = ", ".join(dict.fromkeys(exploration.manifest[row].emotion for row in group.rows))
-        sound = (sounds.cell(group.rows[0]) if i < MOST_PLAYED else Markup(""),) if sounds.n_clips else ()
-        rows.append((names, emotions, group.note, differ, *sound))
-    head = ("clips", "emotion", "what is known", "labels", *(("sound",) if sounds.n_clips else ()))
-    inner = table(head, rows, f"{len(groups):,} groups")
+        sound = sounds.cell(group.rows[0]) if sounds.n_clips and i < MOST_PLAYED else Markup("")
+        lines.append((names, f"{emotions}: {group.note}; {labels}", sound))
+    inner = listed(lines)
     if (rest := len(groups) - MOST_LISTED) > 0:
         inner += paragraph(f"And {rest:,} more; all of them are in the JSON report (-o report.json).", "note")
     return inner

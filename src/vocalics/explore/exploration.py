@@ -6,7 +6,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,8 @@ class Exploration:
         crossing: Clips by emotion and corpus.
         histograms: How the measures spread.
         differences: What sets the emotions apart; ``None`` with one emotion only.
-        plane: Clips laid out by PCA; ``None`` with fewer than three readable clips.
+        plane: Clips laid out by PCA, in an order drawn by chance, so that the first ones are a sample; ``None`` with
+            fewer than three readable clips.
         neighbourhood: Clips laid out by t-SNE, where asked for.
         grouping: Whether features tell emotions, corpora or speakers; ``None`` as ``plane``.
         agreement: What listeners voted, by corpus; empty without votes.
@@ -234,7 +235,10 @@ def _laid_out(
     own = [units[i] for i in rows.tolist()]
     properties = {"emotion": [u.emotion for u in shown], "corpus": [u.corpus for u in shown], "speaker": own}
     told = grouping(values, properties, own, rng)
-    return pca(values, rows), tsne(values, rows, rng) if with_tsne else None, told
+    order = rng.permutation(len(rows))
+    plane = pca(values, rows)
+    plane = replace(plane, rows=rows[order], points=plane.points[order])
+    return plane, tsne(values, rows, rng) if with_tsne else None, told
 
 
 def _identical(manifest: Manifest, digests: Sequence[str]) -> tuple[Copies, ...]:

@@ -27,7 +27,7 @@ MOST_CLOUDS = 9
 """Speakers that get a panel each, those with the most clips."""
 
 MOST_POINTS = 4_000
-"""Points drawn in a plane; of more clips, every so many-th."""
+"""Points drawn in a plane; of more clips, a sample."""
 
 TITLES: Mapping[str, str] = {m.name: m.title for m in MEASURES}
 
@@ -201,13 +201,13 @@ def _planes(exploration: Exploration) -> list[Drawing]:
 
 
 def _plane(exploration: Exploration, plane: Projection, name: str) -> Drawing | None:
-    step = -(-len(plane.rows) // MOST_POINTS)
-    rows, points = plane.rows[::step], plane.points[::step]
+    rows, points = plane.rows[:MOST_POINTS], plane.points[:MOST_POINTS]
     groups = [getattr(exploration.manifest[i], name) or "unknown" for i in rows.tolist()]
+    known = [u.speaker for u in exploration.manifest if u.speaker]
     shown = {
         "emotion": list(exploration.manifest.emotions),
         "corpus": list(exploration.manifest.corpora),
-        "speaker": [speaker for speaker, _ in Counter(sorted(groups)).most_common(MOST_CLOUDS)],
+        "speaker": [speaker for speaker, _ in Counter(known).most_common(MOST_CLOUDS)],
     }[name]
     shown = [group for group in shown if group in groups]
     if len(set(groups)) < 2:
@@ -217,7 +217,7 @@ def _plane(exploration: Exploration, plane: Projection, name: str) -> Drawing | 
     about = f"Each point is a clip, laid out by {method} of its features; dark in the panel of {some}, faint elsewhere."
     if plane.variance:
         about += f" The axes hold {100 * plane.variance[0]:.0f} and {100 * plane.variance[1]:.0f} % of the variance."
-    if step > 1 or len(rows) < exploration.n_readable:
+    if len(rows) < exploration.n_readable:
         about += f" {len(rows):,} of {exploration.n_readable:,} clips are drawn."
     return Drawing(
         f"{plane.method}_by_{name}", f"The plane by {name} ({'PCA' if plane.method == 'pca' else 't-SNE'})",

@@ -19,6 +19,7 @@ class Markup:
     html: str
 
 
+_FITS_PHONE = 5.0  # inches: a wider figure is not shrunk so far, but scrolls on a narrow page
 Cell = str | int | float | Markup
 
 
@@ -41,16 +42,29 @@ def paragraph(words: str, kind: str = "") -> str:
 
 def number(value: float, form: str = "{:,.0f}") -> str:
     """Return a number, or a dash where there is none."""
-    return "–" if math.isnan(value) else form.format(value).replace("-", "−")
+    if math.isnan(value):
+        return "–"
+    shown = form.format(value)
+    return (shown[1:] if shown[:1] in "+-" and not re.search("[1-9]", shown) else shown).replace("-", "−")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str) -> str:
+def listed(lines: Sequence[tuple[Sequence[str], str, Markup]]) -> str:
+    """Return a list of clips: their files, what is said of them, and what plays them (or nothing)."""
+    items = "".join(
+        f'<li><span class="path">{"<br>".join(map(text, names))}</span><span>{text(said)}</span>{sound.html}</li>'
+        for names, said, sound in lines
+    )
+    return f'<ol class="listed">{items}</ol>'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str, spoken: bool = False) -> str:
     """Return a table that scrolls by itself where it is too wide; numbers stand to the right.
 
     Args:
         head: The columns' names.
         rows: Their cells: words, whole numbers, numbers to two digits, or markup.
         caption: What the table holds.
+        spoken: Whether the caption is for screen readers only, as where a heading has just said it.
     """
     right = [bool(rows) and all(isinstance(r[i], int | float) or r[i] == "–" or _is_number(r[i]) for r in rows)
              for i in range(len(head))]  # fmt: skip
@@ -63,9 +77,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str) -> 
         f'<th scope="col"{" class=n" if right[i] else ""}>{text(name)}</th>' for i, name in enumerate(head)
     )
     lines = "".join(f"<tr>{''.join(cell(value, i) for i, value in enumerate(row))}</tr>" for row in rows)
+    hidden = " class=spoken" if spoken else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table><caption>{text(caption)}'
-        f"</caption><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table><caption{hidden}>'
+        f"{text(caption)}</caption><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
 
 
@@ -74,16 +89,21 @@ def details(summary: str, inner: str) -> str:
     return f"<details><summary>{text(summary)}</summary>{inner}</details>"
 
 
-def card(title: str, inner: str, wide: bool = False) -> str:
+def card(title: str, inner: str) -> str:
     """Return a framed part of a page with a heading."""
     heading = f"<h3>{text(title)}</h3>" if title else ""
-    return f'<div class="card{" wide" if wide else ""}">{heading}{inner}</div>'
+    return f'<div class="card">{heading}{inner}</div>'
 
 
 def figure(drawing: Drawing) -> str:
     """Return a drawing with its caption."""
+    drawn = drawing.draw("", "")
+    picture = plots.svg(drawn, drawing.name, drawing.label)
+    if drawn.get_size_inches()[0] > _FITS_PHONE:
+        about = text(f"{drawing.title}, scrolls")
+        picture = f'<div class="scroll" tabindex="0" role="region" aria-label="{about}">{picture}</div>'
     caption = f"<figcaption>{text(drawing.caption)}</figcaption>" if drawing.caption else ""
-    return f"<figure>{plots.svg(drawing.draw('', ''), drawing.name, drawing.label)}{caption}</figure>"
+    return f"<figure>{picture}{caption}</figure>"
 
 
 def player(uri: str, what: str) -> Markup:

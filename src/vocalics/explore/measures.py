@@ -12,7 +12,7 @@ from vocalics.audio import Clip, read, resample
 from vocalics.errors import VocalicsError
 from vocalics.features.cache import FeatureCache, content_digest
 from vocalics.features.feature_set import FeatureSet, feature_set
-from vocalics.features.prosody import energy_db, pitch, zero_crossing_rate
+from vocalics.features.prosody import energy_db, pitch
 from vocalics.features.spectrum import FloatArray, spectrum
 from vocalics.manifest import Utterance
 from vocalics.preprocess import loud_part
@@ -71,7 +71,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "lead_seconds", "silence before, s", f"frames more than {QUIET_DB:g} dB below the loudest, before the first"
     ),
-    Measure("trail_seconds", "silence after, s", "the same, after the last"),
+    Measure("trail_seconds", "silence after, s", f"frames more than {QUIET_DB:g} dB below the loudest, after the last"),
     Measure("voiced_seconds", "voiced, s", "voiced sound as told by segment.speech_seconds; 0 is no speech"),
     Measure("voiced_share", "voiced share", "voiced seconds by the seconds between the quiet ends, 0 to 1", voice=True),
     Measure(
@@ -82,7 +82,7 @@ MEASURES: tuple[Measure, ...] = (
         voice=True,
     ),
     Measure("pitch_hz", "pitch, Hz", "median of the voiced frames' fundamental frequency (YIN)", "{:.0f}"),
-    Measure("pitch_semitones", "pitch, semitones", "the same, in semitones above 55 Hz", "{:.1f}", voice=True),
+    Measure("pitch_semitones", "pitch, semitones", "the median pitch in semitones above 55 Hz", "{:.1f}", voice=True),
     Measure(
         "pitch_range_semitones",
         "pitch range, semitones",
@@ -141,7 +141,7 @@ def measure(clip: Clip) -> FloatArray:
         "pitch_hz": median,
         "pitch_semitones": 12 * np.log2(median / 55),
         "pitch_range_semitones": spread,
-        "zero_crossings": float(zero_crossing_rate(sounding).mean()) * rate,
+        "zero_crossings": float(np.count_nonzero(np.diff(sounding.samples < 0))) / sounding.duration,
         "centroid_hz": centroid,
         "brightness_db": brightness,
     }

@@ -43,7 +43,7 @@ def amounts(exploration: Exploration, figures: Figures) -> str:
         n = len(exploration.manifest)
         rows = [(t.name, t.n_clips, f"{100 * t.n_clips / n:.1f} %", f"{t.seconds / 60:,.1f}", t.speakers)
                 for t in tallies]  # fmt: skip
-        return table((first, *head[1:]), rows, caption)
+        return table((first, *head[1:]), rows, caption, spoken=True)
 
     blocks = [
         card("Emotions", figure(figures["clips_by_emotion"]) + of(exploration.by_emotion, "By emotion", "emotion")),
@@ -59,7 +59,7 @@ def amounts(exploration: Exploration, figures: Figures) -> str:
         card("Sample rates", figure(figures["clips_by_sample_rate"])
              + of(exploration.by_sample_rate, "By sample rate of the file", "sample rate")),
     ]  # fmt: skip
-    return f'<div class="grid">{"".join(blocks)}</div>'
+    return f'<div class="flow">{"".join(blocks)}</div>'
 
 
 def spread(exploration: Exploration, figures: Figures) -> str:
@@ -69,9 +69,9 @@ def spread(exploration: Exploration, figures: Figures) -> str:
         drawing = figures[f"{told.measure}_by_{told.by}"]
         form = next(m.form for m in MEASURES if m.name == told.measure)
         rows = [(name, *(number(q, form) for q in told.quantiles[name])) for name in told.counts]
-        inner = figure(drawing) + table((told.by, "5 %", "median", "95 %"), rows, f"Quantiles of {drawing.title}")
+        inner = figure(drawing) + table((told.by, "5 %", "median", "95 %"), rows, "Quantiles of the clips")
         blocks.append(card(drawing.title, inner))
-    return f'<div class="grid">{"".join(blocks)}</div>' if blocks else paragraph("No clip could be measured.")
+    return f'<div class="flow">{"".join(blocks)}</div>' if blocks else paragraph("No clip could be measured.")
 
 
 def contrasts(exploration: Exploration, figures: Figures) -> str:
@@ -125,7 +125,7 @@ def planes(exploration: Exploration, figures: Figures) -> str:
     )
     if exploration.neighbourhood is not None:
         legend += " In the t-SNE picture neighbours mean something; sizes and distances of clusters do not."
-    return paragraph(legend) + f'<div class="grid">{verdict}{"".join(blocks)}</div>'
+    return paragraph(legend) + f'<div class="flow">{verdict}{"".join(blocks)}</div>'
 
 
 def listeners(exploration: Exploration, figures: Figures) -> str:
@@ -154,7 +154,7 @@ def listeners(exploration: Exploration, figures: Figures) -> str:
                 + table(("acted", "heard as acted"), shares, "Votes for the acted emotion"),
             )
         )
-    return f'<div class="grid">{"".join(blocks)}</div>'
+    return f'<div class="flow">{"".join(blocks)}</div>'
 
 
 def about(exploration: Exploration) -> str:
@@ -164,7 +164,7 @@ def about(exploration: Exploration) -> str:
         "Measured of each clip in one reading of its file, at the file's own sample rate, channels averaged. The "
         "features of the plane are the set mfcc_chroma_mel (mel in dB), each with mean 0 and deviation 1."
     )
-    return words + table(("measure", "name in JSON", "how"), rows, "Measures")
+    return words + card("", table(("measure", "name in JSON", "how"), rows, "Measures", spoken=True))
 
 
 def _crossing(exploration: Exploration) -> str:

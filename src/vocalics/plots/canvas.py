@@ -70,12 +70,12 @@ def svg(figure: Any, name: str, label: str) -> str:
     text = sheet.getvalue()
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text[text.index("<svg") :], count=1, flags=re.DOTALL)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    text = re.sub(
-        r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>",
-        lambda m: f'<svg {m[1]} role="img" aria-label="{html.escape(label)}" style="max-width: {width}px; '
-        f'aspect-ratio: {width} / {height}; stroke-linejoin: round; fill: var(--ink, {INK})">',
-        text, count=1,
-    )  # fmt: skip
+    style = (
+        f"min-width: {round(0.7 * width)}px; max-width: {round(1.25 * width)}px; aspect-ratio: {width} / {height}; "
+        f"stroke-linejoin: round; fill: var(--ink, {INK})"
+    )
+    head = f'role="img" aria-label="{html.escape(label)}" style="{style}"'
+    text = re.sub(r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", lambda m: f"<svg {m[1]} {head}>", text, count=1)
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r'\bxlink:href="#', f'href="#{name}-', text).replace("xlink:href=", "href=")

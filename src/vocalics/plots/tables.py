@@ -13,7 +13,7 @@ from vocalics.plots.canvas import FAINT, INK, PALETTE, PAPER, blank, captioned, 
 
 ACCENT = PALETTE["sad"]
 _ON_LIGHT, _ON_DARK = "#1A1A1A", "#FDFDFD"  # writing on a shade, which no page recolours
-_WIDTH = 6.2
+_WIDTH = 4.8  # inches: legible on a phone, and not lost on a desk
 
 
 def bars(
@@ -94,7 +94,7 @@ def heat_map(
     if limits is None:
         largest = max(float(np.nan_to_num(np.abs(cells)).max()), 1e-12)
         limits = (-largest if diverging else 0.0, largest)
-    figure = blank(max(3.4, 1.9 + 0.62 * len(columns)), 1.25 + 0.34 * len(rows) + 0.3 * bool(title))
+    figure = blank(max(3.4, 1.75 + 0.46 * len(columns)), 1.25 + 0.32 * len(rows) + 0.3 * bool(title))
     axes = figure.add_subplot()
     image = axes.imshow(
         np.nan_to_num(cells), cmap="RdBu_r" if diverging else "Blues", vmin=limits[0], vmax=limits[1], aspect="auto",
@@ -127,7 +127,7 @@ def histograms(
     caption: str = "",
     unit: str = "clips",
 ) -> Any:
-    """Draw one histogram per group, below one another on one axis, each as shares of its own group.
+    """Draw one histogram per group, below one another on one axis, each as high as its own fullest bin.
 
     Args:
         edges: Shape (n_bins + 1,), rising.
@@ -144,24 +144,20 @@ def histograms(
     groups = {name: np.asarray(n, dtype=float) for name, n in counts.items()}
     if not groups or any(n.shape != (len(ends) - 1,) for n in groups.values()):
         raise VocalicsError(f"expected at least one group, each of {len(ends) - 1} counts (one less than edges)")
-    figure = blank(_WIDTH, 0.75 + 0.62 * len(groups) + 0.3 * bool(title))
-    panels = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True))
-    for axes, (name, n) in zip(panels, groups.items(), strict=True):
-        share = n / max(n.sum(), 1.0)
-        axes.bar(
-            ends[:-1], share, np.diff(ends), align="edge", color=PALETTE.get(name, ACCENT), edgecolor=FAINT,
-            linewidth=0.4,
-        )  # fmt: skip
-        axes.set_ylim(0, max(float(share.max()) * 1.12, 1e-9))
-        axes.set_yticks([])
-        axes.set_ylabel(plain(name), rotation=0, ha="right", va="center", fontsize=9.5)
-        axes.annotate(
-            f"{n.sum():,.0f} {unit}", (1, 1), xycoords="axes fraction", xytext=(0, -2), textcoords="offset points",
-            ha="right", va="top", fontsize=8, color=INK,
-        )  # fmt: skip
-        axes.spines[["top", "right", "left"]].set_visible(False)
-    panels[-1].set(xlabel=label, xlim=(ends[0], ends[-1]))
-    return _headed(figure, panels[0], title, caption)
+    figure = blank(_WIDTH, 0.75 + 0.56 * len(groups) + 0.3 * bool(title))
+    axes = figure.add_subplot()
+    for row, (name, n) in enumerate(groups.items()):
+        height = 0.85 * n / max(float(n.max()), 1.0)
+        axes.stairs(row - height, ends, baseline=row, fill=True, color=PALETTE.get(name, ACCENT))
+        axes.stairs(row - height, ends, baseline=row, color=FAINT, linewidth=0.5)
+        axes.axhline(row, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(groups)), [f"{plain(name)}\n{n.sum():,.0f} {unit}" for name, n in groups.items()])
+    axes.tick_params(axis="y", length=0, labelsize=8.5)
+    for label_of_group in axes.get_yticklabels():
+        label_of_group.set_verticalalignment("bottom")
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel=label, xlim=(ends[0], ends[-1]), ylim=(len(groups) - 1 + 0.06, -0.95))
+    return _headed(figure, axes, title, caption)
 
 
 def clouds(
@@ -186,7 +182,7 @@ def clouds(
         raise VocalicsError(f"points of shape {plane.shape}; expected ({len(groups)}, 2) and a group to show")
     n_columns = min(3, len(shown))
     n_rows = -(-len(shown) // n_columns)
-    figure = blank(0.4 + 1.95 * max(n_columns, 2), 0.35 + 1.75 * n_rows + 0.3 * bool(title))
+    figure = blank(0.3 + 1.5 * max(n_columns, 2), 0.3 + 1.4 * n_rows + 0.3 * bool(title))
     panels = np.atleast_1d(figure.subplots(n_rows, n_columns, sharex=True, sharey=True)).ravel()
     own = np.asarray(groups, dtype=object)
     size = float(np.clip(4_000 / max(len(plane), 1), 1.5, 12))
@@ -196,7 +192,7 @@ def clouds(
         mine = own == name
         axes.scatter(*plane[~mine].T, s=size, color=FAINT, alpha=0.4, linewidths=0, rasterized=True)
         axes.scatter(*plane[mine].T, s=size * 1.6, color=ACCENT, alpha=0.75, linewidths=0, rasterized=True)
-        axes.set_title(f"{plain(name)} ({np.count_nonzero(mine):,})", fontsize=9.5, pad=3)
+        axes.set_title(f"{plain(name)} ({np.count_nonzero(mine):,})", fontsize=8.5, pad=3)
         axes.set(
             xticks=[], yticks=[], xlim=(low[0] - margin[0], high[0] + margin[0]),
             ylim=(low[1] - margin[1], high[1] + margin[1]),
