@@ -43,8 +43,8 @@ def page(folders: list[Path], pictures: Path) -> str:
         "",
         f"Corpus: {', '.join(pooled['corpora'])}. Protocol: {protocols.pop()}, {len(first['folds'])} folds. "
         f"{len(pooled['emotions'])} emotions, {pooled['n_speakers']} speakers, {pooled['n_clips']:,} clips, each "
-        "judged once. Intervals: 95 %, bootstrap over speakers, on all folds' judgements together. The last column is how far "
-        "the written files' probabilities are from those in training, at most, over 16 clips of every fold.",
+        "judged once. Intervals: 95 %, bootstrap over speakers, on all folds' judgements together. The last column is "
+        "how far the written files' probabilities are from those in training, at most, over 16 clips of every fold.",
         "",
         "| recipe | UAR %, mean of folds | UAR %, all | accuracy % | parameters | file, kB | largest difference |",
         "|---|---:|---:|---:|---:|---:|---:|",
