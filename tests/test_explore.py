@@ -327,18 +327,19 @@ def test_copies_and_their_conflicts_are_found(write: Write, manifest: Manifest) 
     assert (9, 26) in [c.rows for c in found.near_identical]
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_few_or_broken_clips_make_a_page_too(n: int, manifest: Manifest, tmp_path: Path) -> None:
-    for rows in (
-        manifest.take(range(n)),
-        Manifest((dataclasses.replace(manifest[0], path=str(tmp_path / "none.wav")),)),
-    ):
-        few = explore(rows, rng(), workers=1)
-        assert few.plane is None and few.differences is None
-        shown = page(few, rng(), n_clips=1)
-        assert "Fewer than three clips could be read" in shown
-        assert "one emotion only" in shown
-        json.dumps(few.as_dict(), allow_nan=False)
+@pytest.mark.parametrize("broken", [False, True], ids=["one clip", "no file"])
+def test_few_or_broken_clips_make_a_page_too(broken: bool, manifest: Manifest, tmp_path: Path) -> None:
+    missing = dataclasses.replace(manifest[0], path=str(tmp_path / "none.wav"))
+    few = explore(Manifest((missing, missing)) if broken else manifest.take([0]), rng(), workers=1)
+    assert few.plane is None and few.differences is None
+    assert few.n_readable == (0 if broken else 1)
+    shown = page(few, rng(), n_clips=1)
+    assert "Fewer than three clips could be read" in shown
+    assert "one emotion only" in shown
+    json.dumps(few.as_dict(), allow_nan=False)
+
+
+def test_there_must_be_a_clip() -> None:
     with pytest.raises(ManifestError, match="holds no clip to explore"):
         explore(Manifest(()), rng())
 

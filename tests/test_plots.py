@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -205,3 +206,93 @@ def test_a_search_shows_the_best_so_far_and_what_failed() -> None:
     assert "failed, no score" in lines
     with pytest.raises(VocalicsError, match="no trial is complete"):
         plots.search_history([np.nan], ["failed"], 0.5)
+
+
+def test_bars_are_as_long_as_their_numbers_and_say_them() -> None:
+    figure = plots.bars({"happy": 3, "$x^2$": 1_500}, "clips", "A title", "of two groups")
+    lengths = [patch.get_width() for patch in figure.axes[0].patches]
+    assert lengths == [3, 1_500]
+    shown = texts(figure)
+    for words in ("happy", r"\$x^2\$", "1,500", "clips", "A title", "of two groups"):
+        assert words in shown
+    with pytest.raises(VocalicsError, match="nothing to draw bars of"):
+        plots.bars({}, "clips")
+
+
+def test_a_heat_map_holds_every_value_in_figures_and_none_for_nan() -> None:
+    values = [[1.5, -2.0, float("nan")], [0.0, -0.01, 2.0]]
+    figure = plots.heat_map(values, ["a", "b"], ["x", "y", "z"], form="{:+.1f}", diverging=True)
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert written == ["+1.5", "−2.0", "–", "0.0", "0.0", "+2.0"]
+    image = figure.axes[0].images[0]
+    assert image.get_clim() == (-2.0, 2.0)
+    red, blue = image.cmap(image.norm(2.0)), image.cmap(image.norm(-2.0))
+    assert red[0] > blue[0] and blue[2] > red[2]
+    with pytest.raises(VocalicsError, match=r"expected \(1, 3\)"):
+        plots.heat_map(values, ["a"], ["x", "y", "z"])
+
+
+def test_writing_on_a_shade_stands_out_from_it() -> None:
+    from matplotlib.colors import to_rgb
+
+    def light(colour: Any) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+    for diverging in (False, True):
+        figure = plots.heat_map(np.linspace(-1, 1, 41)[None], ["a"], [str(i) for i in range(41)], diverging=diverging)
+        image, written = figure.axes[0].images[0], figure.axes[0].texts
+        for value, text in zip(np.linspace(-1, 1, 41), written, strict=True):
+            shade, ink = sorted([light(image.cmap(image.norm(value))), light(text.get_color())])
+            assert (ink + 0.05) / (shade + 0.05) > 4.5
+
+
+def test_histograms_are_as_high_as_their_fullest_bin_and_say_how_many() -> None:
+    figure = plots.histograms([0, 1, 2], {"happy": [1, 4], "sad": [0, 0]}, "length, s")
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["happy\n5 clips", "sad\n0 clips"]
+    heights = [patch.get_data().baseline - patch.get_data().values for patch in figure.axes[0].patches]
+    np.testing.assert_allclose(heights[0], [0.85 / 4, 0.85])
+    assert not heights[-1].any()
+    with pytest.raises(VocalicsError, match="each of 2 counts"):
+        plots.histograms([0, 1, 2], {"happy": [1]}, "length, s")
+
+
+def test_clouds_show_each_group_in_a_panel_of_its_own() -> None:
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    groups = ["a"] * 20 + ["b"] * 10
+    figure = plots.clouds(points, groups, ["b", "a"], "A title")
+    assert [axes.get_title() for axes in figure.axes] == ["b (10)", "a (20)"]
+    faint, dark = figure.axes[0].collections
+    np.testing.assert_array_equal(np.asarray(dark.get_offsets()), points[20:])
+    assert len(faint.get_offsets()) == 20
+    with pytest.raises(VocalicsError, match="and a group to show"):
+        plots.clouds(points, groups, [])
+
+
+@pytest.mark.parametrize("n", [1, 300, 100_000])
+def test_a_small_sound_has_a_wave_above_its_spectrogram(n: int) -> None:
+    clip = Clip(np.full(n, 0.5, np.float32), 16_000)
+    upper, lower = plots.sound(clip, "happy", "a.wav").axes
+    assert upper.get_xlim() == lower.get_xlim() == (0, clip.duration)
+    assert len(lower.images) == 1 and not upper.images
+    with pytest.raises(VocalicsError, match="holds no samples"):
+        plots.sound(Clip(np.zeros(0, np.float32), 16_000))
+
+
+def test_a_figure_inside_a_page_is_legible_in_light_and_dark_and_names_no_address() -> None:
+    figure = plots.clouds(np.random.default_rng(0).normal(size=(9, 2)), ["<&>"] * 9, ["<&>"], "A title")
+    first, second = (plots.svg(figure, name, 'what it "shows"') for name in ("one", "two"))
+    assert first.startswith("<svg ") and first.endswith("</svg>")
+    assert 'role="img" aria-label="what it &quot;shows&quot;"' in first
+    assert "&lt;&amp;&gt;" in first and "<&>" not in first
+    assert "http" not in first and "<style" not in first
+    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (first, second)]
+    assert len(ids[0]) > 5 and not ids[0] & ids[1]
+    sound = plots.svg(plots.sound(Clip(np.ones(9_000, np.float32), 16_000)), "three", "a sound")
+    used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', sound)
+    assert used and all(f'id="{"".join(names)}"' in sound for names in used)
+    assert 'href="data:image/png;base64,' in first
+    assert f"var(--faint, {plots.FAINT.lower()})" in first.lower()
+    assert not re.search(r": #0{6}|: #f{6}", first, re.IGNORECASE)  # black and white would not follow a dark page
+    assert plots.svg(figure, "one", 'what it "shows"') == first

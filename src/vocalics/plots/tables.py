@@ -12,7 +12,8 @@ from vocalics.errors import VocalicsError
 from vocalics.plots.canvas import FAINT, INK, PALETTE, PAPER, blank, captioned, plain, plain_axes, titled
 
 ACCENT = PALETTE["sad"]
-_ON_LIGHT, _ON_DARK = "#1A1A1A", "#FDFDFD"  # writing on a shade, which no page recolours
+_ON_LIGHT, _ON_DARK = "#010101", "#FEFEFE"  # writing on a shade, which no page recolours
+_EITHER = 0.179  # luminance on which both have the same contrast, 4.5 to 1
 _WIDTH = 4.8  # inches: legible on a phone, and not lost on a desk
 
 
@@ -102,8 +103,7 @@ def heat_map(
     )  # fmt: skip
     for row, column in np.ndindex(cells.shape):
         value = cells[row, column]
-        red, green, blue, _ = image.cmap(image.norm(np.nan_to_num(value)))
-        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+        dark = _luminance(image.cmap(image.norm(np.nan_to_num(value)))[:3]) < _EITHER
         text = "–" if np.isnan(value) else form.format(value).replace("-", "−")
         if text[:1] in "+−" and not text.strip("+−0."):  # nothing, once rounded, has no sign
             text = text[1:]
@@ -203,6 +203,13 @@ def clouds(
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     return captioned(figure, caption)
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    """Relative luminance of an sRGB colour, 0 to 1 (WCAG 2)."""
+    encoded = np.asarray(colour)
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def _plain_across(axes: Any) -> None:
