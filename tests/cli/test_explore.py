@@ -37,11 +37,11 @@ def test_a_page_and_figures_are_written(run: Run, manifests: list[Path], tmp_pat
     code, out, err = run(
         "explore", *map(str, manifests), "-o", str(report), "--png", str(folder), "--clips", "1", "--workers", "1"
     )
-    assert (code, err.strip()) == (0, "")
+    assert (code, err.strip()) == (0, f"vocalics: {tmp_path / 'gone.wav'}: cannot be read (No such file or directory)")
     assert "clips       9" in out and "corpora     mine 4, yours 5" in out
     assert "suspicious  unreadable 1" in out
     assert report.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert "gone.wav: No such file" in report.read_text(encoding="utf-8")
+    assert "gone.wav: cannot be read (No such file or directory)" in report.read_text(encoding="utf-8")
     assert {"clips_by_emotion.png", "differences.png", "pca_by_emotion.png", "sound_happy_1.png"} <= {
         p.name for p in folder.iterdir()
     }
@@ -68,6 +68,11 @@ def test_numbers_are_written_and_printed_alike(run: Run, manifests: list[Path], 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (
+            ["-o", "/dev/null/report.html"],
+            1,
+            "null/report.html: cannot be written (File exists); choose another place",
+        ),
         (["-o", "report.pdf"], 1, 'report.pdf: cannot write a report with the ending ".pdf"; use .html or .json'),
         (["--clips", "-1"], 2, "--clips"),
         (["--workers", "0"], 2, "--workers"),

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from vocalics.manifest import Manifest
 
 
+SHOWN = 20
+"""How many files that cannot be read are named on standard error; a report has them all."""
+
+
 class Format(enum.StrEnum):
     """How the result is printed."""
 
@@ -31,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def _explore(
     manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST...", help="One or more .csv or .parquet of vocalics scan.")
+        list[Path], typer.Argument(metavar="MANIFEST", help="One or more .csv or .parquet of vocalics scan.")
     ],
     output: Annotated[
         Path | None,
@@ -86,7 +90,7 @@ def _explore(
         plots.require()
     rows = _gathered(manifests)
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_unwritable(output)
     if png is not None:
         png.mkdir(parents=True, exist_ok=True)
 
@@ -116,6 +120,8 @@ def _explore(
             _write_page(found, output, clips, seed)
         if png is not None:
             _write_figures(found, png, clips, seed)
+    for error in [error for error in found.errors if error][:SHOWN]:
+        typer.echo(f"vocalics: {error}", err=True)
     if format is Format.json:
         typer.echo(json.dumps(found.as_dict(), indent=1))
         return
@@ -134,6 +140,17 @@ def _gathered(manifests: list[Path]) -> Manifest:
     for path in manifests:
         rows = rows + Manifest.read(path)
     return rows
+
+
+def _refuse_unwritable(output: Path) -> None:
+    """Find out before the work whether its result can be kept."""
+    partial = output.with_name(f".{output.name}.part")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise VocalicsError(f"{output}: cannot be written ({error.strerror}); choose another place") from None
 
 
 def _write_page(found: Exploration, output: Path, clips: int, seed: int) -> None:

@@ -210,7 +210,9 @@ def examine(utterance: Utterance, features: str, cache_dir: Path | None = None) 
     except VocalicsError as error:
         return Examined(None, None, digest, str(error))
     except OSError as error:
-        return Examined(None, None, digest, f"{error.filename or utterance.path}: {error.strerror or error}")
+        return Examined(
+            None, None, digest, f"{error.filename or utterance.path}: cannot be read ({error.strerror or error})"
+        )
 
 
 def _decibel(amplitude: float) -> float:
