@@ -195,7 +195,7 @@ def test_a_run_is_trained_judged_and_not_run_again(small: Manifest, tmp_path: Pa
     rows = (folder / plan(["augmented_cnn1d"])[0].folder / "predictions.csv").read_text(encoding="utf-8").splitlines()
     assert Counter(line.split(",")[0].partition("#")[2] for line in rows[1:]).keys() == {"0", "1", "2"}
     page = reproduced_page.to_markdown(list(lines.values()), {"ravdess": "made up"}, False)
-    assert "Ravdess is made up." in page and "62.2" in page and "## dense_193 (8 emotions)" in page
+    assert "Copies: ravdess is made up." in page and "62.2" in page and "## dense_193 (8 emotions)" in page
     assert page.count("| – |") >= 1  # the honest way of dense_193 was not run
 
 
@@ -211,9 +211,9 @@ def test_promises_draws_what_it_is_given() -> None:
     from vocalics import plots
     from vocalics.errors import VocalicsError
 
-    figure = plots.promises(["a", "b"], [0.62, None], [(0.6, 0.58, 0.63), (0.5, 0.4, 0.6)], [(0.4, 0.3, 0.5)] * 2)
+    figure = plots.promises(["a", "b"], [0.62, None], [(0.7, 0.68, 0.73)] * 2, [0.6, 0.5], [(0.4, 0.3, 0.5)] * 2)
     (axes,) = figure.axes
     assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b"]
     assert {t.get_text() for t in axes.texts} == {"+20 points", "+10 points"}
     with pytest.raises(VocalicsError, match="0 systems"):
-        plots.promises([], [], [], [])
+        plots.promises([], [], [], [], [])

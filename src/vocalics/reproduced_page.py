@@ -39,10 +39,11 @@ def to_markdown(lines: Sequence[Line], notes: Mapping[str, str], chart: bool) ->
         INTRODUCTION,
     ]
     if notes:
-        page += ["; ".join(f"{name} is {text}" for name, text in notes.items()).capitalize() + ".", ""]
+        page += ["Copies: " + "; ".join(f"{name} is {text}" for name, text in notes.items()) + ".", ""]
     page += _table(
         (
             "system",
+            "corpora",
             "emotions",
             "printed",
             "own way",
@@ -52,7 +53,7 @@ def to_markdown(lines: Sequence[Line], notes: Mapping[str, str], chart: bool) ->
             "default, random",
             "default, honest",
         ),
-        [_row(line) for line in lines],
+        [_row(line, notes) for line in lines],
     )
     if chart:
         page += ["![What the leak was worth](reproduced/promises.png)", ""]
@@ -74,9 +75,10 @@ def to_markdown(lines: Sequence[Line], notes: Mapping[str, str], chart: bool) ->
     return "\n".join(page).rstrip() + "\n"
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _row(line: Line, notes: Mapping[str, str]) -> tuple[str, ...]:
     return (
         line.title,
+        _corpora(line, notes),
         str(len(scheme(line.scheme).emotions)),
         _number(line.printed),
         _accuracy(_report(line.published)),
@@ -107,6 +109,10 @@ def _second_row(line: Line) -> tuple[str, ...]:
     )
 
 
+def _corpora(line: Line, notes: Mapping[str, str]) -> str:
+    return ", ".join(f"{c} ({notes[c]})" if c in notes else c for c in line.recipe.corpora)
+
+
 def _report(side: Side | None) -> EvaluationReport | None:
     return None if side is None else side.report
 
@@ -121,14 +127,13 @@ def _uar(report: EvaluationReport | None) -> str:
 
 def _section(line: Line, notes: Mapping[str, str]) -> list[str]:
     about, recipe = line.publication, line.recipe
-    corpora = ", ".join(f"{c} ({notes[c]})" if c in notes else c for c in recipe.corpora)
     lines = [
         f"## {line.title}",
         "",
         f"{about.source[0].upper()}{about.source[1:]}. As printed: {about.printed}.",
         "",
-        f"Corpora: {corpora}. Model `{recipe.model}`, {recipe.fit.optimiser}, rate {recipe.fit.rate:g}, schedule "
-        f"{recipe.fit.schedule}, {recipe.fit.n_epochs} epochs, batches of {recipe.fit.batch_size}; "
+        f"Corpora: {_corpora(line, notes)}. Model `{recipe.model}`, {recipe.fit.optimiser}, rate {recipe.fit.rate:g}, "
+        f"schedule {recipe.fit.schedule}, {recipe.fit.n_epochs} epochs, batches of {recipe.fit.batch_size}; "
         f"{100 * about.test:g} % of the {'rows, copies made first' if about.rows else 'clips'} tested. "
         f"Settled here, since the publication leaves it open: {', '.join(about.ours)}.",
         "",

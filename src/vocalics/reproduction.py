@@ -334,11 +334,12 @@ def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Pro
     """
     if way == "published":
         return judgements.read(folder / plan([DEFAULT])[0].folder / "predictions.csv")
-    kept = folder / DEFAULT / "honest.csv"
+    model = recognizer.load(DEFAULT)
+    kept = folder / DEFAULT / f"honest-{model.model.sha256[:12]}.csv"
     if not kept.exists():
         clips = manifest.where(lambda u: u.speaker in HELD_OUT)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        said = judged(recognizer.load(DEFAULT), clips, scheme("eight"), progress)
+        said = judged(model, clips, scheme("eight"), progress)
         kept.write_text(said.to_csv(), encoding="utf-8")
     return judgements.read(kept)
 
