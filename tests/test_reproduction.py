@@ -15,7 +15,7 @@ import pytest
 from vocalics import audio, modelfile, reproduced, reproduced_page, reproduction, training
 from vocalics.dataset import whole
 from vocalics.emotions import EMOTIONS, scheme
-from vocalics.errors import RecipeError
+from vocalics.errors import ManifestError, RecipeError
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recognizer import bundled
@@ -197,6 +197,13 @@ def test_a_run_is_trained_judged_and_not_run_again(small: Manifest, tmp_path: Pa
     page = reproduced_page.to_markdown(list(lines.values()), {"ravdess": "made up"}, False)
     assert "Copies: ravdess is made up." in page and "62.2" in page and "## dense_193 (8 emotions)" in page
     assert page.count("| – |") >= 1  # the honest way of dense_193 was not run
+
+
+def test_the_bundled_default_is_not_judged_on_a_part_of_the_speakers(small: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"lacks crema_d/1001.*name all corpora"):
+        reproduction.default_judgements("honest", tmp_path, small, lambda *_: None)
+    with pytest.raises(ManifestError, match=r"predictions\.csv: no such file"):
+        reproduction.default_judgements("published", tmp_path, small, lambda *_: None)
 
 
 def test_judgements_in_fewer_classes_are_merged_dropped_and_scaled() -> None:

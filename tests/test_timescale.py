@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import fakes
 import librosa
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocalics.audio import Clip
 from vocalics.errors import AudioError
 from vocalics.preprocess import loudness
-from vocalics.timescale import pitch_shift, stretch_and_shift, time_stretch
+from vocalics.timescale import _resampled, pitch_shift, stretch_and_shift, time_stretch
 
 
 def tone(frequency: float, rate: int, seconds: float = 2.0) -> Clip:
@@ -148,3 +151,20 @@ def test_a_voice_is_as_loud_as_before(rate: float, semitones: float) -> None:
         changed = stretch_and_shift(clip, rate, semitones)
         assert abs(loudness(changed) - loudness(clip)) < 0.5
         assert not np.array_equal(changed.samples[:4000], clip.samples[:4000])
+
+
+@pytest.mark.parametrize(
+    "ratio", [Fraction(101, 97), Fraction(97, 101), Fraction(1, 4), Fraction(4), Fraction(151, 200)]
+)
+def test_resampling_is_soxrs_and_lets_nothing_fold_back(ratio: Fraction) -> None:
+    nyquist = 0.5 * min(1, 1 / ratio)
+    inner = slice(500, -500)
+    for share in (0.01, 0.2, 0.6):
+        wave = np.sin(2 * np.pi * share * nyquist * np.arange(20_000)).astype(np.float32)
+        ours, peer = _resampled(wave, ratio), soxr.resample(wave, ratio.numerator, ratio.denominator)
+        assert len(ours) == round(20_000 / ratio)
+        assert np.abs(ours[: len(peer)] - peer[: len(ours)])[inner].max() < 1e-4
+        assert np.abs(ours).max() > 0.99
+    if ratio > 1:
+        above = np.sin(2 * np.pi * min(0.49, 1.08 * nyquist) * np.arange(20_000)).astype(np.float32)
+        assert np.abs(_resampled(above, ratio))[inner].max() < 1e-3

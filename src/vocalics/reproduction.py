@@ -27,7 +27,7 @@ from vocalics import judgements, recognizer, splits, training
 from vocalics.corpora import canonical_name
 from vocalics.dataset import Data, Progress, whole
 from vocalics.emotions import EMOTIONS, Scheme, scheme
-from vocalics.errors import RecipeError
+from vocalics.errors import ManifestError, RecipeError
 from vocalics.feature_rows import Rows, compute
 from vocalics.features.feature_set import feature_set
 from vocalics.judgements import Judgements
@@ -36,7 +36,7 @@ from vocalics.modelfile import load
 from vocalics.models import model_spec
 from vocalics.recipe import Publication, Recipe, read, recipes
 from vocalics.recognizer import Recognizer
-from vocalics.registry import lookup
+from vocalics.registry import lookup, some
 
 Way = Literal["published", "honest"]
 WAYS: tuple[Way, ...] = ("published", "honest")
@@ -331,6 +331,9 @@ def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Pro
 
     In the published way, that is a net of its recipe trained for it; in the honest way the bundled file itself, asked
     once and kept in the folder of all runs.
+
+    Raises:
+        ManifestError: When the net was not trained yet, or the manifest lacks speakers who are tested.
     """
     if way == "published":
         return judgements.read(folder / plan([DEFAULT])[0].folder / "predictions.csv")
@@ -338,6 +341,8 @@ def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Pro
     kept = folder / DEFAULT / f"honest-{model.model.sha256[:12]}.csv"
     if not kept.exists():
         clips = manifest.where(lambda u: u.speaker in HELD_OUT)
+        if missing := sorted(set(HELD_OUT) - set(clips.speakers)):
+            raise ManifestError(f"the manifest lacks {some(missing)}; name all corpora with --corpus")
         kept.parent.mkdir(parents=True, exist_ok=True)
         said = judged(model, clips, scheme("eight"), progress)
         kept.write_text(said.to_csv(), encoding="utf-8")

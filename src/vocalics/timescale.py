@@ -19,6 +19,8 @@ _REACH = 0.010  # seconds by which a sequence may be moved to fit: a period of 1
 _SEARCH_RATE = 5_000  # Hz, of the coarse search
 _SLOWEST, _FASTEST = 0.25, 4.0
 _FINEST = 200  # denominator of a pitch ratio: within 0.1 cents, and resampled faster than an irrational one
+_PERIODS, _PASSED = 64, 0.92  # of a resampling filter, and the share of the band at whose end half is left
+_GROUP = 32  # resampled at a time: few enough to skip the zeros, enough for the matrix product
 
 Rate = Annotated[float, Within(_SLOWEST, _FASTEST)]
 Semitones = Annotated[float, Within(-24, 24)]
@@ -105,10 +107,48 @@ def _as_strong(samples: Samples, as_these: Samples) -> Samples:
 
 
 def _resampled(samples: Samples, ratio: Fraction) -> Samples:
-    """Return the samples played ``ratio`` times as fast."""
+    """Return the samples played ``ratio`` times as fast, ``round(n_samples / ratio)`` of them.
+
+    A windowed sinc of 64 periods, as a few matrix products: a third of soxr's time where a ratio comes again. It is
+    soxr's sound to -90 dB up to two thirds of the band; what lies above 0.46 of the lower rate fades out.
+    """
     if ratio == 1 or not len(samples):
         return samples
-    return np.asarray(soxr.resample(samples, ratio.numerator, ratio.denominator), np.float32)
+    half, n_in, n_out, filters = _filters(ratio)
+    n_samples = round(len(samples) / ratio)
+    n_rows = -(-n_samples // n_out)
+    padded = np.zeros((n_rows + 2) * n_in + 2 * half, np.float32)
+    padded[half : half + len(samples)] = samples
+    out = np.empty((n_rows, n_out), np.float32)
+    for first, (start, weights) in zip(range(0, n_out, _GROUP), filters, strict=True):
+        rows = padded[start : start + n_rows * n_in].reshape(n_rows, n_in)
+        np.matmul(rows[:, : len(weights)], weights, out=out[:, first : first + _GROUP])
+    return out.reshape(-1)[:n_samples]
+
+
+@lru_cache(maxsize=16)
+def _filters(ratio: Fraction) -> tuple[int, int, int, list[tuple[int, Samples]]]:
+    """Return what turns rows of samples into rows of resampled ones.
+
+    Returns:
+        The reach of a filter, the samples of a row before and after, and for every few outputs of a row the first input
+        (counted from ``reach`` before the row) and the weights, shape (n_inputs, n_outputs).
+    """
+    period = max(1.0, float(ratio))
+    half = round(_PERIODS / 2 * period)
+    repeated = -(-(2 * half + int(_GROUP * ratio) + 2) // ratio.numerator)  # until a row holds a product's inputs
+    n_in, n_out = repeated * ratio.numerator, repeated * ratio.denominator
+    filters = []
+    for first in range(0, n_out, _GROUP):
+        place = np.arange(first, min(first + _GROUP, n_out)) * float(ratio)
+        start = int(place[0]) - half + 1
+        inputs = np.arange(start, int(place[-1]) + half + 1)
+        time = ((inputs[:, None] - place) / period).astype(np.float32)
+        angle = np.clip(time * np.float32(2 * np.pi / _PERIODS), -np.float32(np.pi), np.float32(np.pi))
+        blackman = np.float32(0.42) + np.float32(0.5) * np.cos(angle) + np.float32(0.08) * np.cos(2 * angle)
+        sinc = np.sinc(time * np.float32(_PASSED)) * np.float32(_PASSED / period)
+        filters.append((start + half, sinc * blackman))
+    return half, n_in, n_out, filters
 
 
 def _stretched(samples: Samples, sample_rate: int, rate: float, n_out: int) -> Samples:

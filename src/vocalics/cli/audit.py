@@ -48,7 +48,8 @@ def audit_command(
         int | None, typer.Option(min=1, metavar="N", help="Processes of the estimate; by default one per core.")
     ] = None,
     format: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="How the report is printed; json is complete.")
+        Literal["table", "json"],
+        typer.Option("--format", metavar="table|json", help="How the report is printed; json is complete."),
     ] = "table",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report here (.md or .json).")
@@ -140,8 +141,11 @@ def _bar(what: str) -> tuple[Callable[[int, int], None], Callable[[], None]]:
 
     from vocalics.cli.progress import counting
 
-    bar = counting(Console(stderr=True), transient=True)
+    terminal = Console(stderr=True)
+    bar = counting(terminal, transient=True)
     task = bar.add_task(what, total=None)
+    if not terminal.is_terminal:  # a bar that ends draws a line even where it drew nothing
+        return lambda done, n: None, lambda: None
     bar.start()
     return lambda done, n: bar.update(task, completed=done, total=n), bar.stop
 
@@ -157,7 +161,7 @@ def _lines(report: AuditReport) -> list[str]:
         for row in (heads, *rows)
     ]
     lines = [report.summary, "", *(line.rstrip() for line in lines)]
-    for said, links, more in report.details(shown=5):
+    for said, links, more in report.details(shown=5 if len(report.divisions) == 1 else 2):
         lines += ["", said, *(f"  {link}" for link in links)]
         lines += [f"  and {more:,} more"] if more else []
     if report.estimate is not None:

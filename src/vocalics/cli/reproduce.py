@@ -23,7 +23,7 @@ def _reproduce(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="cainvas_cnn1d, mfcc_cnn2d, dense_268, augmented_cnn1d, dense_193, default; all where none is named.",
         ),
     ] = None,
@@ -94,7 +94,9 @@ def _gathered(planned: Any, corpus: list[str], console: Any) -> Any:
     recipes = [reproduction.recipe_of(run) for run in planned]
     needed = tuple(dict.fromkeys(c for r in recipes for c in r.corpora))
     wanted = Recipe(name="reproduce", description="", model="majority", corpora=needed)
-    roots = {k: v for k, v in runs.roots(corpus).items() if k in needed} if len(planned) < 3 else runs.roots(corpus)
+    known = {c for r in reproduction.systems().values() for c in r.corpora}
+    # A corpus that another system needs is no mistake here.
+    roots = {k: v for k, v in runs.roots(corpus).items() if k in needed or k not in known}
     with runs.Display(console, wanted) as display:
         return dataset.gather(roots, wanted, display.step)
 

@@ -98,8 +98,8 @@ def _louder_peaks(shared: Spectrum) -> FloatArray:
     shift = slope / (after - at + (before - at))  # minus the parabola's, within half a bin: a peak is above its left
     height = at - np.float32(0.5) * slope * shift
     middle = len(height) // 2
-    ordered = np.partition(height, [max(middle - 1, 0), middle])
-    median = ordered[middle] if len(height) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    ordered = np.partition(height, middle)
+    median = ordered[middle] if len(height) % 2 else (ordered[:middle].max() + ordered[middle]) / 2
     louder = np.flatnonzero(height >= median)
     number = found.take(louder) % searched.shape[1] + (first - 1)
     pitches: FloatArray = (number.astype(np.float32) - shift.take(louder)) * np.float32(bin_width)
