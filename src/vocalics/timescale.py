@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from vocalics.audio import Clip, Samples
 from vocalics.errors import AudioError
@@ -18,7 +18,7 @@ _OVERLAP = 0.012  # seconds over which one sequence fades into the next
 _REACH = 0.010  # seconds by which a sequence may be moved to fit: a period of 100 Hz to either side is too much to miss
 _SEARCH_RATE = 5_000  # Hz, of the coarse search
 _SLOWEST, _FASTEST = 0.25, 4.0
-_FINEST = 200  # denominator of a pitch ratio: within 0.1 cents, and resampled faster than an irrational one
+_FINEST = 200  # denominator of a pitch ratio: within 0.1 cents, and few enough filters
 _PERIODS, _PASSED = 64, 0.92  # of a resampling filter, and the share of the band at whose end half is left
 _GROUP = 32  # resampled at a time: few enough to skip the zeros, enough for the matrix product
 

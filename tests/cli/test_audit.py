@@ -58,7 +58,8 @@ def test_clean_parts_exit_with_0_and_leaking_ones_with_1(folder: Path, run: Run)
 def test_folds_are_listed_one_by_one(folder: Path, run: Run) -> None:
     code, out, _ = run("audit", "all.csv", "--protocol", "folds=folds.csv", "--no-fingerprint")
     assert code == 1
-    lines = {line.split()[0]: line.split() for line in out.splitlines() if line[:1].isdigit() or line[:5] == "total"}
+    assert any(line.startswith("fold ") and line.endswith("verdict") for line in out.splitlines())
+    lines = {line.split()[0]: line.split() for line in out.splitlines() if line.split()[-1:] in (["leaks"], ["clean"])}
     assert set(lines) == {*"01234567", "total"}
     assert lines["3"] == ["3", "4", "4", "0", "0", "0", "0", "4", "leaks"]
     assert lines["total"][1:3] == ["32", "32"]

@@ -301,7 +301,7 @@ def _link(related: Relations, kind: str, i: int, j: int, known: Mapping[tuple[in
         found = known[min(i, j), max(i, j)]
         sound = [f"{', '.join(found.changes)}; correlation {found.correlation:.3f}"]
         if "gain" in found.changes:
-            gain_db = found.gain_db if i < j else -found.gain_db
+            gain_db = found.gain_db if i > j else -found.gain_db  # of the one named first
             sound.append(f"gain {gain_db:+.1f} dB{', polarity turned' if found.inverted else ''}")
         if found.speed != 1:
             sound.append(f"speed {found.speed:.4f}")
