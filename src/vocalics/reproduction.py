@@ -75,9 +75,18 @@ RANDOM_SETTINGS: Mapping[str, Any] = {
         "mixup": 0.3,
         "mixup_share": 0.4,
     },
-    "late_batch": {},
-    "fit.n_epochs": 26,
-    "fit.restart": 0,
+    "late_batch": {
+        "stretch": 0.08,
+        "warp": 0.06,
+        "colour_db": 1.5,
+        "noise": 0.1,
+        "frequency_mask": 6,
+        "time_mask": 14,
+        "mixup_share": 0.0,
+    },
+    "fit.n_epochs": 60,
+    "fit.restart": 26,
+    "fit.restart_rate": 1.5e-3,
     "fit.draws": 0,
 }
 """What of the recipe ``default`` is another where speakers are shared: no corpus is favoured, no voice made strange."""
