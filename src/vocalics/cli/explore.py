@@ -79,8 +79,9 @@ def _explore(
     """
     import numpy as np
 
-    from vocalics.explore import explore
+    from vocalics.explore import explore, require
 
+    require()
     if output is not None and output.suffix not in (".html", ".json"):
         raise VocalicsError(f'{output}: cannot write a report with the ending "{output.suffix}"; use .html or .json')
     page_wanted = output is not None and output.suffix == ".html"

@@ -6,6 +6,7 @@ from vocalics.explore.examples import examples
 from vocalics.explore.exploration import Copies, Exploration, explore
 from vocalics.explore.figures import Drawing, drawings, sound_drawing, write_png
 from vocalics.explore.page import page
+from vocalics.explore.projection import require
 from vocalics.explore.suspicions import KINDS, Suspicion
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "examples",
     "explore",
     "page",
+    "require",
     "sound_drawing",
     "write_png",
 ]

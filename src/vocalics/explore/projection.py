@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,12 +10,19 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from vocalics.errors import MissingExtraError
 from vocalics.explore.differences import Matrix, explained, without_means
 
 MOST_COMPARED = 2_000
 """Clips that silhouettes are taken of, and that t-SNE arranges: drawn by chance where there are more."""
 
 _PERPLEXITY = 30.0
+
+
+def require() -> None:
+    """Raise :class:`MissingExtraError` where scikit-learn is not installed; for use before long work."""
+    if importlib.util.find_spec("sklearn") is None:
+        raise MissingExtraError("exploring", "train")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tomli_w
 
 from vocalics.recipe import Recipe
 from vocalics.tuning.space import Space
@@ -118,6 +117,8 @@ class Found:
 
     def to_toml(self) -> str:
         """Return the best recipe as a file that ``vocalics train`` reads."""
+        import tomli_w
+
         best = self.best_trial
         said = (
             f"Found by vocalics tune: trial {best.number} of {len(self.trials)}, mean UAR {_percent(best.score)} % "
