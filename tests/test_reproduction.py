@@ -12,12 +12,13 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import audio, modelfile, reproduced, reproduced_page, reproduction, training
+from vocalics import audio, judgements, modelfile, reproduced, reproduced_page, reproduction, training
 from vocalics.dataset import whole
 from vocalics.emotions import EMOTIONS, scheme
 from vocalics.errors import ManifestError, RecipeError
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import read
 from vocalics.recognizer import bundled
 from vocalics.reproduction import HELD_OUT, Run, divided, drawn, plan, recipe_of, systems
 
@@ -197,6 +198,36 @@ def test_a_run_is_trained_judged_and_not_run_again(small: Manifest, tmp_path: Pa
     page = reproduced_page.to_markdown(list(lines.values()), {"ravdess": "made up"}, False)
     assert "Copies: ravdess is made up." in page and "62.2" in page and "## dense_193 (8 emotions)" in page
     assert page.count("| – |") >= 1  # the honest way of dense_193 was not run
+    assert "above that of 0 of 0 lines" in page and "The default net on a random split" not in page
+    minutes = sum(s.minutes for line in lines.values() for s in (line.published, line.honest) if s)
+    assert f"All of it took {minutes:.0f} minutes of one processor, 0 of them" in page
+
+
+def test_the_default_net_is_told_beside_the_systems(small: Manifest, tmp_path: Path) -> None:
+    run = plan(["dense_193"])[0]
+    reproduction.execute(run, small, tmp_path / "runs", tmp_path / "cache", {})
+    theirs = judgements.read(tmp_path / "runs" / run.folder / "predictions.csv")
+    right = np.zeros_like(theirs.probabilities)
+    right[np.arange(len(theirs)), [theirs.emotions.index(t) for t in theirs.truth]] = 1
+    perfect = dataclasses.replace(theirs, probabilities=right)
+    blind = dataclasses.replace(theirs, probabilities=np.full_like(right, 1 / right.shape[1]))
+    (tmp_path / "runs" / run.folder / "predictions.csv").write_text(blind.to_csv(), encoding="utf-8")
+    own = tmp_path / "runs" / plan(["default"])[0].folder
+    own.mkdir(parents=True)
+    (own / "predictions.csv").write_text(perfect.to_csv(), encoding="utf-8")
+    assert reproduced.default_side(tmp_path / "runs") is None  # it is not finished
+    (own / "run.json").write_text((tmp_path / "runs" / run.folder / "run.json").read_text("utf-8"), encoding="utf-8")
+    side = reproduced.default_side(tmp_path / "runs")
+    assert side is not None and side.report.accuracy.value == 1
+    (line,) = reproduced.collect(tmp_path / "runs", lambda way: perfect if way == "published" else None)
+    assert line.published is not None and line.published.report.accuracy.value < 1
+    assert reproduced.compared([line]).ahead == {"published": 1, "honest": 0}
+    assert reproduced.compared([line]).compared == {"published": 1, "honest": 0}
+    page = reproduced_page.to_markdown([line], {}, False, (read("default"), side))
+    assert "above that of 1 of 1 lines on a random split" in page and "accuracy 100.0 %" in page
+    about = dataclasses.replace(line.publication, remark="It is what it is.")
+    line = dataclasses.replace(line, recipe=dataclasses.replace(line.recipe, publication=about))
+    assert "It is what it is." in reproduced_page.to_markdown([line], {}, False) and "what it is" not in page
 
 
 def test_the_bundled_default_is_not_judged_on_a_part_of_the_speakers(small: Manifest, tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ class Publication:
         patience: Epochs without a better validation UAR after which a run of the honest way ends.
         schemes: Further emotion schemes that it was published for.
         ours: What the publication leaves open and was settled here.
+        remark: Where our figure differs from the printed one: what was tried, and why, with figures.
     """
 
     source: str
@@ -99,6 +100,7 @@ class Publication:
     patience: int = 10
     schemes: tuple[str, ...] = ()
     ours: tuple[str, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ from vocalics.judgements import Judgements
 from vocalics.recipe import Publication, Recipe
 from vocalics.reproduction import DEFAULT, Run, Way, drawn, plan, publication, systems
 
+DEFAULT_CURVES = "Validation: clips drawn at random, speakers shared, none of them tested. The last epoch is kept."
+"""What is told below the default net's learning curves."""
+
 DefaultOf = Callable[[Way], Judgements | None]
 
 
@@ -129,6 +132,38 @@ def collect(folder: Path, default: DefaultOf) -> tuple[Line, ...]:
                 )
             )
     return tuple(lines)
+
+
+def default_side(folder: Path) -> Side | None:
+    """Return the figures of the default net on all clips that its random split tests; ``None`` where it was not run."""
+    found = _side(folder, DEFAULT, "eight", "published")
+    return found and found[0]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the default net does beside the published systems, on the same clips.
+
+    Attributes:
+        ahead: Of how many lines its accuracy is above the system's, by way.
+        compared: Lines in which both were measured, by way.
+    """
+
+    ahead: Mapping[Way, int]
+    compared: Mapping[Way, int]
+
+
+def compared(lines: Sequence[Line]) -> Comparison:
+    """Count the lines in which the default net's accuracy is above the system's."""
+    pairs: dict[Way, list[tuple[Side | None, EvaluationReport | None]]] = {
+        "published": [(line.published, line.default_published) for line in lines],
+        "honest": [(line.honest, line.default_honest) for line in lines],
+    }
+    above = {
+        way: [ours.accuracy.value > theirs.report.accuracy.value for theirs, ours in both if theirs and ours]
+        for way, both in pairs.items()
+    }
+    return Comparison({w: sum(a) for w, a in above.items()}, {w: len(a) for w, a in above.items()})
 
 
 def in_scheme(said: Judgements, name: str) -> Judgements:

@@ -207,8 +207,9 @@ def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str
 
 def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
     """Write the run's frozen configuration, or check that the folder holds this very one."""
+    # What is told of a publication decides nothing of the training.
     config = {
-        "recipe": recipe.as_dict(),
+        "recipe": {k: v for k, v in recipe.as_dict().items() if k != "publication"},
         "hold_outs": [short(s) for s in data.tests],
         "n_train": len(data.train),
         "n_validation": len(data.validation),

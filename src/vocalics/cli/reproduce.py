@@ -137,21 +137,24 @@ def _write(lines: Any, output: Path, work: Path, notes: Any) -> Path:
             caption="95 %, bootstrap over speakers. Points: random split on the corpora that new speakers are of.",
         )
         plots.save(chart, figures / "promises.png")
+    default, own = reproduced.default_side(work), reproduction.plan([reproduction.DEFAULT])[0]
+    drawn = [(own, "default, random split", reproduced.DEFAULT_CURVES, default)] if default else []
     for line in lines:
         for way, side in (("published", line.published), ("honest", line.honest)):
-            if side is None:
-                continue
-            stem = f"{line.name}-{line.scheme}-{way}"
-            plots.save(plots.confusion_matrix(side.report), figures / f"{stem}-confusion.png")
-            first = next(r for r in reproduction.plan([line.name]) if (r.way, r.scheme) == (way, line.scheme))
-            history = reproduced.history(work, first)
-            if history:
-                caption = reproduced.curve_caption(line, way)
-                plots.save(
-                    plots.learning_curves(history, f"{line.title}, {way} way", caption), figures / f"{stem}-curves.png"
-                )
+            if side is not None:
+                first = next(r for r in reproduction.plan([line.name]) if (r.way, r.scheme) == (way, line.scheme))
+                drawn.append((first, f"{line.title}, {way} way", reproduced.curve_caption(line, way), side))
+    for run, title, caption, side in drawn:
+        stem = f"{run.system}-{run.scheme}-{run.way}"
+        plots.save(plots.confusion_matrix(side.report), figures / f"{stem}-confusion.png")
+        history = reproduced.history(work, run)
+        if history:
+            plots.save(plots.learning_curves(history, title, caption), figures / f"{stem}-curves.png")
     page = output / "reproduced.md"
+    text = reproduced_page.to_markdown(
+        lines, notes, bool(complete), (reproduction.recipe_of(own), default) if default else None
+    )
     part = page.with_suffix(".part")
-    part.write_text(reproduced_page.to_markdown(lines, notes, bool(complete)), encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     part.replace(page)
     return page
