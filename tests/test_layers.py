@@ -21,7 +21,9 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 LAYERS: list[str] = re.search(r"^## Layers.*?((?:^    .+\n)+)", ARCHITECTURE, re.DOTALL | re.MULTILINE)[1].split()  # type: ignore[index]
 
 CONFINED: dict[str, set[str]] = {
-    "torch": {"models", "training", "export"},
+    "torch": {"models", "training", "export", "encoders"},
+    "transformers": {"encoders"},
+    "huggingface_hub": {"encoders"},
     "skorch": {"models", "training", "export"},
     "sklearn": {"models", "training", "export", "explore"},
     "optuna": {"tuning"},

@@ -8,6 +8,7 @@
     ├── FeatureError      a feature request that cannot be met
     ├── RecipeError       an unknown or ill-typed setting
     ├── ModelFileError    a model file that is not ours, damaged, or of another version
+    ├── EncoderError      a pre-trained encoder that is not there, incomplete or of an unknown kind
     └── MissingExtraError an optional dependency that is not installed
 
 A message names the value and the file, what was expected, and what to do.
@@ -46,6 +47,10 @@ class RecipeError(VocalicsError):
 
 class ModelFileError(VocalicsError):
     """A model file that is not ours, is damaged, or is of another version."""
+
+
+class EncoderError(VocalicsError):
+    """A pre-trained encoder that is not there, is incomplete, or is of an unknown kind."""
 
 
 class MissingExtraError(VocalicsError):

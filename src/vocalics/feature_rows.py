@@ -137,7 +137,7 @@ def compute(
     manifest = manifest.with_digests()
     settings = f"{features.settings} {copies!r} {seed}" + (f" {preparation!r}" if preparation else "")
     settings += material(step for steps in copies for step in steps)
-    folder = cache / f"{features.name}-copies-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    folder = cache / f"{features.folder_name}-copies-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
     work = partial(_stored, name=features.name, copies=copies, seed=seed, preparation=preparation, folder=folder)
     out = np.empty((len(manifest), len(copies) + 1, *shape), np.float32)
     there = all(_file(folder, u).is_file() for u in manifest)

@@ -73,6 +73,31 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """A classifier that a net learns from besides the labels, see :mod:`vocalics.distillation`.
+
+    Attributes:
+        features: A feature set, e.g. the blocks of an encoder, "whisper-base@2,3".
+        model: A classifier of ``vocalics.models``.
+        settings: Passed to the classifier.
+        share: Of every target that is the teacher's; the rest is the label's.
+        n_folds: In how many parts the training clips are divided; each is judged by a teacher fitted to the others.
+        apart: What no two parts have in common: "speakers" or "clips".
+        n_hints: How many leading components of its features the net is to foretell.
+        hint_weight: What their mean squared error counts beside the cross-entropy.
+    """
+
+    features: str
+    model: str = "logistic_regression"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    share: float = 0.5
+    n_folds: int = 5
+    apart: str = "speakers"
+    n_hints: int = 0
+    hint_weight: float = 0.0
+
+
+@dataclass(frozen=True)
 class Publication:
     """What is known of the published system that a recipe follows, for :mod:`vocalics.reproduction`.
 
@@ -131,6 +156,7 @@ class Recipe:
         intended_use: For the card.
         limits: For the card.
         publication: The published system that the recipe follows.
+        teacher: What the default net learns from besides the labels.
     """
 
     name: str
@@ -153,6 +179,7 @@ class Recipe:
     intended_use: str = ""
     limits: str = ""
     publication: Publication | None = None
+    teacher: Teacher | None = None
 
     def __post_init__(self) -> None:
         for table in self.preprocess:
@@ -185,6 +212,12 @@ class Recipe:
             raise RecipeError(f"shares names {', '.join(unknown)}, which corpora does not list")
         for step in (*self.augment, *(step for chain in self.variants for step in chain)):
             Step.parse(step)
+        if self.teacher is not None:
+            _one_of(self.teacher.apart, ("speakers", "clips"), "teacher.apart")
+            if not 0 <= self.teacher.share <= 1:
+                raise RecipeError(f"teacher.share = {self.teacher.share} is not a share from 0 to 1")
+            if self.teacher.n_folds < 2 or self.teacher.n_hints < 0 or self.teacher.hint_weight < 0:
+                raise RecipeError("teacher: expected n_folds of at least 2, n_hints and hint_weight of at least 0")
         _one_of(self.fit.plateau_of, ("validation", "training"), "fit.plateau_of")
 
     @property

@@ -24,6 +24,7 @@ import vocalics
 from vocalics import audio, modelfile
 from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
+from vocalics.distillation import lesson
 from vocalics.emotions import scheme
 from vocalics.errors import MissingExtraError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, divided
@@ -35,7 +36,7 @@ from vocalics.metrics import unweighted_average_recall
 from vocalics.modelfile import Card
 from vocalics.models import ModelSpec, model_spec
 from vocalics.preprocess import chain, trim_silence
-from vocalics.recipe import Recipe, parse
+from vocalics.recipe import Recipe, Teacher, parse
 from vocalics.registry import suggestion
 
 TOLERANCE = 1e-4
@@ -53,7 +54,7 @@ def check(recipe: Recipe) -> ModelSpec:
         MissingExtraError: Where torch or scikit-learn is missing.
     """
     spec = model_spec(recipe.model)
-    known = [name for name in inspect.signature(spec.build).parameters if name != "n_classes"]
+    known = [name for name in inspect.signature(spec.build).parameters if name not in ("n_classes", "n_hints")]
     for name in recipe.model_settings:
         if name not in known:
             raise RecipeError(
@@ -68,6 +69,8 @@ def check(recipe: Recipe) -> ModelSpec:
             )
     else:
         _check_features(recipe, spec)
+        if recipe.teacher is not None:
+            raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
     return spec
 
 
@@ -298,6 +301,8 @@ def _train_neural(
     if spec.features == "waveform":
         inputs, bank_settings = _bank(recipe, data, cache, progress)
         early, late = _batches(recipe)
+        if recipe.teacher is not None:
+            settings |= _taught(recipe, recipe.teacher, data, cache, progress)
         classifier = LogMelClassifier(
             spec.build,
             augmentation=early,
@@ -340,6 +345,8 @@ def _train_neural(
     classifier.module_.load_state_dict(course.best)
     (folder / "history.json").write_text(json.dumps(course.records, indent=1), encoding="utf-8")
     module = classifier.module_.float().eval()
+    if recipe.teacher is not None:
+        module.hints = None
     module.to(memory_format=torch.contiguous_format)
     n_parameters = sum(p.numel() for p in module.parameters())
     from vocalics.export import card as card_file
@@ -372,6 +379,17 @@ def _train_neural(
         pairs = [(raw[i], inputs[i]) for i in [*validation, *rows][:N_COMPARED]]
     _compare(target, module, pairs)
     return target
+
+
+def _taught(recipe: Recipe, teacher: Teacher, data: Data, cache: Path, progress: Progress | None) -> dict[str, Any]:
+    """Settings of the classifier: the teacher's targets, and as many hints as they hold."""
+    told = lesson(teacher, data, recipe.seed, cache, progress or (lambda *_: None))
+    truth = np.array([data.emotions.index(data.manifest[i].emotion) for i in data.train])
+    return {
+        "targets": told.targets(truth, teacher.share),
+        "hint_weight": teacher.hint_weight,
+        "module__n_hints": told.hints.shape[1],
+    }
 
 
 def _waveform_pair(path: str, front_end: LogMel, recipe: Recipe) -> tuple[Any, Any]:

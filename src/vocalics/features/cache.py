@@ -74,7 +74,7 @@ class FeatureCache:
     def path(self, digest: str, features: FeatureSet) -> Path:
         """Return where the features of a content (SHA-256) are kept."""
         settings = hashlib.sha256(features.settings.encode()).hexdigest()[:12]
-        return self.folder / f"{features.name}-{settings}" / digest[:2] / f"{digest}.npy"
+        return self.folder / f"{features.folder_name}-{settings}" / digest[:2] / f"{digest}.npy"
 
     def get(self, digest: str, features: FeatureSet) -> FloatArray | None:
         """Return the features kept for a content, or ``None``; a damaged file counts as none."""

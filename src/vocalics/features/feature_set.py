@@ -6,11 +6,14 @@ matrix (feature axis before time axis).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
+from vocalics import encoders
 from vocalics.audio import Clip, excerpt, resample
 from vocalics.errors import FeatureError
 from vocalics.features.chroma import mean_chroma
@@ -21,10 +24,13 @@ from vocalics.features.spectral import N_MELS, cepstrum, mfcc, power_to_db, spec
 from vocalics.features.spectrum import FloatArray, Spectrum, spectrum
 from vocalics.features.tonnetz import tonnetz
 from vocalics.features.tracks import N_FRAMES, STATISTICS, TRACKS, fixed_tracks, track_statistics, tracks
+from vocalics.preprocess import trim_silence
 from vocalics.registry import lookup
 
 PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp", "b")
 TONNETZ_AXES = ("fifth_x", "fifth_y", "minor_x", "minor_y", "major_x", "major_y")
+SEPARATOR = "@"
+"""Between an encoder's name and the numbers of its blocks."""
 _EARLIEST_REMAINDER = 2048  # samples; with less of a clip left after the offset, it is taken from its start
 
 
@@ -42,6 +48,7 @@ class FeatureSet:
         duration: How much is taken from there, in seconds; ``None`` for all.
         version: Raised when the numbers change, so that no cache serves old ones.
         summary: One line on what it is and who published it.
+        source: Of a pre-trained encoder's features, what tells it from others of the same name.
     """
 
     name: str
@@ -53,6 +60,7 @@ class FeatureSet:
     duration: float | None = None
     version: int = 1
     summary: str = ""
+    source: str = ""
 
     @property
     def is_vector(self) -> bool:
@@ -64,8 +72,13 @@ class FeatureSet:
         """All that decides the numbers, in one line: what a cache is keyed by."""
         return (
             f"{self.name} v{self.version} {self.sample_rate} Hz {self.offset:g}+{self.duration} s "
-            f"{self.shape} {','.join(self.columns)}"
+            f"{self.shape} {','.join(self.columns)}{f' {self.source}' if self.source else ''}"
         )
+
+    @property
+    def folder_name(self) -> str:
+        """The name as a part of a folder's name."""
+        return re.sub(r"[^\w,.@-]", "_", self.name)
 
     def extract(self, clip: Clip) -> FloatArray:
         """Return the features of a clip.
@@ -160,6 +173,37 @@ def _mfcc_frames(clip: Clip) -> FloatArray:
     return mfcc(Clip(np.pad(samples, (0, wanted - len(samples))), clip.sample_rate), 25)
 
 
+@lru_cache(maxsize=16)
+def _encoded(name: str) -> FeatureSet:
+    """Return the set of mean and deviation over time of an encoder's blocks, of a clip without its quiet ends."""
+    encoder, _, numbers = name.rpartition(SEPARATOR)
+    try:
+        blocks = tuple(int(n) for n in numbers.split(","))
+    except ValueError:
+        raise FeatureError(
+            f'"{name}" names no blocks of an encoder; expected e.g. whisper-base{SEPARATOR}2,3'
+        ) from None
+    known = encoders.about(encoders.find(encoder))
+    if not blocks or min(blocks) < 1 or max(blocks) > known.n_blocks or len(set(blocks)) < len(blocks):
+        raise FeatureError(
+            f'"{name}": {encoder} has the blocks 1 to {known.n_blocks}; expected some of them, each once'
+        )
+
+    def compute(clip: Clip) -> FloatArray:
+        frames = encoders.load(encoder, max(blocks)).frames(trim_silence(clip))
+        return encoders.statistics(frames, blocks)
+
+    return FeatureSet(
+        name,
+        tuple(f"block{b}_{what}_{i}" for b in blocks for what in ("mean", "deviation") for i in range(known.width)),
+        encoders.SAMPLE_RATE,
+        (len(blocks) * 2 * known.width,),
+        compute,
+        summary=f"mean and deviation of blocks {numbers} of the encoder {encoder} ({known.key}), quiet ends cut",
+        source=known.key,
+    )
+
+
 FEATURE_SETS: dict[str, FeatureSet] = {
     s.name: s
     for s in (
@@ -245,7 +289,11 @@ FEATURE_SETS: dict[str, FeatureSet] = {
 def feature_set(name: str) -> FeatureSet:
     """Return a feature set by name, with a suggestion where there is none.
 
+    Besides :data:`FEATURE_SETS` there are the statistics of a pre-trained encoder's blocks: "whisper-base@2,3".
+
     >>> len(feature_set("zcr_chroma_mfcc_rms_mel").columns)
     162
     """
+    if SEPARATOR in name:
+        return _encoded(name)
     return lookup(FEATURE_SETS, name, "feature set", FeatureError)

@@ -149,6 +149,9 @@ class LogMelClassifier(NeuralClassifier):
         late_from: Number of epochs before ``late``.
         weights: The probability with which each training clip is drawn (any scale); ``None`` is equal.
         draws: Clips drawn per epoch; 0 means as many as there are.
+        targets: What the net is to say of each training clip, (n, n_classes) or, with hints, more columns; ``None`` is
+            the labels.
+        hint_weight: What the mean squared error of the hints counts beside the cross-entropy.
         **settings: As for :class:`NeuralClassifier`.
     """
 
@@ -161,6 +164,8 @@ class LogMelClassifier(NeuralClassifier):
         late_from: int = 0,
         weights: npt.NDArray[np.float64] | None = None,
         draws: int = 0,
+        targets: npt.NDArray[np.float32] | None = None,
+        hint_weight: float = 0.0,
         **settings: Any,
     ) -> None:
         self.augmentation = augmentation
@@ -168,21 +173,32 @@ class LogMelClassifier(NeuralClassifier):
         self.late_from = late_from
         self.weights = weights
         self.draws = draws
+        self.targets = targets
+        self.hint_weight = hint_weight
         super().__init__(module, **settings)
 
     def check_data(self, X: Any, y: Labels | None) -> None:  # noqa: N803
         """Inputs of uneven length cannot be checked as arrays."""
 
+    def get_loss(self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False) -> Tensor:  # noqa: N803
+        """Cross-entropy of the emotions, and the error of what else the targets hold."""
+        n = len(self.classes)
+        loss = super().get_loss(y_pred[:, :n], y_true[:, :n] if y_true.ndim > 1 else y_true, X, training)
+        if y_pred.shape[1] == n:
+            return loss
+        return loss + self.hint_weight * functional.mse_loss(y_pred[:, n:].float(), y_true[:, n:])
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Iterable[Any]:
         """Return the training batches; each pass over them is another epoch, drawn by torch's seed of that epoch."""
         return _Epochs(
             dataset.X,
-            np.asarray(dataset.y),
+            np.eye(len(self.classes), dtype=np.float32)[np.asarray(dataset.y)]
+            if self.targets is None
+            else self.targets,
             np.ones(len(dataset.X)) if self.weights is None else np.asarray(self.weights),
             self._present,
             self.draws or len(dataset.X),
             min(self.batch_size, self.draws or len(dataset.X)),
-            len(self.classes),
         )
 
     def _present(self) -> BatchAugmentation:
@@ -209,12 +225,11 @@ class _Epochs:
     """Batches that are drawn anew at every pass."""
 
     clips: Sequence[LogMels]
-    y: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float32]
     weights: npt.NDArray[np.float64]
     present: Callable[[], BatchAugmentation]
     n_draws: int
     batch_size: int
-    n_classes: int
 
     def __iter__(self) -> Iterator[Any]:
         rng, augmentation = np.random.default_rng(torch.initial_seed()), self.present()
@@ -224,7 +239,7 @@ class _Epochs:
             chosen = [self.clips[i][int(rng.integers(len(self.clips[i])))] for i in rows]
             x, mask = augmentation.cut(chosen, rng)
             x = augmentation.colour(x, mask, rng)
-            target = functional.one_hot(torch.from_numpy(self.y[rows]), self.n_classes).float()
+            target = torch.from_numpy(self.targets[rows])
             x, mask, target = augmentation.mix(x, mask, target, rng)
             yield {"log_mel": x, "mask": mask}, target
 

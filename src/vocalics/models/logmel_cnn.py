@@ -95,6 +95,7 @@ class LogMelCnn(nn.Module):
         channels: Width of the four blocks.
         n_hidden: Width of the attention and of the last hidden layer.
         dropout: Share of pooled features dropped while training.
+        n_hints: Numbers foretold from the pooled features while training, behind the logits: a teacher's hints.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class LogMelCnn(nn.Module):
         channels: Sequence[int] = (16, 64, 112, 128),
         n_hidden: int = 96,
         dropout: float = 0.3,
+        n_hints: int = 0,
     ) -> None:
         super().__init__()
         first, second, third, fourth = channels
@@ -129,9 +131,15 @@ class LogMelCnn(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(n_hidden, n_classes),
         )
+        self.hints: nn.Linear | None = nn.Linear(2 * fourth, n_hints) if n_hints else None
 
     def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Map (n, n_mels, n_frames) to logits (n, n_classes); ``mask`` (n, n_frames) is true where a frame exists."""
+        """Map (n, n_mels, n_frames) to logits (n, n_classes), while training with the hints behind them.
+
+        Args:
+            log_mel: Natural log of power.
+            mask: (n, n_frames), true where a frame exists.
+        """
         x = self.normalise(log_mel.float(), mask)
         x = self.blocks(self.stem(x.contiguous(memory_format=torch.channels_last)))
         if mask is not None:
@@ -139,8 +147,9 @@ class LogMelCnn(nn.Module):
             mask = mask[:, ::2]
             mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
             mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
-        logits: Tensor = self.head(self.pool(x.mean(dim=2).float(), mask))
-        return logits
+        pooled = self.pool(x.mean(dim=2).float(), mask)
+        logits: Tensor = self.head(pooled)
+        return torch.cat([logits, self.hints(pooled)], dim=1) if self.training and self.hints is not None else logits
 
 
 MODELS = {

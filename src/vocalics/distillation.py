@@ -1,0 +1,122 @@
+"""Knowledge distillation: what a larger model, fitted to the training part alone, tells a net besides the labels.
+
+A teacher is a classifier of features, most of all of a pre-trained encoder's. Its probabilities are better targets than
+the labels alone (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015): they say which
+emotions a clip resembles. A clip's own are given by a teacher that was fitted without it, since one that knows a clip
+says of it what the label says. The *hints* are its features' leading components, which the net is to foretell from what
+it pools (Romero et al., "FitNets", ICLR 2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.dataset import Data, Progress
+from vocalics.errors import RecipeError
+from vocalics.feature_rows import compute
+from vocalics.features.feature_set import feature_set
+from vocalics.models import model_spec
+from vocalics.recipe import Teacher
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a teacher says of every training clip, in the order of ``Data.train``.
+
+    Attributes:
+        probabilities: float32, shape (n_train, n_classes), rows sum to 1.
+        hints: float32, shape (n_train, n_hints), every column of mean 0 and deviation 1.
+    """
+
+    probabilities: Floats
+    hints: Floats
+
+    def targets(self, truth: npt.NDArray[np.int64], share: float) -> Floats:
+        """Return what a net is to say of every clip: label and teacher mixed, then the hints.
+
+        Args:
+            truth: Positions of the classes, shape (n_train,).
+            share: The teacher's, from 0 to 1.
+
+        Returns:
+            float32, shape (n_train, n_classes + n_hints).
+        """
+        labels = np.eye(self.probabilities.shape[1], dtype=np.float32)[truth]
+        return np.concatenate([(1 - share) * labels + share * self.probabilities, self.hints], axis=1)
+
+
+def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progress) -> Lesson:
+    """Fit a teacher to the training part, fold by fold, and return what it says of the clips it was not fitted to.
+
+    Args:
+        teacher: Its features, classifier and folds.
+        data: Divided already; only its training part is heard.
+        seed: Of the folds and the classifier.
+        cache: Folder of computed features.
+        progress: Called with ("features", done, all).
+
+    Raises:
+        RecipeError: For a model that is no classifier, or too few groups for the folds.
+        EncoderError: When the features' encoder is not there.
+    """
+    spec = model_spec(teacher.model)
+    if spec.neural:
+        raise RecipeError(f"teacher.model = {teacher.model} is a net; expected a classifier, e.g. logistic_regression")
+    clips = data.manifest.take(data.train)
+    features = compute(clips, feature_set(teacher.features), (), seed, cache, progress)[:, 0]
+    values = features.reshape(len(clips), -1).astype(np.float64)
+    truth = np.array([data.emotions.index(u.emotion) for u in clips])
+    groups = [u.speaker or u.path for u in clips] if teacher.apart == "speakers" else [u.path for u in clips]
+    said = np.zeros((len(clips), len(data.emotions)))
+    for part in folds([u.corpus for u in clips], groups, teacher.n_folds, seed):
+        rest = np.setdiff1d(np.arange(len(clips)), part)
+        mean, scale = values[rest].mean(axis=0), values[rest].std(axis=0) + 1e-8
+        classifier = spec.build(len(data.emotions), **teacher.settings)
+        classifier.fit((values[rest] - mean) / scale, truth[rest])
+        said[np.ix_(part, classifier.classes_)] = classifier.predict_proba((values[part] - mean) / scale)
+    return Lesson(said.astype(np.float32), components(values, teacher.n_hints))
+
+
+def folds(corpora: list[str], groups: list[str], n: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """Deal groups (speakers, or clips) into ``n`` folds, corpus by corpus, and return the positions in each.
+
+    Args:
+        corpora: Of every clip.
+        groups: Of every clip; all of a group are in one fold.
+        n: Number of folds.
+        seed: Of the order in which they are dealt.
+
+    Raises:
+        RecipeError: When there are fewer groups than folds.
+    """
+    rng, of_group, dealt = np.random.default_rng(seed), {}, 0
+    for corpus in dict.fromkeys(corpora):
+        own = sorted({g for g, c in zip(groups, corpora, strict=True) if c == corpus})
+        for group in rng.permutation(own):
+            of_group[str(group)] = dealt % n
+            dealt += 1
+    if dealt < n:
+        raise RecipeError(f"teacher.n_folds = {n}, but there are only {dealt} speakers or clips to divide")
+    place = np.array([of_group[g] for g in groups])
+    return [np.flatnonzero(place == k) for k in range(n)]
+
+
+def components(values: npt.NDArray[np.float64], n: int) -> Floats:
+    """Return the leading principal components of standardised rows, each of mean 0 and deviation 1: (n_rows, n)."""
+    n = min(n, *values.shape)
+    scaled = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-8)
+    # The smaller of the two products has the same components.
+    if scaled.shape[0] < scaled.shape[1]:
+        size, left = np.linalg.eigh(scaled @ scaled.T)
+        scores = left[:, ::-1][:, :n] * np.sqrt(np.maximum(size[::-1][:n], 0))
+    else:
+        _, right = np.linalg.eigh(scaled.T @ scaled)
+        scores = scaled @ right[:, ::-1][:, :n]
+    out: Floats = ((scores - scores.mean(axis=0)) / (scores.std(axis=0) + 1e-8)).astype(np.float32)
+    return out

@@ -1,0 +1,259 @@
+"""Pre-trained speech encoders, frozen: what their first blocks make of a clip.
+
+An encoder is a folder as Hugging Face's transformers write it (``config.json``, ``model.safetensors``,
+``preprocessor_config.json``), found by name or path. Only the blocks that are asked for are computed, and a clip is
+computed at its own length: Whisper's encoder, too, without the 30 s of padding that its decoder is used to.
+
+Weights are read from safetensors alone, and no code that comes with a model is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.audio import Clip, pad, resample
+from vocalics.errors import EncoderError, MissingExtraError
+from vocalics.registry import suggestion
+
+Floats = npt.NDArray[np.float32]
+
+FOLDER_VARIABLE = "VOCALICS_ENCODERS"
+"""Environment variable: a folder of encoders' folders, looked through before the hub's own cache."""
+
+HUB: dict[str, tuple[str, str]] = {
+    "whisper-base": ("openai/whisper-base", "e37978b90ca9030d5170a5c07aadb050351a65bb"),
+}
+"""Encoders with a short name: their name on the hub and the revision that is fetched."""
+
+SAMPLE_RATE = 16_000
+"""Of every kind of encoder here, in Hz."""
+_SHORTEST = 0.1  # seconds: what is shorter is filled with silence
+_LONGEST = 30.0  # seconds: what is longer goes through in pieces
+_WAVEFORM_KINDS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+
+
+def find(name: str) -> Path:
+    """Return an encoder's folder.
+
+    Args:
+        name: A folder; or a name below the folder that ``VOCALICS_ENCODERS`` names; or a short name of :data:`HUB` or
+            "owner/model" of the hub's cache on this machine.
+
+    Raises:
+        EncoderError: When it is nowhere; nothing is fetched here, see :func:`fetch`.
+    """
+    places = [Path(name)]
+    if os.environ.get(FOLDER_VARIABLE):
+        places.append(Path(os.environ[FOLDER_VARIABLE]) / name)
+    for place in places:
+        if (place / "config.json").is_file():
+            return place
+    for place in places:
+        if place.is_dir():
+            raise EncoderError(f"{place}: holds no config.json; expected an encoder's folder, as transformers write it")
+    hub_name, revision = HUB.get(name, (name, ""))
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_name):
+        try:
+            return _snapshot(hub_name, revision, offline=True)
+        except OSError:
+            pass
+    raise EncoderError(
+        f'there is no encoder "{name}" on this machine{suggestion(name, HUB) or "."} Give its folder, or set '
+        f"{FOLDER_VARIABLE} to the folder that holds it."
+    )
+
+
+def fetch(name: str) -> Path:
+    """Return an encoder's folder, from the hub where it is not on this machine yet.
+
+    Raises:
+        EncoderError: When it is neither here nor to be had.
+    """
+    try:
+        return find(name)
+    except EncoderError as error:
+        hub_name, revision = HUB.get(name, (name, ""))
+        if "/" not in hub_name:
+            raise
+        try:
+            return _snapshot(hub_name, revision, offline=False)
+        except OSError as reason:
+            raise EncoderError(
+                f"{hub_name} cannot be fetched from the hub ({str(reason).splitlines()[0]}); {error}"
+            ) from None
+
+
+def _snapshot(hub_name: str, revision: str, offline: bool) -> Path:
+    """The folder of a model in the hub's cache.
+
+    Raises:
+        OSError: When it is not there, or (not offline) not to be had.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+    except ModuleNotFoundError as error:
+        raise OSError(str(error)) from None
+    wanted = ["config.json", "preprocessor_config.json", "model.safetensors"]
+    try:
+        return Path(
+            snapshot_download(hub_name, revision=revision or None, allow_patterns=wanted, local_files_only=offline)
+        )
+    except Exception as error:  # the hub's, requests' and httpx's errors share no parent but Exception
+        raise OSError(str(error) or type(error).__name__) from None
+
+
+@dataclass(frozen=True)
+class About:
+    """What an encoder's folder says of it.
+
+    Attributes:
+        kind: transformers' model type, "whisper", "wav2vec2", "hubert", "wavlm" or "data2vec-audio".
+        width: Numbers per frame.
+        n_blocks: Number of transformer blocks.
+        key: Follows from configuration and weights: another encoder under the same name has another.
+    """
+
+    kind: str
+    width: int
+    n_blocks: int
+    key: str
+
+
+def about(folder: Path) -> About:
+    """Read what an encoder's folder says of it.
+
+    Raises:
+        EncoderError: For a folder that is incomplete, or an encoder of another kind.
+    """
+    weights = folder / "model.safetensors"
+    try:
+        text = (folder / "config.json").read_text(encoding="utf-8")
+        config = json.loads(text)
+        with weights.open("rb") as file:
+            head = file.read(1 << 16)
+    except OSError as error:
+        raise EncoderError(f"{error.filename}: {error.strerror}; an encoder's folder holds its weights there") from None
+    except ValueError as error:
+        raise EncoderError(f"{folder / 'config.json'}: is not JSON ({error})") from None
+    kind = str(config.get("model_type"))
+    if kind != "whisper" and kind not in _WAVEFORM_KINDS:
+        raise EncoderError(f"{folder}: is a {kind}; expected a speech encoder: whisper, {', '.join(_WAVEFORM_KINDS)}")
+    width, n_blocks = ("d_model", "encoder_layers") if kind == "whisper" else ("hidden_size", "num_hidden_layers")
+    key = hashlib.sha256(text.encode() + head + str(weights.stat().st_size).encode()).hexdigest()[:12]
+    return About(kind, int(config[width]), int(config[n_blocks]), key)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """A frozen encoder cut off behind the last block that is wanted.
+
+    Attributes:
+        about: What it is.
+        n_blocks: How many of its blocks are computed.
+    """
+
+    about: About
+    n_blocks: int
+    _net: Any
+    _prepare: Any
+
+    def frames(self, clip: Clip) -> Floats:
+        """Return what comes out of every block.
+
+        Args:
+            clip: At any sample rate. Shorter than 0.1 s, silence is added; longer than 30 s, it goes through in
+                pieces of 30 s.
+
+        Returns:
+            float32, shape (n_blocks, width, n_frames); 50 frames per second.
+        """
+        import torch
+
+        clip = pad(resample(clip, SAMPLE_RATE), _SHORTEST)
+        piece = round(_LONGEST * SAMPLE_RATE)
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(clip.samples), piece):
+                samples = clip.samples[start : start + piece]
+                if len(samples) >= _SHORTEST * SAMPLE_RATE:
+                    found.append(self._blocks(samples))
+        whole: Floats = torch.cat(found, dim=2).numpy()
+        return whole
+
+    def _blocks(self, samples: npt.NDArray[np.float32]) -> Any:
+        """Float32 tensor (n_blocks, width, n_frames) of one piece."""
+        import torch
+
+        given = self._prepare(
+            samples, sampling_rate=SAMPLE_RATE, return_tensors="pt",
+            **({"padding": "do_not_pad", "truncation": False} if self.about.kind == "whisper" else {}),
+        )  # fmt: skip
+        if self.about.kind != "whisper":
+            out = self._net(given["input_values"], output_hidden_states=True).hidden_states[1 : self.n_blocks + 1]
+            return torch.stack([h[0].T for h in out])
+        net, gelu = self._net, torch.nn.functional.gelu
+        mel = given["input_features"]
+        hidden = gelu(net.conv2(gelu(net.conv1(mel)))).permute(0, 2, 1)
+        hidden = hidden + net.embed_positions.weight[: hidden.shape[1]]
+        out = []
+        for block in net.layers:
+            hidden = block(hidden, None)
+            hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+            out.append(hidden[0].T)
+        return torch.stack(out)
+
+
+@lru_cache(maxsize=2)
+def load(name: str, n_blocks: int) -> Encoder:
+    """Load the first blocks of an encoder, see :func:`find`.
+
+    Raises:
+        EncoderError: When there is none, or it has fewer blocks.
+        MissingExtraError: Where torch or transformers is not installed.
+    """
+    folder = find(name)
+    known = about(folder)
+    if not 1 <= n_blocks <= known.n_blocks:
+        raise EncoderError(f"{name}: has {known.n_blocks} blocks; block {n_blocks} is none of them")
+    try:
+        import torch
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"the encoder {name}", "transfer") from error
+    transformers.logging.disable_progress_bar()
+    prepare = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    net = transformers.AutoModel.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, trust_remote_code=False
+    )
+    if known.kind == "whisper":
+        net = net.get_encoder()
+        net.layers = net.layers[:n_blocks]
+    else:
+        net.encoder.layers = net.encoder.layers[:n_blocks]
+    return Encoder(known, n_blocks, net.eval().requires_grad_(False), prepare)
+
+
+def statistics(frames: Floats, blocks: Sequence[int]) -> Floats:
+    """Return mean and deviation over time of some blocks.
+
+    Args:
+        frames: (n_blocks, width, n_frames), see :meth:`Encoder.frames`.
+        blocks: Numbers of blocks, from 1 on.
+
+    Returns:
+        float32, shape (len(blocks) · 2 · width,): block by block its means, then its deviations.
+    """
+    wanted = frames[[b - 1 for b in blocks]].astype(np.float64)
+    both = np.stack([wanted.mean(axis=2), wanted.std(axis=2)], axis=1)
+    return both.reshape(-1).astype(np.float32)

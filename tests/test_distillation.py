@@ -1,0 +1,136 @@
+"""What a net learns from a teacher, and that the teacher has not heard what it speaks of."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import fakes
+import numpy as np
+import pytest
+
+from vocalics import audio, distillation, modelfile, training
+from vocalics.dataset import Data
+from vocalics.distillation import Lesson, components, folds, lesson
+from vocalics.errors import RecipeError
+from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe, Teacher, parse
+
+TOML = {
+    "name": "taught",
+    "description": "a small net for tests",
+    "model": "logmel_cnn",
+    "scheme": "three",
+    "corpora": ["folder"],
+    "validation": 0.0,
+    "model_settings": {"channels": [4, 8, 8, 8], "n_hidden": 8},
+    "batch": {"n_frames": 48},
+    "fit": {"n_epochs": 2, "batch_size": 8, "rate": 5e-3},
+    "teacher": {"features": "mfcc_pitch_energy_statistics", "n_folds": 3, "n_hints": 4, "hint_weight": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    folder, rows = tmp_path_factory.mktemp("voices"), []
+    for speaker in range(5):
+        for emotion, pitch in {"neutral": 110.0, "happy": 170.0, "angry": 250.0}.items():
+            for take in range(3):
+                path = folder / f"{speaker}-{emotion}-{take}.wav"
+                audio.write(path, fakes.voice(0.7, pitch * (1 + 0.03 * take + 0.01 * speaker)))
+                rows.append(Utterance(str(path), "folder", f"folder/{speaker}", "", emotion))
+    manifest = Manifest(tuple(rows)).with_digests()
+    return Data(manifest, tuple(range(36)), tuple(range(36, 45)), {}, ("neutral", "happy", "angry"))
+
+
+def quiet(*_: object) -> None:
+    """No progress."""
+
+
+def test_a_teacher_is_not_fitted_to_the_speakers_it_speaks_of(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[set[float], int]] = []
+    real = distillation.model_spec
+
+    def spied(name: str) -> object:
+        spec = real(name)
+
+        def build(*a: object, **k: object) -> object:
+            classifier = spec.build(*a, **k)
+            fit = classifier.fit
+            classifier.fit = lambda x, y: (heard.append((set(), len(x))), fit(x, y))[1]
+            return classifier
+
+        return dataclasses.replace(spec, build=build)
+
+    monkeypatch.setattr(distillation, "model_spec", spied)
+    teacher = Teacher("mfcc_pitch_energy_statistics", n_folds=4)
+    told = lesson(teacher, data, 0, tmp_path, quiet)
+    assert [n for _, n in heard] == [27] * 4  # 4 training speakers of 9 clips, one of them apart each time
+    assert told.probabilities.shape == (36, 3) and told.hints.shape == (36, 0)
+    np.testing.assert_allclose(told.probabilities.sum(axis=1), 1, atol=1e-6)
+    truth = np.array([data.emotions.index(data.manifest[i].emotion) for i in data.train])
+    assert (told.probabilities.argmax(axis=1) == truth).mean() > 0.8
+
+
+def test_folds_hold_whole_groups_of_every_corpus() -> None:
+    corpora = ["a"] * 12 + ["b"] * 8
+    groups = [f"a{i // 2}" for i in range(12)] + [f"b{i // 4}" for i in range(8)]
+    parts = folds(corpora, groups, 3, seed=1)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(20))
+    held = [{groups[i] for i in part} for part in parts]
+    assert all(not a & b for k, a in enumerate(held) for b in held[k + 1 :])
+    assert all(any(g.startswith("a") for g in part) for part in held)
+    assert [p.tolist() for p in folds(corpora, groups, 3, seed=2)] != [p.tolist() for p in parts]
+    with pytest.raises(RecipeError, match="n_folds = 3, but there are only 2"):
+        folds(["a", "a"], ["x", "y"], 3, 0)
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+def test_components_are_those_of_a_singular_value_decomposition(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).normal(size=shape) * np.arange(1, shape[1] + 1)
+    scaled = (values - values.mean(axis=0)) / values.std(axis=0)
+    expected = np.linalg.svd(scaled, full_matrices=False)[0][:, :3]
+    found = components(values, 3)
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(np.abs(expected / expected.std(axis=0)), np.abs(found), atol=1e-4)
+    assert components(values, 100).shape[1] == 12
+
+
+def test_targets_mix_label_and_teacher() -> None:
+    told = Lesson(np.array([[0.2, 0.8], [0.5, 0.5]], np.float32), np.array([[3.0], [-3.0]], np.float32))
+    np.testing.assert_allclose(told.targets(np.array([0, 1]), 0.5), [[0.6, 0.4, 3.0], [0.25, 0.75, -3.0]])
+    np.testing.assert_allclose(told.targets(np.array([0, 1]), 0.0)[:, :2], np.eye(2))
+
+
+def test_a_taught_net_is_another_net_of_the_same_size(data: Data, tmp_path: Path) -> None:
+    recipe: Recipe = parse(Recipe, TOML, "test")
+    alone = dataclasses.replace(recipe, teacher=None)
+    cards, sounds = [], audio.read(data.manifest[0].path)
+    said = []
+    for name, one in (("taught", recipe), ("alone", alone)):
+        path = training.train_on(data, one, tmp_path / name, cache=tmp_path / "cache", threads=1)
+        model = modelfile.load(path)
+        cards.append(model.card)
+        said.append(model.probabilities(sounds.samples[None]))
+    assert cards[0].n_parameters == cards[1].n_parameters  # the hints' layer is gone
+    assert cards[0].recipe["teacher"]["features"] == "mfcc_pitch_energy_statistics"
+    assert np.abs(said[0] - said[1]).max() > 1e-4
+
+
+def test_what_a_teacher_cannot_be_is_refused(data: Data, tmp_path: Path) -> None:
+    recipe: Recipe = parse(Recipe, TOML, "test")
+    for wrong, message in (
+        ({"apart": "corpora"}, 'teacher.apart = "corpora" is unknown'),
+        ({"share": 1.5}, r"teacher\.share = 1\.5 is not a share"),
+        ({"n_folds": 1}, "n_folds of at least 2"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, **wrong))
+    with pytest.raises(RecipeError, match="is a net; expected a classifier"):
+        lesson(Teacher("mfcc_pitch_energy_statistics", model="cnn"), data, 0, tmp_path, quiet)
+    table = {k: v for k, v in TOML.items() if k not in ("model_settings", "batch")}
+    with pytest.raises(RecipeError, match="only nets over spectrograms learn from a teacher"):
+        training.check(parse(Recipe, {**table, "model": "svm"}, "test"))
