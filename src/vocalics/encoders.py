@@ -38,6 +38,8 @@ HUB: dict[str, tuple[str, str]] = {
 
 SAMPLE_RATE = 16_000
 """Of every kind of encoder here, in Hz."""
+TRIM_DB = 35.0
+"""Quiet ends of a clip, this much below its loudest part, are cut before an encoder hears it."""
 _SHORTEST = 0.1  # seconds: what is shorter is filled with silence
 _LONGEST = 30.0  # seconds: what is longer goes through in pieces
 _WAVEFORM_KINDS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")

@@ -63,33 +63,35 @@ RANDOM_SETTINGS: Mapping[str, Any] = {
     "augment": [],
     "batch": {
         "n_frames": 208,
-        "stretch": 0.1,
-        "warp": 0.08,
-        "colour_db": 2.0,
-        "noise": 0.2,
-        "noise_snr_db": [10.0, 40.0],
-        "frequency_masks": 2,
-        "frequency_mask": 8,
-        "time_masks": 2,
-        "time_mask": 20,
-        "mixup": 0.3,
-        "mixup_share": 0.4,
-    },
-    "late_batch": {
         "stretch": 0.08,
         "warp": 0.06,
         "colour_db": 1.5,
-        "noise": 0.1,
+        "noise": 0.15,
+        "noise_snr_db": [10.0, 40.0],
+        "frequency_masks": 2,
         "frequency_mask": 6,
-        "time_mask": 14,
-        "mixup_share": 0.0,
+        "time_masks": 2,
+        "time_mask": 16,
+        "mixup": 0.3,
+        "mixup_share": 0.2,
     },
-    "fit.n_epochs": 60,
-    "fit.restart": 26,
-    "fit.restart_rate": 1.5e-3,
+    "late_batch": {},
+    "fit.n_epochs": 44,
+    "fit.restart": 0,
     "fit.draws": 0,
+    "fit.label_smoothing": 0.0,
+    "teacher": {
+        "features": "whisper-base@2,3",
+        "settings": {"C": 0.003},
+        "share": 0.5,
+        "n_folds": 5,
+        "apart": "clips",
+        "n_hints": 64,
+        "hint_weight": 0.3,
+    },
 }
-"""What of the recipe ``default`` is another where speakers are shared: no corpus is favoured, no voice made strange."""
+"""What of the recipe ``default`` is another where speakers are shared: no corpus is favoured, no voice made
+strange, and a teacher on a pre-trained encoder, fitted to the training clips alone, tells more than the labels do."""
 
 
 @dataclass(frozen=True)

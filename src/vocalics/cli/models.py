@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(rich_markup_mode=None)
     group.callback(invoke_without_command=True)(models)
     group.command("show")(show)
+    group.command("join")(join)
     app.add_typer(group, name="models")
 
 
@@ -78,6 +80,30 @@ def show(
             f"{key + ':' if key else '':<16} {value}".rstrip() for key, value in _lines(loaded.card, loaded.sha256)
         )
     )
+
+
+def join(
+    head: Annotated[Path, typer.Argument(metavar="FILE", help="A model that takes the blocks of an encoder.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The model file that is written.")],
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FOLDER", help="The encoder; the one that the model was trained on if not given."),
+    ] = None,
+) -> None:
+    """Put a model and the pre-trained encoder that it was trained on into one file.
+
+    The file takes sound, and needs neither torch nor the encoder's folder any more. An encoder that is not on this
+    machine is fetched from the Hugging Face hub.
+    """
+    from vocalics import modelfile
+    from vocalics.errors import ModelFileError
+    from vocalics.export import encoder as export
+
+    name = encoder or modelfile.load(head).card.feature_set.rpartition("@")[0]
+    if not name:
+        raise ModelFileError(f"{head}: takes no encoder's blocks; it can be used as it is")
+    export.join(head, name, output)
+    print(f"written to {output} ({output.stat().st_size / 1e6:.1f} MB)")
 
 
 def figure_text(figure: Any) -> str:

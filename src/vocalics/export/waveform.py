@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vocalics.errors import MissingExtraError
 from vocalics.export.onnx import IR_VERSION, OPSET, OUTPUT, trace
@@ -30,24 +31,16 @@ def front_end(settings: LogMel) -> Any:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
         raise MissingExtraError("exporting a net", "train") from None
-    n_bins = settings.n_fft // 2 + 1
+    transform, matrices = power_spectrum(
+        "fe_padded", "fe_power", settings.window(), settings.hop_length, settings.n_fft
+    )
     constants = {
         "fe_silence": np.array(SILENCE, np.float32),
         "fe_zero": np.array([0], np.int64),
-        "fe_axis": np.array([1], np.int64),
         "fe_frame_length": np.array([settings.frame_length], np.int64),
-        "fe_first": np.array(0, np.int64),
-        "fe_step": np.array(1, np.int64),
-        "fe_n_samples": np.array(settings.frame_length, np.int64),
-        "fe_n_bins": np.array(n_bins, np.int64),
-        "fe_n_fft": np.array(settings.n_fft, np.int64),
-        "fe_turn": np.array(2 * np.pi / settings.n_fft, np.float32),
-        "fe_column": np.array([1, settings.frame_length], np.int64),
-        "fe_row": np.array([n_bins, 1], np.int64),
-        "fe_kernel": np.array([n_bins, 1, settings.frame_length], np.int64),
-        "fe_window": settings.window().reshape(1, -1),
         "fe_filterbank": settings.filterbank(),
         "fe_floor": np.array(settings.floor, np.float32),
+        **matrices,
     }
     node = helper.make_node
     nodes = [
@@ -62,6 +55,54 @@ def front_end(settings: LogMel) -> Any:
         node("Max", ["fe_lacking", "fe_zero"], ["fe_pad"]),
         node("Concat", ["fe_zero", "fe_zero", "fe_zero", "fe_pad"], ["fe_pads"], axis=0),
         node("Pad", ["fe_scaled", "fe_pads"], ["fe_padded"]),
+        *transform,
+        # Bands, logarithm.
+        node("MatMul", ["fe_filterbank", "fe_power"], ["fe_bands"]),
+        node("Add", ["fe_bands", "fe_floor"], ["fe_floored"]),
+        node("Log", ["fe_floored"], ["log_mel"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "front_end",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", "n_samples"])],
+        [helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, ["n", settings.n_mels, "n_frames"])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    onnx.checker.check_model(model)
+    return model
+
+
+def power_spectrum(
+    signal: str, power: str, window: npt.NDArray[np.float32], hop_length: int, n_fft: int
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return nodes that compute windowed frames' power, and their constants.
+
+    Args:
+        signal: Name of the input, (n, n_samples) with at least one frame's samples.
+        power: Name of the output, (n, n_fft // 2 + 1, n_frames).
+        window: Of a frame, shape (frame_length,).
+        hop_length: In samples.
+        n_fft: Length of the transform, at least that of a frame.
+    """
+    from onnx import TensorProto, helper
+
+    frame_length, n_bins = len(window), n_fft // 2 + 1
+    constants: dict[str, Any] = {
+        "fe_axis": np.array([1], np.int64),
+        "fe_first": np.array(0, np.int64),
+        "fe_step": np.array(1, np.int64),
+        "fe_n_samples": np.array(frame_length, np.int64),
+        "fe_n_bins": np.array(n_bins, np.int64),
+        "fe_n_fft": np.array(n_fft, np.int64),
+        "fe_turn": np.array(2 * np.pi / n_fft, np.float32),
+        "fe_column": np.array([1, frame_length], np.int64),
+        "fe_row": np.array([n_bins, 1], np.int64),
+        "fe_kernel": np.array([n_bins, 1, frame_length], np.int64),
+        "fe_window": window.reshape(1, -1),
+    }
+    node = helper.make_node
+    nodes = [
         # The windowed transform's matrices, from their indices.
         node("Range", ["fe_first", "fe_n_samples", "fe_step"], ["fe_t"]),
         node("Range", ["fe_first", "fe_n_bins", "fe_step"], ["fe_k"]),
@@ -77,27 +118,15 @@ def front_end(settings: LogMel) -> Any:
         node("Mul", ["fe_sin", "fe_window"], ["fe_sin_windowed"]),
         node("Reshape", ["fe_cos_windowed", "fe_kernel"], ["fe_cos_kernel"]),
         node("Reshape", ["fe_sin_windowed", "fe_kernel"], ["fe_sin_kernel"]),
-        # Power, bands, logarithm.
-        node("Unsqueeze", ["fe_padded", "fe_axis"], ["fe_signal"]),
-        node("Conv", ["fe_signal", "fe_cos_kernel"], ["fe_real"], strides=[settings.hop_length]),
-        node("Conv", ["fe_signal", "fe_sin_kernel"], ["fe_imaginary"], strides=[settings.hop_length]),
+        # Power.
+        node("Unsqueeze", [signal, "fe_axis"], ["fe_signal"]),
+        node("Conv", ["fe_signal", "fe_cos_kernel"], ["fe_real"], strides=[hop_length]),
+        node("Conv", ["fe_signal", "fe_sin_kernel"], ["fe_imaginary"], strides=[hop_length]),
         node("Mul", ["fe_real", "fe_real"], ["fe_real2"]),
         node("Mul", ["fe_imaginary", "fe_imaginary"], ["fe_imaginary2"]),
-        node("Add", ["fe_real2", "fe_imaginary2"], ["fe_power"]),
-        node("MatMul", ["fe_filterbank", "fe_power"], ["fe_bands"]),
-        node("Add", ["fe_bands", "fe_floor"], ["fe_floored"]),
-        node("Log", ["fe_floored"], ["log_mel"]),
+        node("Add", ["fe_real2", "fe_imaginary2"], [power]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "front_end",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", "n_samples"])],
-        [helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, ["n", settings.n_mels, "n_frames"])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    onnx.checker.check_model(model)
-    return model
+    return nodes, constants
 
 
 def from_torch(module: Any, settings: LogMel) -> Any:

@@ -190,7 +190,7 @@ def _encoded(name: str) -> FeatureSet:
         )
 
     def compute(clip: Clip) -> FloatArray:
-        frames = encoders.load(encoder, max(blocks)).frames(trim_silence(clip))
+        frames = encoders.load(encoder, max(blocks)).frames(trim_silence(clip, below_db=encoders.TRIM_DB))
         return encoders.statistics(frames, blocks)
 
     return FeatureSet(

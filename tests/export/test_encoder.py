@@ -1,0 +1,141 @@
+"""Whisper's encoder as a graph: what torch computes, and a head on it that is one model file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import fakes
+import numpy as np
+import onnx
+import pytest
+
+from vocalics import audio, encoders, recognizer, training
+from vocalics.audio import Clip
+from vocalics.dataset import Data
+from vocalics.errors import EncoderError, ModelFileError
+from vocalics.export import encoder as export
+from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Whisper with random weights that say something."""
+    folder = tmp_path_factory.mktemp("encoder") / "whisper"
+    torch.manual_seed(1)
+    config = transformers.WhisperConfig(
+        d_model=16, encoder_layers=3, decoder_layers=1, vocab_size=60_000, max_source_positions=1500,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, init_std=0.3,
+    )  # fmt: skip
+    net = transformers.WhisperModel(config)
+    for name, parameter in net.named_parameters():
+        if name.endswith("bias") or "layer_norm" in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    net.half().save_pretrained(folder)
+    transformers.WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def run(model: onnx.ModelProto, clip: Clip) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(["features"], {"waveform": clip.samples[None]})[0][0]
+
+
+@pytest.mark.parametrize("n_samples", [16_000, 15_903, 16_161, 1_600, 700, 480_000])
+def test_the_graphs_features_are_torchs(whisper: Path, n_samples: int) -> None:
+    clip = Clip(fakes.voice(30.0).samples[:n_samples], 16_000)
+    found = run(export.whisper(whisper, (1, 3)), clip)
+    expected = encoders.statistics(encoders.load(str(whisper), 3).frames(clip), (1, 3))
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert expected.std() > 0.1 and not np.allclose(found[:32], found[32:], atol=0.05)
+
+
+def test_what_is_beyond_the_positions_is_cut(whisper: Path) -> None:
+    model, long = export.whisper(whisper, (1,)), fakes.voice(31.0)
+    np.testing.assert_allclose(run(model, long), run(model, Clip(long.samples[:480_000], 16_000)), atol=1e-6)
+
+
+def test_weights_stay_as_small_as_they_are_published(whisper: Path) -> None:
+    size = len(export.whisper(whisper, (1, 2)).SerializeToString())
+    assert size < 2 * 1500 * 16 + 4 * 80 * 201 + 60_000  # positions in float16, the bands in float32, and little else
+    assert len(export.whisper(whisper, (3,)).SerializeToString()) > size
+
+
+@pytest.fixture(scope="module")
+def head(whisper: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Logistic regression on the encoder's blocks, trained on 18 voices."""
+    folder, rows = tmp_path_factory.mktemp("head"), []
+    for speaker in range(3):
+        for emotion, pitch in {"neutral": 110.0, "happy": 170.0, "angry": 250.0}.items():
+            for take in range(2):
+                path = folder / f"{speaker}-{emotion}-{take}.wav"
+                audio.write(path, fakes.voice(0.7, pitch * (1 + 0.03 * take + 0.01 * speaker)))
+                rows.append(Utterance(str(path), "folder", f"folder/{speaker}", "", emotion))
+    data = Data(Manifest(tuple(rows)).with_digests(), tuple(range(18)), (), {}, ("neutral", "happy", "angry"))
+    recipe = Recipe("head", "for tests", "logistic_regression", scheme="three", features=f"{whisper}@1,2")
+    return training.train_on(data, recipe, folder / "run", threads=1)
+
+
+def test_head_and_encoder_in_one_file_say_what_they_say_apart(whisper: Path, head: Path, tmp_path: Path) -> None:
+    target = tmp_path / "joined.onnx"
+    export.join(head, str(whisper), target)
+    one, two = recognizer.load(head), recognizer.load(target)
+    assert two.card.input == "waveform" and two.card.name == "head"
+    assert two.card.n_parameters > one.card.n_parameters
+    said = []
+    for clip in (fakes.voice(1.0, 112.0), fakes.voice(2.0, 260.0, sample_rate=44_100)):
+        padded = Clip(np.concatenate([np.zeros(8_000, np.float32), clip.samples]), clip.sample_rate)
+        a, b = one.predict(padded), two.predict(padded)
+        np.testing.assert_allclose(list(a.probabilities.values()), list(b.probabilities.values()), atol=1e-4)
+        said.append(a.probabilities["angry"])
+    assert abs(said[0] - said[1]) > 0.01
+
+
+def test_what_cannot_be_joined_is_said(whisper: Path, head: Path, tmp_path: Path) -> None:
+    fakes.waveform_model(tmp_path / "sound.onnx")
+    with pytest.raises(ModelFileError, match="the model fake takes no features; expected those of an encoder's blocks"):
+        export.join(tmp_path / "sound.onnx", str(whisper), tmp_path / "x.onnx")
+    wide = tmp_path / "wide"
+    config = transformers.WhisperConfig(
+        d_model=32, encoder_layers=2, decoder_layers=1, vocab_size=60_000, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32,
+    )  # fmt: skip
+    transformers.WhisperModel(config).save_pretrained(wide)
+    with pytest.raises(ModelFileError, match="takes 64 features; blocks 1,2 of wide have 128"):
+        export.join(head, str(wide), tmp_path / "x.onnx")
+    about = dataclasses.replace(encoders.about(whisper), kind="hubert")
+    assert about.kind == "hubert"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(EncoderError, match="is a hubert; only Whisper's"):
+        patch.setattr(encoders, "about", lambda folder: about)
+        export.whisper(whisper, (1,))
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_join_on_the_command_line(
+    run: Callable[..., tuple[int, str, str]], whisper: Path, head: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "joined.onnx"
+    code, out, err = run("models", "join", str(head), "-o", str(target))
+    assert code == 0 and "written to" in out and target.is_file(), err
+    fakes.waveform_model(tmp_path / "sound.onnx")
+    code, _, err = run("models", "join", str(tmp_path / "sound.onnx"), "-o", str(target))
+    assert code == 1 and "takes no encoder's blocks; it can be used as it is" in err
+    code, _, err = run("models", "join", str(head), "--encoder", "whisper-bass", "-o", str(target))
+    assert code == 1 and 'did you mean "whisper-base"' in err
+
+
+@pytest.mark.corpus
+def test_the_shared_encoder_as_a_graph(shared: Path) -> None:
+    folder = shared / "encoders" / "whisper-base"
+    clip = audio.read(shared / "corpora" / "ravdess" / "Actor_01" / "03-01-05-01-01-01-01.flac", 16_000)
+    found = run(export.whisper(folder, (2, 3)), clip)
+    np.testing.assert_allclose(
+        found, encoders.statistics(encoders.load(str(folder), 3).frames(clip), (2, 3)), atol=1e-4
+    )
