@@ -246,6 +246,33 @@ def load(name: str, n_blocks: int) -> Encoder:
     return Encoder(known, n_blocks, net.eval().requires_grad_(False), prepare)
 
 
+@dataclass(frozen=True)
+class FrontEnd:
+    """Some blocks' frames, as the front end of a net.
+
+    Attributes:
+        name: The encoder's, see :func:`find`.
+        blocks: Numbers of blocks, from 1 on.
+        key: The encoder's, see :class:`About`.
+        trim_db: Quiet ends, this much below a clip's loudest part, are cut before.
+    """
+
+    name: str
+    blocks: tuple[int, ...]
+    key: str
+    trim_db: float = TRIM_DB
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return SAMPLE_RATE
+
+    def __call__(self, clip: Clip) -> Floats:
+        """Return the blocks' frames one below the other, float32, shape (n_blocks · width, n_frames)."""
+        frames = load(self.name, max(self.blocks)).frames(clip)[[b - 1 for b in self.blocks]]
+        return np.ascontiguousarray(frames.reshape(-1, frames.shape[2]))
+
+
 def statistics(frames: Floats, blocks: Sequence[int]) -> Floats:
     """Return mean and deviation over time of some blocks.
 

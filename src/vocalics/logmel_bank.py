@@ -1,4 +1,4 @@
-"""Log-mel spectrograms of a manifest, with waveform augmentation, computed once and kept on disk.
+"""Spectrograms of a manifest (or an encoder's frames), with waveform augmentation, computed once and kept on disk.
 
 Each clip is one file named by its content's digest in a folder named by all settings, so that a computation that was
 stopped goes on where it was, and a changed setting never meets an old file.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import numpy.typing as npt
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.augment import Step, chain, material
+from vocalics.encoders import FrontEnd
+from vocalics.features.feature_set import at_peak
 from vocalics.features.logmel import LogMel
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
@@ -38,7 +41,7 @@ class BankSettings:
     """What a bank holds for every clip.
 
     Attributes:
-        front_end: The log-mel settings.
+        front_end: The log-mel settings, or the blocks of an encoder.
         steps: Waveform augmentation of the copies, applied in order.
         n_copies: Augmented copies per clip.
         seed: Of the augmentation; each copy's randomness follows from it, the clip's digest and the copy's number.
@@ -46,7 +49,7 @@ class BankSettings:
         preparation: Preprocessing of every clip, before its silent ends are cut.
     """
 
-    front_end: LogMel
+    front_end: LogMel | FrontEnd
     steps: tuple[Step, ...] = ()
     n_copies: int = 0
     seed: int = 0
@@ -64,16 +67,20 @@ class BankSettings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def spectrogram(clip: Clip, front_end: LogMel) -> npt.NDArray[np.float32]:
+def spectrogram(clip: Clip, front_end: LogMel | FrontEnd) -> npt.NDArray[np.float32]:
     """Return the log-mel of the clip brought to a peak of 1, as the bundled models' graphs do: level cannot matter."""
-    peak = float(np.abs(clip.samples).max(initial=0.0))
-    return front_end(Clip(clip.samples / np.float32(max(peak, 1e-9)), clip.sample_rate))
+    return front_end(at_peak(clip))
+
+
+def trim_db(front_end: LogMel | FrontEnd) -> float:
+    """Return how far below a clip's loudest part its ends are cut."""
+    return TRIM_DB if isinstance(front_end, LogMel) else front_end.trim_db
 
 
 def compute(utterance: Utterance, settings: BankSettings) -> Copies:
     """Decode one utterance and return its spectrogram and those of its augmented copies, as float16."""
     clip = prepare(settings.preparation, audio.read(utterance.path, settings.front_end.sample_rate))
-    clip = trim_silence(clip, below_db=TRIM_DB)
+    clip = trim_silence(clip, below_db=trim_db(settings.front_end))
     clip = audio.excerpt(clip, 0.0, settings.longest)
     copies = [clip]
     for number in range(settings.n_copies):
@@ -108,7 +115,9 @@ def bank(
     todo = [u for u in utterances if not _file(target, u).exists()]
     done = len(utterances) - len(todo)
     if todo:
-        with ProcessPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        # A forked process could not compute with the torch of its parent.
+        context = get_context(None if isinstance(settings.front_end, LogMel) else "spawn")
+        with ProcessPoolExecutor(workers or os.cpu_count() or 1, context) as pool:
             for _ in pool.map(partial(_store, settings=settings, target=target), todo, chunksize=16):
                 done += 1
                 if progress is not None:

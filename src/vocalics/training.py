@@ -26,15 +26,16 @@ from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
 from vocalics.distillation import lesson
 from vocalics.emotions import scheme
+from vocalics.encoders import FrontEnd
 from vocalics.errors import MissingExtraError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, divided
-from vocalics.features.feature_set import feature_set
+from vocalics.features.feature_set import FRAMES, encoded_front_end, feature_set
 from vocalics.features.logmel import LogMel
-from vocalics.logmel_bank import TRIM_DB, BankSettings, bank, spectrogram
+from vocalics.logmel_bank import TRIM_DB, BankSettings, bank, spectrogram, trim_db
 from vocalics.manifest import Manifest, Utterance
 from vocalics.metrics import unweighted_average_recall
 from vocalics.modelfile import Card
-from vocalics.models import ModelSpec, model_spec
+from vocalics.models import ENCODER, WAVEFORM, ModelSpec, model_spec
 from vocalics.preprocess import chain, trim_silence
 from vocalics.recipe import Recipe, Teacher, parse
 from vocalics.registry import suggestion
@@ -54,15 +55,20 @@ def check(recipe: Recipe) -> ModelSpec:
         MissingExtraError: Where torch or scikit-learn is missing.
     """
     spec = model_spec(recipe.model)
-    known = [name for name in inspect.signature(spec.build).parameters if name not in ("n_classes", "n_hints")]
+    given = ("n_classes", "n_hints", "n_blocks", "width") if spec.uneven else ("n_classes",)
+    known = [name for name in inspect.signature(spec.build).parameters if name not in given]
     for name in recipe.model_settings:
         if name not in known:
             raise RecipeError(
                 f'recipe {recipe.name}: model_settings: unknown key "{name}"{suggestion(name, known) or "."} '
                 f"Known: {', '.join(known) or 'none'}."
             )
-    if spec.features == "waveform":
-        _batches(recipe)
+    if spec.uneven:
+        _batches(recipe, spec)
+        if spec.features == ENCODER:
+            encoded_front_end(recipe.features)
+        if recipe.teacher is not None and spec.features == ENCODER:
+            raise RecipeError(f"recipe {recipe.name}: a net on an encoder learns from no teacher here; leave it out")
         if recipe.variants:
             raise RecipeError(
                 f"recipe {recipe.name}: variants are for models of features; {spec.name} takes n_copies and augment"
@@ -298,9 +304,10 @@ def _train_neural(
     scaler: tuple[Any, Any] = (None, None)
     classifier: NeuralClassifier
     rows, validation = list(data.train), list(data.validation)
-    if spec.features == "waveform":
-        inputs, bank_settings = _bank(recipe, data, cache, progress)
-        early, late = _batches(recipe)
+    if spec.uneven:
+        inputs, bank_settings = _bank(recipe, spec, data, cache, progress)
+        early, late = _batches(recipe, spec)
+        settings |= _given(bank_settings.front_end, inputs[rows[0]][0])
         if recipe.teacher is not None:
             settings |= _taught(recipe, recipe.teacher, data, cache, progress)
         classifier = LogMelClassifier(
@@ -351,10 +358,9 @@ def _train_neural(
     n_parameters = sum(p.numel() for p in module.parameters())
     from vocalics.export import card as card_file
 
-    if spec.features == "waveform":
+    if spec.uneven and isinstance(front_end := bank_settings.front_end, LogMel):
         from vocalics.export import waveform
 
-        front_end = bank_settings.front_end
         graph = waveform.from_torch(module, front_end)
         about = card(
             recipe,
@@ -368,15 +374,16 @@ def _train_neural(
     else:
         from vocalics.export import onnx as onnx_export
 
-        chosen = feature_set(recipe.features or spec.features)
-        graph = onnx_export.from_torch(module, tuple(inputs.shape[1:]), *scaler)
-        about = _feature_card(recipe, data, chosen, inputs, n_parameters)
+        chosen = feature_set(recipe.features + FRAMES if spec.uneven else recipe.features or spec.features)
+        graph = onnx_export.from_torch(module, chosen.shape if spec.uneven else tuple(inputs.shape[1:]), *scaler)
+        n_features = None if spec.uneven else int(np.prod(inputs.shape[1:]))
+        about = _feature_card(recipe, data, chosen, n_features, n_parameters)
     card_file.write(target, graph.SerializeToString(), about)
-    if spec.features == "waveform":
-        clips = [data.manifest[i].path for i in [*validation, *rows][:N_COMPARED]]
-        pairs = [_waveform_pair(path, front_end, recipe) for path in clips]
+    clips = [*validation, *rows][:N_COMPARED]
+    if spec.uneven:
+        pairs = [_pair(data.manifest[i].path, bank_settings.front_end, recipe) for i in clips]
     else:
-        pairs = [(raw[i], inputs[i]) for i in [*validation, *rows][:N_COMPARED]]
+        pairs = [(raw[i], inputs[i]) for i in clips]
     _compare(target, module, pairs)
     return target
 
@@ -392,9 +399,20 @@ def _taught(recipe: Recipe, teacher: Teacher, data: Data, cache: Path, progress:
     }
 
 
-def _waveform_pair(path: str, front_end: LogMel, recipe: Recipe) -> tuple[Any, Any]:
-    clip = trim_silence(chain(recipe.preparation, audio.read(path, front_end.sample_rate)), below_db=TRIM_DB)
-    return clip.samples, spectrogram(clip, front_end)
+def _given(front_end: LogMel | FrontEnd, example: Any) -> dict[str, Any]:
+    """What a net over an encoder's frames has to know of them."""
+    if isinstance(front_end, LogMel):
+        return {}
+    n = len(front_end.blocks)
+    return {"module__n_blocks": n, "module__width": example.shape[0] // n}
+
+
+def _pair(path: str, front_end: LogMel | FrontEnd, recipe: Recipe) -> tuple[Any, Any]:
+    """What the model file takes of a clip, and what the net takes."""
+    clip = chain(recipe.preparation, audio.read(path, front_end.sample_rate))
+    clip = trim_silence(clip, below_db=trim_db(front_end))
+    inner = spectrogram(clip, front_end)
+    return (clip.samples if isinstance(front_end, LogMel) else inner), inner
 
 
 def _compare(target: Path, module: Any, pairs: Sequence[tuple[Any, Any]]) -> None:
@@ -453,7 +471,7 @@ def _train_classical(
     graph = onnx_export.from_sklearn(classifier, raw.shape[1:], mean, scale)
     chosen = feature_set(recipe.features or spec.features)
     about = _feature_card(
-        recipe, dataclasses.replace(data, emotions=present), chosen, raw, onnx_export.n_parameters(graph)
+        recipe, dataclasses.replace(data, emotions=present), chosen, raw[0].size, onnx_export.n_parameters(graph)
     )
     card_file.write(target, graph.SerializeToString(), about)
     if len(table.validation):
@@ -501,37 +519,42 @@ def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> 
         raise VocalicsError(f"{target}: differs from the trained classifier by {difference:.2g}; report this")
 
 
-def _feature_card(recipe: Recipe, data: Data, chosen: Any, inputs: Any, n_parameters: int) -> Card:
+def _feature_card(recipe: Recipe, data: Data, chosen: Any, n_features: int | None, n_parameters: int) -> Card:
     return card(
         recipe,
         data,
         input="features",
         sample_rate=chosen.sample_rate,
         feature_set=chosen.name,
-        n_features=int(np.prod(inputs.shape[1:])),
+        n_features=n_features,
         n_parameters=n_parameters,
     )
 
 
-def _batches(recipe: Recipe) -> tuple[Any, Any]:
+def _batches(recipe: Recipe, spec: ModelSpec) -> tuple[Any, Any]:
     """What is done to batches before and after ``fit.restart``."""
     from vocalics.models.logmel_batches import BatchAugmentation
+    from vocalics.models.transfer import FrameAugmentation
 
+    kind = BatchAugmentation if spec.features == WAVEFORM else FrameAugmentation
     late = {**recipe.batch, **recipe.late_batch}
     return (
-        parse(BatchAugmentation, recipe.batch, f"recipe {recipe.name}: batch"),
-        parse(BatchAugmentation, late, f"recipe {recipe.name}: late_batch"),
+        parse(kind, recipe.batch, f"recipe {recipe.name}: batch"),
+        parse(kind, late, f"recipe {recipe.name}: late_batch"),
     )
 
 
-def _bank(recipe: Recipe, data: Data, cache: Path, progress: Progress | None) -> tuple[Any, BankSettings]:
-    """Spectrograms of all clips; only training clips get augmented copies."""
+def _bank(
+    recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progress: Progress | None
+) -> tuple[Any, BankSettings]:
+    """Spectrograms of all clips, or an encoder's frames; only training clips get augmented copies."""
+    front_end = LogMel() if spec.features == WAVEFORM else encoded_front_end(recipe.features)
 
     def step(done: int, n: int) -> None:
         if progress is not None:
-            progress("spectrograms", done, n)
+            progress("spectrograms" if spec.features == WAVEFORM else "frames", done, n)
 
-    settings = BankSettings(LogMel(), recipe.steps, recipe.n_copies, recipe.seed, preparation=recipe.preparation)
+    settings = BankSettings(front_end, recipe.steps, recipe.n_copies, recipe.seed, preparation=recipe.preparation)
     plain = dataclasses.replace(settings, steps=(), n_copies=0)
     rows, others = list(data.train), list(data.validation)
     inputs = np.empty(len(data.manifest), dtype=object)

@@ -27,8 +27,8 @@ NEURAL = [name for name, spec in SPECS.items() if spec.neural]
 
 def batch(spec: ModelSpec, net: Any, n: int = 3) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    # A net with its own front end takes that front end's frames while it is trained: bands × frames.
-    shape = (64, 150) if spec.features == "waveform" else net.shape
+    # A net over inputs of uneven length takes bands × frames, or the rows of an encoder × frames.
+    shape = {"waveform": (64, 150), "encoder": (512, 60)}[spec.features] if spec.uneven else net.shape
     return torch.randn(n, *shape, generator=generator)
 
 
@@ -42,8 +42,8 @@ def test_the_table_names_the_model_and_its_features(name: str) -> None:
     spec = SPECS[name]
     assert spec.name == name
     assert spec.summary
-    assert spec.features == "waveform" or spec.features in LENGTHS
-    if spec.neural and spec.features != "waveform":
+    assert spec.uneven == (spec.features in ("waveform", "encoder")) and (spec.uneven or spec.features in LENGTHS)
+    if spec.neural and not spec.uneven:
         assert spec.build(4).shape == LENGTHS[spec.features]
 
 

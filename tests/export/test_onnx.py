@@ -23,7 +23,7 @@ from vocalics.models.dense import dense_wide
 from vocalics.models.gmm import GaussianMixtureClassifier
 from vocalics.models.keras_layers import n_parameters as n_keras
 
-VECTOR_NETS = sorted(n for n, s in models().items() if s.neural and s.features != "waveform")
+VECTOR_NETS = sorted(n for n, s in models().items() if s.neural and not s.uneven)
 
 
 def run(model: Any, features: np.ndarray) -> np.ndarray:

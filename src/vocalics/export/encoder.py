@@ -23,7 +23,7 @@ from vocalics import encoders
 from vocalics.errors import EncoderError, MissingExtraError, ModelFileError
 from vocalics.export import card as card_file
 from vocalics.export.onnx import IR_VERSION, OPSET, OUTPUT, n_parameters
-from vocalics.export.waveform import INPUT, power_spectrum
+from vocalics.export.waveform import INPUT, SILENCE, power_spectrum
 from vocalics.features.filterbank import mel_filterbank
 
 Array = npt.NDArray[Any]
@@ -125,23 +125,26 @@ def standalone(head: bytes, folder: Path) -> bytes:
     except ImportError:
         raise MissingExtraError("putting an encoder and a head together", "train") from None
     from vocalics import modelfile
-    from vocalics.features.feature_set import SEPARATOR
+    from vocalics.features.feature_set import FRAMES, SEPARATOR
 
     card = modelfile.load(head).card
-    _, separator, numbers = card.feature_set.rpartition(SEPARATOR)
+    whole, frames, _ = card.feature_set.partition(FRAMES)
+    _, separator, numbers = whole.rpartition(SEPARATOR)
     if not separator:
         raise ModelFileError(
             f"the model {card.name} takes {card.feature_set or 'no features'}; expected those of an encoder's blocks"
         )
     blocks = tuple(int(n) for n in numbers.split(","))
     width = encoders.about(folder).width
-    if card.n_features != 2 * width * len(blocks):
+    net = onnx.load_model_from_string(head)
+    given = net.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    wanted = width * len(blocks) * (1 if frames else 2)
+    if given != wanted:
         raise ModelFileError(
-            f"the model {card.name} takes {card.n_features} features; blocks {numbers} of {folder.name} have "
-            f"{2 * width * len(blocks)}"
+            f"the model {card.name} takes {given} features; blocks {numbers} of {folder.name} have {wanted}"
         )
-    first = whisper(folder, blocks)
-    net = compose.add_prefix(onnx.load_model_from_string(head), "head_", rename_inputs=False, rename_outputs=False)
+    first = whisper(folder, blocks, bool(frames))
+    net = compose.add_prefix(net, "head_", rename_inputs=False, rename_outputs=False)
     del net.metadata_props[:]
     net.ir_version = first.ir_version = IR_VERSION
     imports = {i.domain: i.version for i in [*first.opset_import, *net.opset_import]}
@@ -156,15 +159,17 @@ def standalone(head: bytes, folder: Path) -> bytes:
     return data
 
 
-def whisper(folder: Path, blocks: Sequence[int]) -> Any:
-    """Return an encoder as an ONNX model: "waveform" (1, n_samples) at 16 kHz to "features" (1, n_features).
+def whisper(folder: Path, blocks: Sequence[int], frames: bool = False) -> Any:
+    """Return an encoder as an ONNX model: "waveform" (1, n_samples) at 16 kHz to "features".
 
-    Features are mean and deviation over time of each block, as :func:`vocalics.encoders.statistics` has them. A
-    waveform of more than 30 s is cut.
+    A waveform of more than 30 s is cut.
 
     Args:
         folder: The encoder's.
         blocks: Numbers of blocks, from 1 on.
+        frames: Whether features are the blocks' frames, (1, n_blocks · width, n_frames), of the waveform brought to a
+            peak of 1; else they are the statistics of the blocks, (1, n_blocks · 2 · width), as
+            :func:`vocalics.encoders.statistics` has them.
 
     Raises:
         EncoderError: For an encoder that is incomplete, or no Whisper.
@@ -180,23 +185,25 @@ def whisper(folder: Path, blocks: Sequence[int]) -> Any:
     n_heads = int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["encoder_attention_heads"])
     take = _weights(folder)
     add = _Graph()
-    hidden = _stem(add, _log_mel(add), take)
+    hidden = _stem(add, _log_mel(add, _at_peak(add) if frames else INPUT), take)
     kept = {}
     for number in range(1, max(blocks) + 1):
         hidden = _block(add, hidden, take, number - 1, n_heads, about.width)
         kept[number] = hidden
-    parts = []
-    for number in blocks:
+    parts = [add("Transpose", kept[number], perm=[0, 2, 1]) for number in blocks] if frames else []
+    for number in blocks if not frames else ():
         mean = add("ReduceMean", kept[number], axes=[1], keepdims=1)
         difference = add("Sub", kept[number], mean)
         variance = add("ReduceMean", add("Mul", difference, difference), axes=[1], keepdims=0)
         parts += [add("Squeeze", mean, add.constant(np.array([1]))), add("Sqrt", variance)]
     add("Concat", *parts, name="features", axis=1)
+    n_rows = about.width * len(blocks)
+    shape: list[Any] = [1, n_rows, "n_frames"] if frames else [1, 2 * n_rows]
     graph = helper.make_graph(
         add.nodes,
         "encoder",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, "n_samples"])],
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, 2 * about.width * len(blocks)])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, shape)],
         add.constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
@@ -223,13 +230,19 @@ def _weights(folder: Path) -> Callable[[str], Array]:
     return take
 
 
-def _log_mel(add: _Graph) -> str:
-    """Whisper's log-mel spectrogram (1, 80, n_frames) of the waveform: centred frames, decades, 8 below the highest."""
+def _at_peak(add: _Graph) -> str:
+    """The waveform with its peak brought to 1, as :func:`vocalics.features.feature_set.at_peak` does."""
+    peak = add("ReduceMax", add("Abs", INPUT), axes=[1], keepdims=1)
+    return add("Div", INPUT, add("Max", peak, add.constant(np.array(SILENCE, np.float32))))
+
+
+def _log_mel(add: _Graph, waveform: str) -> str:
+    """Whisper's log-mel spectrogram (1, 80, n_frames): centred frames, decades, at most 8 below the highest."""
     zero = add.constant(np.array([0]))
     shortest = add.constant(np.array([SHORTEST]))
-    length = add("Shape", INPUT, start=1, end=2)
+    length = add("Shape", waveform, start=1, end=2)
     lacking = add("Max", add("Sub", shortest, length), zero)
-    filled = add("Pad", INPUT, add("Concat", zero, zero, zero, lacking, axis=0))
+    filled = add("Pad", waveform, add("Concat", zero, zero, zero, lacking, axis=0))
     longest = add.constant(np.array([LONGEST * 2 * HOP]))
     cut = add("Slice", filled, zero, longest, add.constant(np.array([1])))
     centred = add("Pad", cut, add.constant(np.array([0, N_FFT // 2, 0, N_FFT // 2])), mode="reflect")

@@ -21,16 +21,17 @@ IR_VERSION = 10
 """The newest file version that ONNX Runtime 1.18 reads."""
 
 INPUT, OUTPUT = "features", "probabilities"
+_EXAMPLE = 100  # the length that a varying axis has while a net is traced
 
 
 def from_torch(
-    module: Any, shape: tuple[int, ...], mean: npt.ArrayLike | None = None, scale: npt.ArrayLike | None = None
+    module: Any, shape: tuple[int | None, ...], mean: npt.ArrayLike | None = None, scale: npt.ArrayLike | None = None
 ) -> Any:
     """Return a net as an ONNX model, with the scaler before it and softmax behind it.
 
     Args:
         module: A ``torch.nn.Module`` that maps float32 (n, *shape) to logits (n, n_classes); its state is not changed.
-        shape: The shape of one input.
+        shape: The shape of one input; ``None`` where a length varies, and then there is no scaler.
         mean: Subtracted from the input; broadcasts to ``shape``. ``None`` subtracts nothing.
         scale: Divides the difference (a standard deviation); broadcasts to ``shape``. ``None`` divides by nothing.
 
@@ -46,7 +47,9 @@ def from_torch(
         import torch
     except ImportError:
         raise MissingExtraError("exporting a net", "train") from None
-    offset, factor = _scaler(shape, mean, scale)
+    example = tuple(_EXAMPLE if n is None else n for n in shape)
+    assert example == shape or (mean is None and scale is None)
+    offset, factor = _scaler(example, mean, scale)
 
     class Probabilities(torch.nn.Module):
         def __init__(self) -> None:
@@ -63,7 +66,8 @@ def from_torch(
             logits: torch.Tensor = self.module(features)
             return torch.softmax(logits.float(), dim=1)
 
-    written = trace(Probabilities(), torch.zeros(2, *shape), INPUT, OUTPUT, {INPUT: {0: "n"}, OUTPUT: {0: "n"}})
+    varying = {0: "n", **{i: f"length_{i}" for i, n in enumerate(shape, start=1) if n is None}}
+    written = trace(Probabilities(), torch.zeros(2, *example), INPUT, OUTPUT, {INPUT: varying, OUTPUT: {0: "n"}})
     return _finished(onnx.load_from_string(written), shape)
 
 
@@ -217,7 +221,7 @@ def _folded(model: bytes) -> bytes:
         return target.read_bytes()
 
 
-def _finished(model: Any, shape: tuple[int, ...]) -> Any:
+def _finished(model: Any, shape: tuple[int | None, ...]) -> Any:
     import onnx
 
     used = {node.domain for node in model.graph.node} | {""}
@@ -232,6 +236,7 @@ def _finished(model: Any, shape: tuple[int, ...]) -> Any:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "n"
     assert [i.name for i in model.graph.input] == [INPUT] and [o.name for o in model.graph.output] == [OUTPUT]
-    assert tuple(d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]) == tuple(shape)
+    sizes = tuple(d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:])
+    assert sizes == tuple(n or 0 for n in shape)
     onnx.checker.check_model(model)
     return model

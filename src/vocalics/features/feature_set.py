@@ -31,6 +31,8 @@ PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sh
 TONNETZ_AXES = ("fifth_x", "fifth_y", "minor_x", "minor_y", "major_x", "major_y")
 SEPARATOR = "@"
 """Between an encoder's name and the numbers of its blocks."""
+FRAMES = ":frames"
+"""Behind them, where the blocks' frames are meant and not their statistics."""
 _EARLIEST_REMAINDER = 2048  # samples; with less of a clip left after the offset, it is taken from its start
 
 
@@ -175,7 +177,46 @@ def _mfcc_frames(clip: Clip) -> FloatArray:
 
 @lru_cache(maxsize=16)
 def _encoded(name: str) -> FeatureSet:
-    """Return the set of mean and deviation over time of an encoder's blocks, of a clip without its quiet ends."""
+    """Return the set of an encoder's blocks, of a clip without its quiet ends: "whisper-base@2,3", or its frames."""
+    whole = name.partition(FRAMES)[0]
+    front_end = encoded_front_end(whole)
+    known = encoders.about(encoders.find(front_end.name))
+    blocks, said = front_end.blocks, f"{front_end.name} ({known.key}), quiet ends cut"
+
+    def inner(clip: Clip) -> Clip:
+        return trim_silence(clip, below_db=front_end.trim_db)
+
+    def statistics(clip: Clip) -> FloatArray:
+        return encoders.statistics(encoders.load(front_end.name, max(blocks)).frames(inner(clip)), blocks)
+
+    if name != whole:
+        return FeatureSet(
+            name,
+            tuple(f"block{b}_{i}" for b in blocks for i in range(known.width)),
+            encoders.SAMPLE_RATE,
+            (len(blocks) * known.width, None),
+            lambda clip: front_end(at_peak(inner(clip))),
+            summary=f"frames of blocks {blocks} of the encoder {said}, the peak brought to 1",
+            source=known.key,
+        )
+    return FeatureSet(
+        name,
+        tuple(f"block{b}_{what}_{i}" for b in blocks for what in ("mean", "deviation") for i in range(known.width)),
+        encoders.SAMPLE_RATE,
+        (len(blocks) * 2 * known.width,),
+        statistics,
+        summary=f"mean and deviation of blocks {blocks} of the encoder {said}",
+        source=known.key,
+    )
+
+
+def encoded_front_end(name: str) -> encoders.FrontEnd:
+    """Return the front end that "whisper-base@2,3" names.
+
+    Raises:
+        FeatureError: When it names no blocks, or others than the encoder has.
+        EncoderError: When there is no such encoder.
+    """
     encoder, _, numbers = name.rpartition(SEPARATOR)
     try:
         blocks = tuple(int(n) for n in numbers.split(","))
@@ -188,20 +229,13 @@ def _encoded(name: str) -> FeatureSet:
         raise FeatureError(
             f'"{name}": {encoder} has the blocks 1 to {known.n_blocks}; expected some of them, each once'
         )
+    return encoders.FrontEnd(encoder, blocks, known.key)
 
-    def compute(clip: Clip) -> FloatArray:
-        frames = encoders.load(encoder, max(blocks)).frames(trim_silence(clip, below_db=encoders.TRIM_DB))
-        return encoders.statistics(frames, blocks)
 
-    return FeatureSet(
-        name,
-        tuple(f"block{b}_{what}_{i}" for b in blocks for what in ("mean", "deviation") for i in range(known.width)),
-        encoders.SAMPLE_RATE,
-        (len(blocks) * 2 * known.width,),
-        compute,
-        summary=f"mean and deviation of blocks {numbers} of the encoder {encoder} ({known.key}), quiet ends cut",
-        source=known.key,
-    )
+def at_peak(clip: Clip) -> Clip:
+    """Return the clip with its peak brought to 1: level cannot matter then."""
+    peak = float(np.abs(clip.samples).max(initial=0.0))
+    return Clip(clip.samples / np.float32(max(peak, 1e-9)), clip.sample_rate)
 
 
 FEATURE_SETS: dict[str, FeatureSet] = {

@@ -14,7 +14,12 @@ from typing import Any
 from vocalics.errors import MissingExtraError, RecipeError
 from vocalics.registry import lookup
 
-MODULES = ("classical", "gmm", "cnn", "cnn1d", "cnn2d", "dense", "recurrent", "logmel_cnn")
+MODULES = ("classical", "gmm", "cnn", "cnn1d", "cnn2d", "dense", "recurrent", "logmel_cnn", "transfer")
+
+WAVEFORM = "waveform"
+"""What a net takes whose front end is part of it."""
+ENCODER = "encoder"
+"""What a net takes that sits on a frozen encoder: the recipe's ``features`` name it and its blocks."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,15 @@ class ModelSpec:
 
     Attributes:
         name: The name in recipes.
-        features: The feature set it is made for; "waveform" where its front end is part of the model.
+        features: The feature set it is made for; of a net over inputs of uneven length, :data:`WAVEFORM` or
+            :data:`ENCODER`.
         build: ``build(n_classes, **settings)`` returns a ``torch.nn.Module`` that maps a float32 batch to
             logits (n, n_classes) where ``neural``, else a scikit-learn classifier.
         neural: Whether ``build`` returns a torch module.
         summary: One line on what it is and where it was published.
         n_parameters: The printed parameter count, where there is one.
         takes_frames: Whether a classifier takes matrices (rows, frames) of a fixed size too; a net says its ``shape``.
+        uneven: Whether a net takes spectrograms, or frames, of uneven length with their mask.
     """
 
     name: str
@@ -39,6 +46,7 @@ class ModelSpec:
     summary: str
     n_parameters: int | None = None
     takes_frames: bool = False
+    uneven: bool = False
 
 
 def models() -> dict[str, ModelSpec]:

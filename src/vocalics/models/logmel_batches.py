@@ -7,9 +7,10 @@ colours it, adds noise, masks it (SpecAugment) and mixes it with another (mixup)
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,16 @@ Rng = np.random.Generator
 # The log power of a band of noise scatters by some 2 dB from frame to frame; stretches of one table serve all.
 _SCATTER = 0.5 * np.random.default_rng(0).standard_normal(1 << 20, dtype=np.float32)
 LogMels = Sequence[npt.NDArray[np.floating[Any]]]
+
+
+class Augmentation(Protocol):
+    """What is done to a batch of inputs of uneven length, in this order; every draw is from the generator given."""
+
+    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor]: ...
+
+    def colour(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor: ...
+
+    def mix(self, x: Tensor, mask: Tensor, target: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -159,8 +170,8 @@ class LogMelClassifier(NeuralClassifier):
         self,
         module: Any,
         *,
-        augmentation: BatchAugmentation | None = None,
-        late: BatchAugmentation | None = None,
+        augmentation: Augmentation | None = None,
+        late: Augmentation | None = None,
         late_from: int = 0,
         weights: npt.NDArray[np.float64] | None = None,
         draws: int = 0,
@@ -199,9 +210,10 @@ class LogMelClassifier(NeuralClassifier):
             self._present,
             self.draws or len(dataset.X),
             min(self.batch_size, self.draws or len(dataset.X)),
+            next(iter(inspect.signature(self.module_.forward).parameters)),
         )
 
-    def _present(self) -> BatchAugmentation:
+    def _present(self) -> Augmentation:
         """The augmentation of the epoch that is on."""
         late = self.late is not None and getattr(self, "epoch_", 0) >= self.late_from
         return (self.late if late else self.augmentation) or BatchAugmentation()
@@ -227,9 +239,10 @@ class _Epochs:
     clips: Sequence[LogMels]
     targets: npt.NDArray[np.float32]
     weights: npt.NDArray[np.float64]
-    present: Callable[[], BatchAugmentation]
+    present: Callable[[], Augmentation]
     n_draws: int
     batch_size: int
+    given: str
 
     def __iter__(self) -> Iterator[Any]:
         rng, augmentation = np.random.default_rng(torch.initial_seed()), self.present()
@@ -241,7 +254,7 @@ class _Epochs:
             x = augmentation.colour(x, mask, rng)
             target = torch.from_numpy(self.targets[rows])
             x, mask, target = augmentation.mix(x, mask, target, rng)
-            yield {"log_mel": x, "mask": mask}, target
+            yield {self.given: x, "mask": mask}, target
 
 
 def padded(clips: LogMels) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vocalics.models import ModelSpec
+from vocalics.models import WAVEFORM, ModelSpec
 
 DECIBEL = math.log(10.0) / 10.0
 """One decibel as a difference of natural logarithms of power."""
@@ -155,7 +155,8 @@ class LogMelCnn(nn.Module):
 MODELS = {
     "logmel_cnn": ModelSpec(
         name="logmel_cnn",
-        features="waveform",
+        features=WAVEFORM,
+        uneven=True,
         build=LogMelCnn,
         neural=True,
         summary="Compact log-mel CNN with attentive pooling, the default net of this project",

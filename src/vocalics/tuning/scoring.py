@@ -68,7 +68,7 @@ class Bench:
 
 
 def uar(model: Path, clips: Manifest, emotions: Sequence[str], cache: Path) -> float:
-    """Return a model file's UAR on clips: from cached features, or through the recogniser where it takes waveforms.
+    """Return a model file's UAR on clips: from cached features, or through the recogniser where sizes vary.
 
     Raises:
         VocalicsError: When a probability is not finite.
@@ -76,7 +76,7 @@ def uar(model: Path, clips: Manifest, emotions: Sequence[str], cache: Path) -> f
     loaded = modelfile.load(model)
     position = {emotion: i for i, emotion in enumerate(emotions)}
     truth = [position[u.emotion] for u in clips]
-    if loaded.card.input == "waveform":
+    if loaded.card.input == "waveform" or loaded.card.n_features is None:
         judge = recognizer.Recognizer(loaded)
         said = [judge.predict(u.path).emotion for u in clips]
         return metrics.unweighted_average_recall(

@@ -11,7 +11,7 @@ from typing import Any
 
 from vocalics.emotions import scheme
 from vocalics.errors import RecipeError
-from vocalics.models import ModelSpec
+from vocalics.models import WAVEFORM, ModelSpec
 from vocalics.recipe import Recipe, parse
 from vocalics.registry import suggestion
 from vocalics.training import check
@@ -250,7 +250,7 @@ def _own(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     own = {f"model_settings.{name}": known[name] for name in names}
     if spec.neural:
         own |= FIT
-    if spec.features == "waveform":
+    if spec.features == WAVEFORM:
         own |= BATCH
     if recipe.n_copies:
         own["n_copies"] = f"0..{recipe.n_copies}"
