@@ -48,6 +48,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
     "logmel_cnn": {"channels": "[8, 32, 56, 64]|[16, 64, 112, 128]|[24, 96, 168, 192]"},
     "cnn_lstm": {"channels": "[32, 48]|[64, 96]|[96, 128]", "n_layers": "1..2"},
     "lstm": {"n_layers": "1..2"},
+    "encoder_head": {"n_channels": "96|192|384"},
     "dense_wide": {"widths": "[200, 100]|[400, 200, 100]|[800, 400, 200, 100]"},
 }
 """The same for settings of one model."""
