@@ -55,7 +55,7 @@ def check(recipe: Recipe) -> ModelSpec:
         MissingExtraError: Where torch or scikit-learn is missing.
     """
     spec = model_spec(recipe.model)
-    given = ("n_classes", "n_hints", "n_blocks", "width") if spec.uneven else ("n_classes",)
+    given = ("n_classes", "n_hints", "n_blocks", "block_width") if spec.uneven else ("n_classes",)
     known = [name for name in inspect.signature(spec.build).parameters if name not in given]
     for name in recipe.model_settings:
         if name not in known:
@@ -404,7 +404,7 @@ def _given(front_end: LogMel | FrontEnd, example: Any) -> dict[str, Any]:
     if isinstance(front_end, LogMel):
         return {}
     n = len(front_end.blocks)
-    return {"module__n_blocks": n, "module__width": example.shape[0] // n}
+    return {"module__n_blocks": n, "module__block_width": example.shape[0] // n}
 
 
 def _pair(path: str, front_end: LogMel | FrontEnd, recipe: Recipe) -> tuple[Any, Any]:

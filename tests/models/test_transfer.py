@@ -65,7 +65,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 
 def test_what_fills_a_batch_up_does_not_count() -> None:
     torch.manual_seed(0)
-    net = EncoderHead(3, n_blocks=2, width=4, n_channels=6, n_hidden=5).eval()
+    net = EncoderHead(3, n_blocks=2, block_width=4, n_channels=6, n_hidden=5).eval()
     rng = np.random.default_rng(0)
     clips = [rng.normal(size=(8, n)).astype(np.float32) for n in (30, 50)]
     x, mask = padded(clips)
@@ -78,7 +78,7 @@ def test_what_fills_a_batch_up_does_not_count() -> None:
 
 
 def test_blocks_are_mixed_by_weights_that_sum_to_one() -> None:
-    net = EncoderHead(3, n_blocks=2, width=4, n_channels=6, n_hidden=5).eval()
+    net = EncoderHead(3, n_blocks=2, block_width=4, n_channels=6, n_hidden=5).eval()
     x = torch.randn(1, 4, 20)
     with torch.inference_mode():
         same = net(torch.cat([x, x], dim=1))

@@ -24,7 +24,7 @@ class EncoderHead(nn.Module):
     Args:
         n_classes: Width of the output.
         n_blocks: Number of blocks, one below the other in the input.
-        width: Numbers per frame of one block.
+        block_width: Numbers per frame of one block.
         n_channels: What the mixed frames are projected to.
         n_hidden: Width of the attention and of the last hidden layer.
         dropout: Share of projected channels, and of pooled features, dropped while training.
@@ -34,16 +34,16 @@ class EncoderHead(nn.Module):
         self,
         n_classes: int = 8,
         n_blocks: int = 1,
-        width: int = 512,
+        block_width: int = 512,
         n_channels: int = 192,
         n_hidden: int = 96,
         dropout: float = 0.4,
     ) -> None:
         super().__init__()
-        self.n_blocks, self.width = n_blocks, width
+        self.n_blocks, self.width = n_blocks, block_width
         self.mixture = nn.Parameter(torch.zeros(n_blocks))
-        self.normalise = nn.BatchNorm1d(width)
-        self.project = nn.Sequential(nn.Conv1d(width, n_channels, 1), nn.GELU())
+        self.normalise = nn.BatchNorm1d(block_width)
+        self.project = nn.Sequential(nn.Conv1d(block_width, n_channels, 1), nn.GELU())
         self.drop = nn.Dropout1d(dropout / 2)
         self.pool = AttentiveStatistics(n_channels, n_hidden)
         self.head = nn.Sequential(
@@ -57,7 +57,7 @@ class EncoderHead(nn.Module):
         self.hints: nn.Linear | None = None
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Map (n, n_blocks · width, n_frames) to logits (n, n_classes).
+        """Map (n, n_blocks · block_width, n_frames) to logits (n, n_classes).
 
         Args:
             frames: The blocks one below the other.
