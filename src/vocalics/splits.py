@@ -395,6 +395,15 @@ def tested(manifest: Manifest, spec: str) -> Indices:
     return tuple(i for i, name in enumerate(of) if name == value)
 
 
+def fold_names(manifest: Manifest, file: Path) -> tuple[str, ...]:
+    """Return the folds of a file that the manifest holds clips of.
+
+    Raises:
+        ManifestError: When the file is missing, not as expected, or of another corpus.
+    """
+    return tuple(_read_folds(manifest, file)[0])
+
+
 def _validation_speakers(
     manifest: Manifest, indices: Sequence[int], rng: np.random.Generator, fraction: float
 ) -> tuple[Indices, Indices]:

@@ -1,0 +1,396 @@
+"""Published test protocols, all that keep speakers apart and some that do not: the runs, and their figures.
+
+Every fold of a protocol is a test set that is held out of training altogether, whatever else is trained on: all of a
+recipe's corpora, or the tested one alone. What is chosen (the epoch, a temperature) is chosen by training speakers.
+A run is a folder like any other; what is finished is not run again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vocalics import dataset, judgements, metrics, modelfile, recognizer, splits, training
+from vocalics.dataset import Data, Progress
+from vocalics.emotions import Scheme, scheme
+from vocalics.errors import ManifestError
+from vocalics.evaluation import EvaluationReport, Score, evaluate
+from vocalics.judgements import Judgements
+from vocalics.manifest import Manifest
+from vocalics.recipe import Recipe
+from vocalics.registry import lookup
+from vocalics.reproduction import judged
+
+Scope = Literal["all", "own"]
+"""What is trained on: all corpora of the recipe, or the tested one alone."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A published figure on the protocol.
+
+    Attributes:
+        system: Who, in words.
+        value: A fraction.
+        parameters: Of the whole system, in millions; 0 where not known.
+    """
+
+    system: str
+    value: float
+    parameters: float = 0.0
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A published way to test.
+
+    Attributes:
+        name: On the command line.
+        title: In words.
+        corpus: The corpus that is tested; empty for all, one after the other.
+        scheme: The classes.
+        metric: The figure that is printed for it: "uar" or "accuracy".
+        folds: "speakers" or "corpora" (one after the other), or the name of a file of folds.
+        parts: Those of the file's folds that are tested; empty for all of them.
+        leaky: Whether speakers stand on both sides, as published.
+        closed: Whether the classes of the corpus are taken as known: what a model says of others is left out.
+        references: Published figures.
+    """
+
+    name: str
+    title: str
+    corpus: str
+    scheme: str
+    metric: str
+    folds: str
+    parts: tuple[str, ...] = ()
+    leaky: bool = False
+    closed: bool = True
+    references: tuple[Reference, ...] = ()
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    p.name: p
+    for p in (
+        Protocol(
+            "ravdess-emobox",
+            "RAVDESS, 6 folds of EmoBox",
+            "ravdess",
+            "eight",
+            "uar",
+            "ravdess_emobox.csv",
+            references=(Reference("Whisper large v3, frozen", 0.7532, 1550),),
+        ),
+        Protocol(
+            "ravdess-luna",
+            "RAVDESS, 5 folds of Luna-Jiménez",
+            "ravdess",
+            "eight",
+            "accuracy",
+            "ravdess_luna.csv",
+            references=(Reference("xlsr, fine-tuned", 0.8182, 317), Reference("best net under 100k (UAR)", 0.623, 0.1)),
+        ),
+        Protocol(
+            "savee-loso",
+            "SAVEE, leave one speaker out",
+            "savee",
+            "seven",
+            "uar",
+            "speakers",
+            references=(Reference("data2vec 2.0 large, frozen", 0.758, 314),),
+        ),
+        Protocol(
+            "emodb-loso",
+            "EMO-DB, leave one speaker out, with boredom",
+            "emodb",
+            "emodb",
+            "uar",
+            "speakers",
+            references=(Reference("wav2vec 2.0 large and SVC", 0.9338, 317),),
+        ),
+        Protocol(
+            "crema_d-tfds",
+            "CREMA-D, test part of TFDS",
+            "crema_d",
+            "six",
+            "accuracy",
+            "crema_d_tfds.csv",
+            ("test",),
+            references=(Reference("Dasheng 1.2B, frozen", 0.769, 1200),),
+        ),
+        Protocol("tess-cross", "TESS, one speaker to the other", "tess", "seven", "uar", "speakers"),
+        Protocol(
+            "leave-one-corpus-out", "every corpus left out in turn", "", "eight", "uar", "corpora", closed=False
+        ),
+        Protocol(
+            "emodb-emobox-leaky", "EMO-DB, 5 folds of EmoBox, speakers shared", "emodb", "emodb", "uar",
+            "emodb_emobox.csv", leaky=True,
+        ),
+        Protocol(
+            "crema_d-emobox-leaky", "CREMA-D, EmoBox, speakers shared", "crema_d", "six", "uar", "crema_d_emobox.csv",
+            leaky=True,
+        ),
+        Protocol(
+            "tess-emobox-leaky", "TESS, EmoBox, speakers shared", "tess", "seven", "uar", "tess_emobox.csv", leaky=True
+        ),
+    )
+}  # fmt: skip
+"""Every protocol by name."""
+
+
+def protocol(name: str) -> Protocol:
+    """Return a protocol by name, with a suggestion where there is none."""
+    return lookup(PROTOCOLS, name, "protocol", ManifestError)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recipe under one protocol with one seed: a training per fold.
+
+    Attributes:
+        protocol: The protocol.
+        recipe: As it is trained: with the protocol's classes and the scope's corpora.
+        scope: What is trained on.
+        seed: Of split, weights, order and augmentation.
+    """
+
+    protocol: Protocol
+    recipe: Recipe
+    scope: Scope
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept, below the folder of all runs."""
+        return Path(self.protocol.name, self.recipe.name, self.scope, str(self.seed))
+
+
+def plan(known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scope: Scope, seeds: int) -> list[Run]:
+    """Return the runs of a recipe.
+
+    Args:
+        known: The protocols.
+        recipe: What is trained.
+        corpora: Those that are there; "all" trains on each of them.
+        scope: What is trained on. Where every corpus is left out in turn, that is always all others.
+        seeds: How many seeds, from 0 on.
+
+    Raises:
+        ManifestError: When the corpus of a protocol is not there.
+    """
+    found = []
+    for one in known:
+        if one.corpus and one.corpus not in corpora:
+            raise ManifestError(
+                f"protocol {one.name} tests {one.corpus}; name its folder with --corpus {one.corpus}=FOLDER"
+            )
+        own: Scope = scope if one.corpus else "all"
+        trained = (one.corpus,) if own == "own" else tuple(corpora)
+        shares = {c: s for c, s in recipe.shares.items() if c in trained}
+        for seed in range(seeds):
+            changed = dataclasses.replace(recipe, scheme=one.scheme, corpora=trained, shares=shares, seed=seed)
+            found.append(Run(one, changed, own, seed))
+    return found
+
+
+def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
+    """Return every fold's data by the fold's name.
+
+    Args:
+        run: The run.
+        manifest: The clips of its corpora; others are left out.
+        files: Folder of the protocols' files.
+
+    Raises:
+        VocalicsError: When a file is not there, or does not fit the clips.
+    """
+    clips = manifest.where(lambda u: u.corpus in run.recipe.corpora)
+    one = run.protocol
+    if one.leaky:
+        every = dataset.divisions(
+            clips.where(lambda u: u.corpus == one.corpus), run.recipe, f"folds-leaky={files / one.folds}"
+        )
+        return {str(number): data for number, data in enumerate(every, start=1)}
+    if one.folds == "speakers":
+        specs = [f"speaker={s}" for s in clips.where(lambda u: u.corpus == one.corpus).speakers]
+    elif one.folds == "corpora":
+        specs = [f"corpus={c}" for c in clips.corpora]
+    else:
+        file = files / one.folds
+        parts = one.parts or splits.fold_names(clips, file)
+        specs = [f"folds={file}#{part}" for part in parts]
+    return {_fold_name(spec): dataset.divide(clips, run.recipe, [spec]) for spec in specs}
+
+
+def _fold_name(spec: str) -> str:
+    kind, _, rest = spec.partition("=")
+    return (rest.rpartition("#")[2] if kind == "folds" else rest).replace("/", "-")
+
+
+def execute(
+    run: Run,
+    manifest: Manifest,
+    files: Path,
+    folder: Path,
+    cache: Path,
+    notes: Mapping[str, str],
+    threads: int | None = None,
+    progress: Progress | None = None,
+    report: training.Report | None = None,
+) -> None:
+    """Train and judge every fold of a run, or go on with it; ``fold-NAME.csv`` in its folder holds what was said.
+
+    The other arguments are those of :func:`vocalics.reproduction.execute`.
+
+    Args:
+        run: Which.
+        manifest: Clips of all corpora.
+        files: Folder of the protocols' files.
+        folder: Of all runs.
+        cache: Folder of computed features.
+        notes: What is to be said of a corpus's copy, by corpus.
+        threads: Of the computation.
+        progress: Called with (what, done, all).
+        report: Called with every epoch's record.
+    """
+    own = folder / run.folder
+    counted: Progress = progress or (lambda *_: None)
+    for name, divided in divisions(run, manifest, files).items():
+        target = own / f"fold-{name}.csv"
+        if target.exists():
+            continue
+        data = dataclasses.replace(divided, notes={c: t for c, t in notes.items() if c in run.recipe.corpora})
+        model = training.train_on(data, run.recipe, own / f"fold-{name}", True, cache, threads, counted, report)
+        (test,) = data.tests.values()
+        clips = data.manifest.take(test)
+        began = time.monotonic()
+        said = judged(recognizer.load(model), clips, classes_of(run.protocol, clips), counted)
+        seconds = time.monotonic() - began
+        about = {"clips": len(clips), "seconds": seconds, "parameters": modelfile.load(model).card.n_parameters,
+                 "size": model.stat().st_size}  # fmt: skip
+        target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
+        part = target.with_suffix(".part")
+        part.write_text(said.to_csv(), encoding="utf-8")
+        part.replace(target)
+
+
+def classes_of(one: Protocol, clips: Manifest) -> Scheme:
+    """Return the classes that judgements are given in: the protocol's, less those that no clip of a closed one has."""
+    whole = scheme(one.scheme)
+    if not one.closed:
+        return whole
+    present = {u.emotion for u in clips}
+    kept = tuple(e for e in whole.emotions if e in present)
+    return dataclasses.replace(whole, emotions=kept) if len(kept) > 1 else whole
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The figures of one recipe under one protocol.
+
+    Attributes:
+        protocol: The protocol.
+        recipe: The recipe's name.
+        scope: What was trained on.
+        by_seed: The protocol's figure with every seed: the mean over folds.
+        pooled: The report on all folds' and seeds' judgements together; its interval is a bootstrap over speakers.
+        by_fold: Mean over seeds of each fold's figure.
+        n_parameters: Of one model.
+        size: Of one model file, in bytes.
+    """
+
+    protocol: Protocol
+    recipe: str
+    scope: str
+    by_seed: tuple[float, ...]
+    pooled: EvaluationReport
+    by_fold: Mapping[str, float]
+    n_parameters: int
+    size: int
+
+    @property
+    def value(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean(self.by_seed))
+
+    @property
+    def score(self) -> Score:
+        """The pooled figure with its interval."""
+        return self.pooled.uar if self.protocol.metric == "uar" else self.pooled.accuracy
+
+
+def result(runs: Sequence[Run], folder: Path) -> Result | None:
+    """Return the figures of a recipe under one protocol, over the seeds that are finished; ``None`` for none.
+
+    Args:
+        runs: The same recipe, protocol and scope with several seeds.
+        folder: Of all runs.
+    """
+    first, tables, about = runs[0], [], []
+    for run in runs:
+        files = sorted((folder / run.folder).glob("fold-*.csv"))
+        folds = [p for p in (folder / run.folder).glob("fold-*") if p.is_dir()]
+        if files and len(files) == len(folds):
+            tables.append({f.stem.removeprefix("fold-"): judgements.read(f) for f in files})
+            about += [json.loads(f.with_suffix(".json").read_text(encoding="utf-8")) for f in files]
+    if not tables:
+        return None
+    by_seed, by_fold = [], dict.fromkeys(tables[0], 0.0)
+    for table in tables:
+        figures = {name: _figure(said, first.protocol.metric) for name, said in table.items()}
+        by_seed.append(float(np.mean(list(figures.values()))))
+        for name, value in figures.items():
+            by_fold[name] = by_fold.get(name, 0.0) + value / len(tables)
+    whole = _together([said for table in tables for said in table.values()], scheme(first.protocol.scheme))
+    return Result(
+        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first), by_fold,
+        max(a["parameters"] for a in about), max(a["size"] for a in about),
+    )  # fmt: skip
+
+
+def _together(parts: Sequence[Judgements], classes: Scheme) -> Judgements:
+    """All judgements in a protocol's classes, one below the other; a clip comes once per seed."""
+    rows = []
+    for part in parts:
+        wide = np.zeros((len(part), len(classes.emotions)))
+        wide[:, [classes.emotions.index(e) for e in part.emotions]] = part.probabilities
+        wide[~np.isfinite(part.probabilities).all(axis=1)] = np.nan
+        rows.append(wide)
+
+    def joined(name: str) -> tuple[Any, ...]:
+        return tuple(value for part in parts for value in getattr(part, name))
+
+    return Judgements(
+        joined("paths"), joined("corpora"), joined("speakers"), joined("truth"), classes.emotions, np.concatenate(rows)
+    )
+
+
+def _figure(said: Judgements, metric: str) -> float:
+    if metric == "accuracy":
+        return float(np.mean([t == p for t, p in zip(said.truth, said.prediction, strict=True)]))
+    position = {e: i for i, e in enumerate(said.emotions)}
+    given = [metrics.NO_SPEECH if p is None else position[p] for p in said.prediction]
+    return float(metrics.unweighted_average_recall([position[t] for t in said.truth], given))
+
+
+def _report(said: Judgements, run: Run) -> EvaluationReport:
+    leak = "speakers of the test clips were in training" if run.protocol.leaky else ""
+    return evaluate(
+        said.truth,
+        said.prediction,
+        said.emotions,
+        speakers=said.speakers,
+        corpora=said.corpora,
+        rng=np.random.default_rng(0),
+        probabilities=said.probabilities,
+        model=run.recipe.name,
+        protocol=run.protocol.title,
+        leak=leak,
+    )

@@ -1,0 +1,104 @@
+"""The page that ``vocalics benchmark`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vocalics.benchmark import Result
+
+INTRODUCTION = """\
+Written by `vocalics benchmark`. Every fold's model was trained without the speakers of its test clips, whatever else it
+was trained on; what is chosen (the epoch) is chosen by training speakers. A figure is the mean over folds, then over
+seeds, in %; behind it is the standard deviation over seeds, and the interval is a bootstrap over speakers on all
+judgements together. Where a protocol tests one corpus, its classes are taken as known, as in the publications.
+"""
+HEAD = ("protocol", "figure", "model", "trained on", "mean", "95 % interval", "seeds", "calibration error", "published")
+SCOPES = {"all": "all corpora", "own": "the tested corpus"}
+
+
+def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Sequence[str]) -> str:
+    """Return the page.
+
+    Args:
+        results: Of every protocol and recipe that has a finished run.
+        notes: What is to be said of a corpus's copy, by corpus.
+        corpora: What "all corpora" were.
+    """
+    lines = ["# Benchmark", "", INTRODUCTION, f"All corpora: {', '.join(_noted(c, notes) for c in corpora)}.", ""]
+    for leaky in (False, True):
+        own = [r for r in results if r.protocol.leaky == leaky]
+        if not own:
+            continue
+        if leaky:
+            lines += [
+                "## Speakers shared, as published",
+                "",
+                "These figures leak: they do not say how a model does on new voices.",
+                "",
+            ]
+        lines += [
+            f"| {' | '.join(HEAD)} |",
+            "|---|---|---|---|---:|---:|---:|---:|---|",
+            *(_row(r, notes) for r in own),
+            "",
+        ]
+    left_out = [r for r in results if r.protocol.folds == "corpora"]
+    if left_out:
+        lines += _left_out(left_out, notes)
+    lines += ["## The models", "", "| model | parameters | file, kB |", "|---|---:|---:|"]
+    for name in dict.fromkeys(r.recipe for r in results):
+        own = [r for r in results if r.recipe == name]
+        lines.append(f"| `{name}` | {max(r.n_parameters for r in own):,} | {max(r.size for r in own) / 1000:,.0f} |")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(found: Result, notes: Mapping[str, str]) -> str:
+    seeds = len(found.by_seed)
+    spread = f" ± {_percent(float(np.std(found.by_seed, ddof=1)))}" if seeds > 1 else ""
+    interval = found.score.interval
+    error = found.pooled.calibration_error
+    published = "; ".join(
+        f"{r.system} {_percent(r.value)}" + (f" ({r.parameters:,g} M)" if r.parameters else "")
+        for r in found.protocol.references
+    )
+    return (
+        f"| {_title(found, notes)} | {'UAR' if found.protocol.metric == 'uar' else 'accuracy'} | `{found.recipe}` | "
+        f"{SCOPES[found.scope]} | **{_percent(found.value)}**{spread} | {_percent(interval.low)} to "
+        f"{_percent(interval.high)} | {seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
+    )
+
+
+def _title(found: Result, notes: Mapping[str, str]) -> str:
+    one = found.protocol
+    note = f" ({notes[one.corpus]})" if one.corpus in notes else ""
+    n_classes = sum(1 for e in found.pooled.by_emotion if e.support)
+    return f"{one.title}{note}; {n_classes} classes, {found.pooled.n_speakers} speakers"
+
+
+def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
+    corpora = list(dict.fromkeys(c for r in results for c in r.by_fold))
+    lines = [
+        "## Every corpus left out in turn",
+        "",
+        "UAR in %, mean of seeds; a model of eight classes, all of which it may name.",
+        "",
+        f"| model | {' | '.join(_noted(c, notes) for c in corpora)} | mean | most named emotion |",
+        f"|---|{'---:|' * (len(corpora) + 1)}---|",
+    ]
+    for r in results:
+        shares = r.pooled.largest_share
+        figures = " | ".join(_percent(r.by_fold[c]) if c in r.by_fold else "–" for c in corpora)
+        lines.append(
+            f"| `{r.recipe}` | {figures} | **{_percent(r.value)}** | {shares.emotion} {_percent(shares.share)} % |"
+        )
+    return [*lines, ""]
+
+
+def _noted(corpus: str, notes: Mapping[str, str]) -> str:
+    return f"{corpus} ({notes[corpus]})" if corpus in notes else corpus
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"

@@ -1,0 +1,125 @@
+"""``vocalics benchmark``: recipes under published protocols, and a table beside published figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vocalics.cli import runs
+
+if TYPE_CHECKING:
+    from vocalics.benchmark import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("benchmark")(_benchmark)
+
+
+def _benchmark(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PROTOCOL",
+            help="ravdess-emobox, ravdess-luna, savee-loso, emodb-loso, crema_d-tfds, tess-cross, "
+            "leave-one-corpus-out (these where none is named); emodb-emobox-leaky, crema_d-emobox-leaky, "
+            "tess-emobox-leaky, which share speakers.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="RECIPE", help="A bundled recipe's name or a .toml file. Repeat.")
+    ] = None,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=ROOT", help="A corpus and its folder, or a manifest (.csv, .parquet). Repeat."),
+    ] = None,
+    protocols: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The folder of the protocols' files of folds.")
+    ] = Path("protocols"),
+    own: Annotated[
+        bool, typer.Option("--own-corpus", help="Train on the tested corpus alone, not on all that are there.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many seeds.")] = 3,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where benchmark.md is written.")
+    ] = Path("docs/results"),
+    work: Annotated[
+        Path, typer.Option("--runs", metavar="FOLDER", help="The runs: an interrupted one goes on from here.")
+    ] = Path("runs/benchmark"),
+    cache: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Computed features; by default in the folder of the runs.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting of every recipe. Repeat."),
+    ] = None,
+    note: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy, e.g. crema_d=resynthesised."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Train nothing; write the table of the runs that are finished.")
+    ] = False,
+) -> None:
+    """Train and test recipes under published protocols; write the figures beside the published ones.
+
+    Every fold's model is trained without the speakers it is tested on. Stopped and called again, it goes on.
+    """
+    from rich.console import Console
+
+    from vocalics import benchmark, benchmark_page, training
+    from vocalics.recipe import read
+
+    console = Console(stderr=True, highlight=False)
+    chosen = [benchmark.protocol(n) for n in names or [p.name for p in benchmark.PROTOCOLS.values() if not p.leaky]]
+    roots = runs.roots(corpus or [])
+    recipes = [read(name, dict(runs.change(c) for c in change or [])) for name in model or ["default"]]
+    planned = [benchmark.plan(chosen, r, list(roots), "own" if own else "all", seeds) for r in recipes]
+    if not table:
+        for recipe in recipes:
+            training.check(recipe)
+    notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
+    manifest = _gathered(roots, console)
+    for run in (run for part in planned for run in part):
+        if not table:
+            _run(run, manifest, protocols, work, cache or work / "cache", notes, threads, console)
+    results = []
+    for part in planned:
+        for one in chosen:
+            found = benchmark.result([run for run in part if run.protocol is one], work)
+            if found is not None:
+                results.append(found)
+    results.sort(key=lambda r: chosen.index(r.protocol))
+    output.mkdir(parents=True, exist_ok=True)
+    page = output / "benchmark.md"
+    part_file = page.with_suffix(".part")
+    part_file.write_text(benchmark_page.to_markdown(results, notes, list(roots)), encoding="utf-8")
+    part_file.replace(page)
+    console.print(f"written to {page}", soft_wrap=True)
+
+
+def _gathered(roots: Any, console: Any) -> Any:
+    from vocalics import dataset
+    from vocalics.errors import RecipeError
+    from vocalics.recipe import Recipe
+
+    if not roots:
+        raise RecipeError("no corpus; name at least one with --corpus NAME=FOLDER")
+    wanted = Recipe(name="benchmark", description="", model="majority", corpora=tuple(roots))
+    with runs.Display(console, wanted) as display:
+        return dataset.gather(roots, wanted, display.step)
+
+
+def _run(
+    run: Run, manifest: Any, files: Path, work: Path, cache: Path, notes: Any, threads: int | None, console: Any
+) -> None:
+    from vocalics import benchmark
+
+    console.print(f"[bold]{run.recipe.name}[/bold], {run.protocol.title}, seed {run.seed}")
+    with runs.Display(console, run.recipe) as display:
+        benchmark.execute(run, manifest, files, work, cache, notes, threads, display.step, display.count)

@@ -1,0 +1,143 @@
+"""Published protocols: what each tests, that nothing leaks into training, and what the figures are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import fakes
+import numpy as np
+import pytest
+
+from vocalics import audio, benchmark, benchmark_page, judgements
+from vocalics.benchmark import PROTOCOLS, Run, divisions, plan, protocol, result
+from vocalics.corpora import corpora, scan
+from vocalics.emotions import scheme
+from vocalics.errors import ManifestError
+from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe
+
+RECIPE = Recipe("lr", "for tests", "logistic_regression", features="mfcc_pitch_energy_statistics", validation=0.0)
+PITCH = {"neutral": 110.0, "happy": 170.0, "angry": 250.0, "sad": 90.0}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Voices of three speakers under SAVEE's name, two under TESS's."""
+    folder, rows = tmp_path_factory.mktemp("voices"), []
+    for k, (corpus, speaker) in enumerate(
+        [("savee", "DC"), ("savee", "JE"), ("savee", "KL"), ("tess", "OAF"), ("tess", "YAF")]
+    ):
+        for emotion, pitch in PITCH.items():
+            for take in range(3):
+                path = folder / f"{corpus}-{speaker}-{emotion}-{take}.wav"
+                audio.write(path, fakes.voice(0.7, pitch * (1 + 0.03 * take + 0.017 * k)))
+                rows.append(Utterance(str(path), corpus, f"{corpus}/{speaker}", "", emotion))
+    return Manifest(tuple(rows)).with_digests()
+
+
+def runs(name: str, scope: str = "all", seeds: int = 1) -> list[Run]:
+    return plan([protocol(name)], RECIPE, ["savee", "tess"], scope, seeds)  # type: ignore[arg-type]
+
+
+def test_protocols_name_what_exists() -> None:
+    for name, one in PROTOCOLS.items():
+        assert one.name == name and one.metric in ("uar", "accuracy") and scheme(one.scheme)
+        assert not one.corpus or one.corpus in corpora()
+        assert one.leaky == name.endswith("leaky")
+        assert all(0.5 < r.value < 1 for r in one.references)
+    with pytest.raises(ManifestError, match=r'unknown protocol "savee-lozo"; did you mean "savee-loso"'):
+        protocol("savee-lozo")
+
+
+def test_every_fold_tests_one_speaker_and_trains_on_others_and_other_corpora(clips: Manifest) -> None:
+    (run,) = runs("savee-loso")
+    folds = divisions(run, clips, Path())
+    assert set(folds) == {"savee-DC", "savee-JE", "savee-KL"}
+    for name, data in folds.items():
+        (test,) = data.tests.values()
+        assert set(data.speakers(test)) == {name.replace("-", "/")}
+        assert len(data.speakers(data.train)) == 4 and "tess/OAF" in data.speakers(data.train)
+    (own,) = runs("savee-loso", "own")
+    assert {u.corpus for u in divisions(own, clips, Path())["savee-DC"].manifest} == {"savee"}
+    (left,) = runs("leave-one-corpus-out", "own")
+    assert left.scope == "all"  # there is nothing else to train on
+    data = divisions(left, clips, Path())["tess"]
+    assert {data.manifest[i].corpus for i in data.train} == {"savee"}
+
+
+def test_seeds_are_runs_of_their_own_and_a_missing_corpus_is_said() -> None:
+    assert [r.seed for r in runs("tess-cross", seeds=3)] == [0, 1, 2]
+    assert len({r.folder for r in runs("tess-cross", seeds=3) + runs("tess-cross", "own", 3)}) == 6
+    assert runs("tess-cross")[0].recipe.scheme == "seven"
+    with pytest.raises(ManifestError, match=r"tests ravdess; name its folder with --corpus ravdess=FOLDER"):
+        runs("ravdess-emobox")
+
+
+def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> None:
+    planned = [*runs("savee-loso", seeds=2), *runs("leave-one-corpus-out")]
+    for run in planned:
+        benchmark.execute(run, clips, Path(), tmp_path / "runs", tmp_path / "cache", {"tess": "made up"}, 1)
+    found = result(planned[:2], tmp_path / "runs")
+    assert found is not None and len(found.by_seed) == 2 and set(found.by_fold) == {"savee-DC", "savee-JE", "savee-KL"}
+    assert found.value == pytest.approx(np.mean(list(found.by_fold.values())))
+    assert found.pooled.n_clips == 72 and found.pooled.n_speakers == 3 and found.n_parameters > 0
+    assert found.value > 0.5  # four pitches, easily told apart
+    said = judgements.read(tmp_path / "runs" / planned[0].folder / "fold-savee-DC.csv")
+    assert said.emotions == ("neutral", "happy", "sad", "angry")  # the classes that the corpus has
+    left = result(planned[2:], tmp_path / "runs")
+    assert left is not None and set(left.by_fold) == {"savee", "tess"}
+    assert judgements.read(tmp_path / "runs" / planned[2].folder / "fold-tess.csv").emotions == scheme("eight").emotions
+    page = benchmark_page.to_markdown([found, left], {"tess": "made up"}, ["savee", "tess"])
+    assert f"**{100 * found.value:.1f}** ±" in page and "data2vec 2.0 large, frozen 75.8 (314 M)" in page
+    assert "| model | savee | tess (made up) | mean |" in page and "share" not in page.split("## Every corpus")[0][:200]
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
+    benchmark.execute(planned[0], clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
+
+
+def test_unfinished_runs_give_no_figure(clips: Manifest, tmp_path: Path) -> None:
+    (run,) = runs("tess-cross", "own")
+    assert result([run], tmp_path) is None
+    benchmark.execute(run, clips, Path(), tmp_path, tmp_path / "cache", {}, 1)
+    assert result([run], tmp_path) is not None
+    (tmp_path / run.folder / "fold-tess-OAF.csv").unlink()
+    assert result([run], tmp_path) is None
+
+
+def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], clips: Manifest, tmp_path: Path) -> None:
+    for corpus in ("savee", "tess"):
+        clips.where(lambda u, c=corpus: u.corpus == c).write(tmp_path / f"{corpus}.csv")
+    recipe = tmp_path / "lr.toml"
+    recipe.write_text(
+        'name = "lr"\ndescription = "x"\nmodel = "logistic_regression"\n'
+        'features = "mfcc_pitch_energy_statistics"\nvalidation = 0.0\n',
+        encoding="utf-8",
+    )
+    arguments = ["benchmark", "tess-cross", "--model", str(recipe), "--seeds", "1", "--runs", str(tmp_path / "runs")]
+    for corpus in ("savee", "tess"):
+        arguments += ["--corpus", f"{corpus}={tmp_path / corpus}.csv"]
+    code, _, err = run(*arguments, "-o", str(tmp_path / "out"))
+    assert code == 0, err
+    page = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
+    assert "| TESS, one speaker to the other; 4 classes, 2 speakers | UAR | `lr` | all corpora |" in page
+    code, _, err = run(*arguments[:1], "tess-crass", *arguments[2:])
+    assert code == 1 and 'did you mean "tess-cross"' in err
+    code, _, err = run("benchmark", "tess-cross")
+    assert code == 1 and "name its folder with --corpus tess=FOLDER" in err
+
+
+@pytest.mark.corpus
+def test_the_published_files_fit_the_corpora(shared: Path) -> None:
+    """Every protocol that has a file divides the real corpus; those that do not leak share no speaker."""
+    for name, n_folds in {"ravdess-emobox": 6, "ravdess-luna": 5, "emodb-emobox-leaky": 5}.items():
+        one = protocol(name)
+        clips = scan(one.corpus, shared / "corpora" / one.corpus).manifest
+        (run,) = plan([one], RECIPE, [one.corpus], "own", 1)
+        folds = divisions(run, clips, shared / "protocols")
+        assert len(folds) == n_folds
+        for data in folds.values():
+            (test,) = data.tests.values()
+            shares = bool(set(data.speakers(test)) & set(data.speakers(data.train)))
+            assert shares == one.leaky
+        assert sum(len(next(iter(d.tests.values()))) for d in folds.values()) == len(folds["1"].manifest)
