@@ -60,6 +60,7 @@ class Card:
         window_seconds: Length of the windows into which a long recording is cut.
         hop_seconds: Distance of the windows of a timeline.
         n_parameters: Number of trained parameters.
+        temperature: What the logits are divided by inside the graph; found on validation speakers.
         corpora: Each ``{name, licence, commercial, clips, speakers}``.
         commercial: Whether the licences of all corpora allow commercial use.
         licence: The licence of the model's weights.
@@ -94,6 +95,7 @@ class Card:
     window_seconds: float = 3.0
     hop_seconds: float = 1.5
     n_parameters: int = 0
+    temperature: float = 1.0
     corpora: tuple[Mapping[str, Any], ...] = ()
     commercial: bool = False
     licence: str = ""

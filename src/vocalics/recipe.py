@@ -48,6 +48,7 @@ class Fit:
         keep: "best": the epoch of highest validation UAR; "last": the last one, for a rate that falls to nothing over
             an average of weights, where the best of many epochs on few validation speakers is the luckiest.
         patience: Epochs without a better validation UAR after which training stops; 0 is never.
+        calibrate: Scale the probabilities by a temperature that makes validation labels most likely.
         autocast: Compute in bfloat16 where the processor has instructions for it; elsewhere it would be slower.
     """
 
@@ -69,6 +70,7 @@ class Fit:
     average: float = 0.0
     keep: str = "best"
     patience: int = 0
+    calibrate: bool = False
     autocast: bool = False
 
 

@@ -282,6 +282,7 @@ def _train_neural(
     try:
         import torch
 
+        from vocalics.models.calibration import Tempered, temperature
         from vocalics.models.logmel_batches import LogMelClassifier
         from vocalics.models.neural import Course, NeuralClassifier, Schedule
     except ModuleNotFoundError as error:
@@ -356,6 +357,10 @@ def _train_neural(
         module.hints = None
     module.to(memory_format=torch.contiguous_format)
     n_parameters = sum(p.numel() for p in module.parameters())
+    cooled = 1.0
+    if fit.calibrate and validation:
+        cooled = temperature(classifier.predict_proba(inputs[validation]), classifier.encode(names[validation]))
+        module = Tempered(module, cooled)
     from vocalics.export import card as card_file
 
     if spec.uneven and isinstance(front_end := bank_settings.front_end, LogMel):
@@ -370,6 +375,7 @@ def _train_neural(
             front_end=dataclasses.asdict(front_end),
             trim_db=TRIM_DB,
             n_parameters=n_parameters,
+            temperature=cooled,
         )
     else:
         from vocalics.export import onnx as onnx_export
@@ -377,7 +383,7 @@ def _train_neural(
         chosen = feature_set(recipe.features + FRAMES if spec.uneven else recipe.features or spec.features)
         graph = onnx_export.from_torch(module, chosen.shape if spec.uneven else tuple(inputs.shape[1:]), *scaler)
         n_features = None if spec.uneven else int(np.prod(inputs.shape[1:]))
-        about = _feature_card(recipe, data, chosen, n_features, n_parameters)
+        about = dataclasses.replace(_feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled)
     card_file.write(target, graph.SerializeToString(), about)
     clips = [*validation, *rows][:N_COMPARED]
     if spec.uneven:

@@ -33,7 +33,7 @@ TABLE = {
     "augment": [{"name": "add_noise", "snr_db": [10.0, 30.0]}],
     "model_settings": {"n_channels": 8, "n_hidden": 8},
     "batch": {"n_frames": 40, "time_mask": 8},
-    "fit": {"n_epochs": 3, "batch_size": 8, "rate": 5e-3, "average": 0.5},
+    "fit": {"n_epochs": 3, "batch_size": 8, "rate": 5e-3, "average": 0.5, "calibrate": True},
 }
 
 
@@ -113,6 +113,7 @@ def test_a_head_is_trained_and_joined_to_one_file(whisper: Path, data: Data, tmp
     path = training.train_on(data, recipe, tmp_path / "run", cache=tmp_path / "cache", threads=1)
     card = modelfile.load(path).card
     assert card.input == "features" and card.feature_set == f"{whisper}@1,2:frames" and card.n_features is None
+    assert card.temperature != 1  # found on the fourth speaker
     target = tmp_path / "joined.onnx"
     export.join(path, str(whisper), target)
     one, two = recognizer.load(path), recognizer.load(target)

@@ -138,6 +138,7 @@ def _lines(card: Card, sha256: str) -> list[tuple[str, str]]:
         *_listed("front end", [f"{key} = {value}" for key, value in card.front_end.items()]),
         ("windows", f"{card.window_seconds:g} s, every {card.hop_seconds:g} s in a timeline"),
         ("parameters", f"{card.n_parameters:,}"),
+        *([("temperature", f"{card.temperature:.3f}")] if card.temperature != 1 else []),
         *_listed("corpora", made_of),
         ("commercial use", "allowed by all corpora" if card.commercial else "not allowed by every corpus"),
         ("licence", card.licence),

@@ -1,0 +1,63 @@
+"""Temperature scaling: one number that makes a net's probabilities mean what they say.
+
+Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017: logits are divided by the
+temperature that makes held-out labels most likely. The most probable class stays the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+LIMITS = (0.2, 5.0)
+"""Between which a temperature is looked for."""
+
+
+def temperature(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> float:
+    """Return the temperature of highest likelihood on clips that were not trained on.
+
+    Args:
+        probabilities: Shape (n, n_classes), rows sum to 1; how a net without a temperature judges the clips.
+        truth: Positions of their classes, shape (n,).
+
+    Returns:
+        Above 1 where the net is too sure, below where it is not sure enough.
+
+    >>> temperature([[0.9, 0.1], [0.9, 0.1]], [0, 1])
+    5.0
+    """
+    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), 1e-12))
+    positions = np.asarray(truth, np.int64)
+    wanted = logits[np.arange(len(positions)), positions].mean()
+
+    def slope(factor: float) -> float:
+        """Of the mean negative log-likelihood, over the factor on the logits; it rises with the factor."""
+        scaled = factor * logits
+        shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return float((shares * logits).sum(axis=1).mean() - wanted)
+
+    low, high = 1 / LIMITS[1], 1 / LIMITS[0]
+    if slope(low) >= 0:
+        return LIMITS[1]
+    if slope(high) <= 0:
+        return LIMITS[0]
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return float(2 / (low + high))
+
+
+class Tempered(nn.Module):
+    """A net whose logits are divided by a temperature."""
+
+    def __init__(self, module: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.module = module
+        self.temperature = temperature
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map what the net maps."""
+        logits: Tensor = self.module(inputs)
+        return logits / self.temperature
