@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from vocalics import audio, benchmark, benchmark_page, judgements
 from vocalics.benchmark import PROTOCOLS, Run, divisions, plan, protocol, result
 from vocalics.corpora import corpora, scan
 from vocalics.emotions import scheme
-from vocalics.errors import ManifestError
+from vocalics.errors import ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 
@@ -90,10 +91,20 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     assert judgements.read(tmp_path / "runs" / planned[2].folder / "fold-tess.csv").emotions == scheme("eight").emotions
     page = benchmark_page.to_markdown([found, left], {"tess": "made up"}, ["savee", "tess"])
     assert f"**{100 * found.value:.1f}** ±" in page and "data2vec 2.0 large, frozen 75.8 (314 M)" in page
-    assert "| model | savee | tess (made up) | mean |" in page and "share" not in page.split("## Every corpus")[0][:200]
+    assert "| model | savee | tess (made up) | mean |" in page and "## Speakers shared" not in page
+    changed = dataclasses.replace(planned[0], recipe=dataclasses.replace(planned[0].recipe, model_settings={"C": 1.0}))
+    with pytest.raises(VocalicsError, match=r"benchmark of another configuration .* another folder with --runs"):
+        benchmark.execute(changed, clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
     benchmark.execute(planned[0], clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
+
+
+def test_classes_are_those_of_the_corpus_not_of_a_fold(clips: Manifest) -> None:
+    whole = clips.where(lambda u: not (u.speaker == "savee/DC" and u.emotion == "sad"))
+    assert "sad" in benchmark.classes_of(protocol("savee-loso"), whole).emotions
+    assert "disgust" not in benchmark.classes_of(protocol("savee-loso"), whole).emotions
+    assert benchmark.classes_of(protocol("leave-one-corpus-out"), whole).emotions == scheme("eight").emotions
 
 
 def test_unfinished_runs_give_no_figure(clips: Manifest, tmp_path: Path) -> None:

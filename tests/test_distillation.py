@@ -50,24 +50,37 @@ def quiet(*_: object) -> None:
 def test_a_teacher_is_not_fitted_to_the_speakers_it_speaks_of(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[tuple[set[float], int]] = []
-    real = distillation.model_spec
+    heard: list[np.ndarray] = []
+    real = distillation.check_teacher
 
-    def spied(name: str) -> object:
-        spec = real(name)
+    def spied(teacher: Teacher) -> object:
+        spec = real(teacher)
 
         def build(*a: object, **k: object) -> object:
             classifier = spec.build(*a, **k)
             fit = classifier.fit
-            classifier.fit = lambda x, y: (heard.append((set(), len(x))), fit(x, y))[1]
+            classifier.fit = lambda x, y: (heard.append(x), fit(x, y))[1]
             return classifier
 
         return dataclasses.replace(spec, build=build)
 
-    monkeypatch.setattr(distillation, "model_spec", spied)
-    teacher = Teacher("mfcc_pitch_energy_statistics", n_folds=4)
-    told = lesson(teacher, data, 0, tmp_path, quiet)
-    assert [n for _, n in heard] == [27] * 4  # 4 training speakers of 9 clips, one of them apart each time
+    monkeypatch.setattr(distillation, "check_teacher", spied)
+    monkeypatch.setattr(distillation, "compute", lambda clips, *_: np.array([[[float(i)]] for i in range(len(clips))]))
+    told = lesson(Teacher("mfcc_pitch_energy_statistics", n_folds=4), data, 0, tmp_path, quiet)
+    assert len(heard) == 4 and not told.hints.size
+    # What was heard are the clips' numbers, standardised: speakers of nine clips each, one of them left out.
+    left_out = []
+    for x in heard:
+        steps = np.diff(np.sort(x[:, 0]))
+        step = steps.min()
+        rows = np.round((np.sort(x[:, 0]) - x.min()) / step).astype(int)
+        assert len(rows) == 27
+        missing = sorted(set(range(int(rows.max()) + 1)) - set(rows.tolist()))
+        assert len(missing) in (0, 9) and (not missing or missing == list(range(missing[0], missing[0] + 9)))
+        left_out.append(len(missing))
+    assert sorted(left_out) == [0, 0, 9, 9]  # the first and the last speaker leave no gap
+    monkeypatch.undo()
+    told = lesson(Teacher("mfcc_pitch_energy_statistics", n_folds=4), data, 0, tmp_path, quiet)
     assert told.probabilities.shape == (36, 3) and told.hints.shape == (36, 0)
     np.testing.assert_allclose(told.probabilities.sum(axis=1), 1, atol=1e-6)
     truth = np.array([data.emotions.index(data.manifest[i].emotion) for i in data.train])
@@ -96,6 +109,7 @@ def test_components_are_those_of_a_singular_value_decomposition(shape: tuple[int
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-5)
     np.testing.assert_allclose(np.abs(expected / expected.std(axis=0)), np.abs(found), atol=1e-4)
+    assert (found[np.abs(found).argmax(axis=0), range(3)] > 0).all()
     assert components(values, 100).shape[1] == 12
 
 
@@ -129,6 +143,8 @@ def test_what_a_teacher_cannot_be_is_refused(data: Data, tmp_path: Path) -> None
     ):
         with pytest.raises(RecipeError, match=message):
             dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, **wrong))
+    with pytest.raises(RecipeError, match="are no vector; expected"):
+        training.check(dataclasses.replace(recipe, teacher=Teacher("mfcc_frames")))
     with pytest.raises(RecipeError, match="is a net; expected a classifier"):
         lesson(Teacher("mfcc_pitch_energy_statistics", model="cnn"), data, 0, tmp_path, quiet)
     table = {k: v for k, v in TOML.items() if k not in ("model_settings", "batch")}

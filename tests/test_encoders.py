@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import fakes
@@ -104,9 +105,24 @@ def test_blocks_are_a_feature_set_like_any_other(folder: Path, tmp_path: Path, m
     np.testing.assert_array_equal(by_path.extract(audio.read(path)), row.values)
 
 
-def test_another_encoder_under_the_same_name_meets_no_old_features(folder: Path) -> None:
+def test_another_encoder_under_the_same_name_meets_no_old_features(folder: Path, tmp_path: Path) -> None:
+    """Two encoders of one configuration differ in one number at the end of the file."""
+    copy = tmp_path / "whisper"
+    shutil.copytree(folder / "whisper", copy)
     key = encoders.about(folder / "whisper").key
-    assert key != encoders.about(folder / "wav2vec").key and key in feature_set(f"{folder / 'whisper'}@1").settings
+    assert encoders.about(copy).key == key and key in feature_set(f"{folder / 'whisper'}@1").settings
+    data = bytearray((copy / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (copy / "model.safetensors").write_bytes(bytes(data))
+    assert encoders.about(copy).key != key
+
+
+def test_weights_are_counted_up_to_a_block(folder: Path) -> None:
+    net = transformers.AutoModel.from_pretrained(folder / "whisper").get_encoder()
+    last = sum(p.numel() for p in net.layers[2].parameters())
+    whole = sum(p.numel() for p in net.parameters())
+    assert encoders.n_parameters(folder / "whisper", 3) == whole
+    assert encoders.n_parameters(folder / "whisper", 2) == whole - last
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Published test protocols, all that keep speakers apart and some that do not: the runs, and their figures.
 
-Every fold of a protocol is a test set that is held out of training altogether, whatever else is trained on: all of a
-recipe's corpora, or the tested one alone. What is chosen (the epoch, a temperature) is chosen by training speakers.
-A run is a folder like any other; what is finished is not run again.
+Every fold of a protocol that does not leak is a test set whose speakers are held out of training altogether, whatever
+else is trained on: all corpora, or the tested one alone. What is chosen (the epoch, a temperature) is chosen by training
+speakers. A run is a folder like any other; what is finished is not run again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vocalics import dataset, judgements, metrics, modelfile, recognizer, splits, training
+from vocalics import dataset, encoders, judgements, metrics, modelfile, recognizer, splits, training
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import ManifestError
 from vocalics.evaluation import EvaluationReport, Score, evaluate
+from vocalics.features.feature_set import SEPARATOR, encoded_front_end
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest
 from vocalics.recipe import Recipe
@@ -179,7 +180,8 @@ def plan(known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scop
         known: The protocols.
         recipe: What is trained.
         corpora: Those that are there; "all" trains on each of them.
-        scope: What is trained on. Where every corpus is left out in turn, that is always all others.
+        scope: What is trained on. Where every corpus is left out in turn, that is always all others; where speakers
+            are shared, as published, the tested corpus alone.
         seeds: How many seeds, from 0 on.
 
     Raises:
@@ -191,7 +193,7 @@ def plan(known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scop
             raise ManifestError(
                 f"protocol {one.name} tests {one.corpus}; name its folder with --corpus {one.corpus}=FOLDER"
             )
-        own: Scope = scope if one.corpus else "all"
+        own: Scope = "own" if one.leaky else scope if one.corpus else "all"
         trained = (one.corpus,) if own == "own" else tuple(corpora)
         shares = {c: s for c, s in recipe.shares.items() if c in trained}
         for seed in range(seeds):
@@ -262,7 +264,14 @@ def execute(
     """
     own = folder / run.folder
     counted: Progress = progress or (lambda *_: None)
-    for name, divided in divisions(run, manifest, files).items():
+    every = divisions(run, manifest, files)
+    config = {
+        "recipe": {k: v for k, v in run.recipe.as_dict().items() if k != "publication"},
+        "clips": training.digest(manifest.where(lambda u: u.corpus in run.recipe.corpora)),
+        "folds": list(every),
+    }
+    training.freeze(own, config, True, "benchmark", "--runs")
+    for name, divided in every.items():
         target = own / f"fold-{name}.csv"
         if target.exists():
             continue
@@ -271,22 +280,39 @@ def execute(
         (test,) = data.tests.values()
         clips = data.manifest.take(test)
         began = time.monotonic()
-        said = judged(recognizer.load(model), clips, classes_of(run.protocol, clips), counted)
+        said = judged(recognizer.load(model), clips, classes_of(run.protocol, data.manifest), counted)
         seconds = time.monotonic() - began
-        about = {"clips": len(clips), "seconds": seconds, "parameters": modelfile.load(model).card.n_parameters,
-                 "size": model.stat().st_size}  # fmt: skip
+        loaded = modelfile.load(model).card
+        about = {
+            "clips": len(clips),
+            "seconds": seconds,
+            "parameters": loaded.n_parameters + _of_encoder(run.recipe),
+            "size": model.stat().st_size,
+        }
         target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
         part = target.with_suffix(".part")
         part.write_text(said.to_csv(), encoding="utf-8")
         part.replace(target)
 
 
+def _of_encoder(recipe: Recipe) -> int:
+    """Weights of the encoder whose blocks a recipe takes."""
+    if SEPARATOR not in recipe.features:
+        return 0
+    front_end = encoded_front_end(recipe.features)
+    return encoders.n_parameters(encoders.find(front_end.name), max(front_end.blocks))
+
+
 def classes_of(one: Protocol, clips: Manifest) -> Scheme:
-    """Return the classes that judgements are given in: the protocol's, less those that no clip of a closed one has."""
+    """Return the classes that judgements are given in.
+
+    They are the protocol's; of a closed one, less those that the tested corpus does not have at all (a single fold's
+    clips must not narrow them: what they are is not known).
+    """
     whole = scheme(one.scheme)
     if not one.closed:
         return whole
-    present = {u.emotion for u in clips}
+    present = {u.emotion for u in clips if u.corpus == one.corpus}
     kept = tuple(e for e in whole.emotions if e in present)
     return dataclasses.replace(whole, emotions=kept) if len(kept) > 1 else whole
 
@@ -302,8 +328,8 @@ class Result:
         by_seed: The protocol's figure with every seed: the mean over folds.
         pooled: The report on all folds' and seeds' judgements together; its interval is a bootstrap over speakers.
         by_fold: Mean over seeds of each fold's figure.
-        n_parameters: Of one model.
-        size: Of one model file, in bytes.
+        n_parameters: Of one model, with the blocks of the encoder that it sits on.
+        size: Of one model file, in bytes, without the encoder.
     """
 
     protocol: Protocol
@@ -335,9 +361,10 @@ def result(runs: Sequence[Run], folder: Path) -> Result | None:
     """
     first, tables, about = runs[0], [], []
     for run in runs:
-        files = sorted((folder / run.folder).glob("fold-*.csv"))
-        folds = [p for p in (folder / run.folder).glob("fold-*") if p.is_dir()]
-        if files and len(files) == len(folds):
+        config = folder / run.folder / "config.json"
+        names = json.loads(config.read_text(encoding="utf-8"))["folds"] if config.exists() else []
+        files = [folder / run.folder / f"fold-{name}.csv" for name in names]
+        if files and all(f.exists() for f in files):
             tables.append({f.stem.removeprefix("fold-"): judgements.read(f) for f in files})
             about += [json.loads(f.with_suffix(".json").read_text(encoding="utf-8")) for f in files]
     if not tables:

@@ -9,12 +9,13 @@ import numpy as np
 from vocalics.benchmark import Result
 
 INTRODUCTION = """\
-Written by `vocalics benchmark`. Every fold's model was trained without the speakers of its test clips, whatever else it
-was trained on; what is chosen (the epoch) is chosen by training speakers. A figure is the mean over folds, then over
-seeds, in %; behind it is the standard deviation over seeds, and the interval is a bootstrap over speakers on all
-judgements together. Where a protocol tests one corpus, its classes are taken as known, as in the publications.
+Written by `vocalics benchmark`. Unless speakers are shared, every fold's model was trained without the speakers of its
+test clips, whatever else it was trained on; what is chosen (the epoch, a temperature) is chosen by training speakers. A
+figure is the mean over folds, then over seeds, in %, with the deviation over seeds; beside it stands the figure of all
+judgements together with a 95 % interval, a bootstrap over speakers (few speakers: read it with care). Where a protocol
+tests one corpus, its classes are taken as known, as in the publications.
 """
-HEAD = ("protocol", "figure", "model", "trained on", "mean", "95 % interval", "seeds", "calibration error", "published")
+HEAD = ("protocol", "figure", "model", "trained on", "mean", "together", "seeds", "calibration error", "published")
 SCOPES = {"all": "all corpora", "own": "the tested corpus"}
 
 
@@ -47,7 +48,14 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
     left_out = [r for r in results if r.protocol.folds == "corpora"]
     if left_out:
         lines += _left_out(left_out, notes)
-    lines += ["## The models", "", "| model | parameters | file, kB |", "|---|---:|---:|"]
+    lines += [
+        "## The models",
+        "",
+        "Parameters with those of the encoder that a model sits on; the file without it.",
+        "",
+        "| model | parameters | file, kB |",
+        "|---|---:|---:|",
+    ]
     for name in dict.fromkeys(r.recipe for r in results):
         own = [r for r in results if r.recipe == name]
         lines.append(f"| `{name}` | {max(r.n_parameters for r in own):,} | {max(r.size for r in own) / 1000:,.0f} |")
@@ -57,7 +65,6 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
 def _row(found: Result, notes: Mapping[str, str]) -> str:
     seeds = len(found.by_seed)
     spread = f" ± {_percent(float(np.std(found.by_seed, ddof=1)))}" if seeds > 1 else ""
-    interval = found.score.interval
     error = found.pooled.calibration_error
     published = "; ".join(
         f"{r.system} {_percent(r.value)}" + (f" ({r.parameters:,g} M)" if r.parameters else "")
@@ -65,8 +72,8 @@ def _row(found: Result, notes: Mapping[str, str]) -> str:
     )
     return (
         f"| {_title(found, notes)} | {'UAR' if found.protocol.metric == 'uar' else 'accuracy'} | `{found.recipe}` | "
-        f"{SCOPES[found.scope]} | **{_percent(found.value)}**{spread} | {_percent(interval.low)} to "
-        f"{_percent(interval.high)} | {seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
+        f"{SCOPES[found.scope]} | **{_percent(found.value)}**{spread} | {found.score} | "
+        f"{seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
     )
 
 

@@ -19,7 +19,8 @@ from vocalics.dataset import Data, Progress
 from vocalics.errors import RecipeError
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import feature_set
-from vocalics.models import model_spec
+from vocalics.models import ModelSpec, model_spec
+from vocalics.models.classical import seeded
 from vocalics.recipe import Teacher
 
 Floats = npt.NDArray[np.float32]
@@ -65,22 +66,37 @@ def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progr
         RecipeError: For a model that is no classifier, or too few groups for the folds.
         EncoderError: When the features' encoder is not there.
     """
-    spec = model_spec(teacher.model)
-    if spec.neural:
-        raise RecipeError(f"teacher.model = {teacher.model} is a net; expected a classifier, e.g. logistic_regression")
+    spec = check_teacher(teacher)
     clips = data.manifest.take(data.train)
     features = compute(clips, feature_set(teacher.features), (), seed, cache, progress)[:, 0]
     values = features.reshape(len(clips), -1).astype(np.float64)
     truth = np.array([data.emotions.index(u.emotion) for u in clips])
-    groups = [u.speaker or u.path for u in clips] if teacher.apart == "speakers" else [u.path for u in clips]
+    # Clips whose speaker is not known may all be of one: they stay together, corpus by corpus.
+    groups = [u.speaker or f"{u.corpus}/" for u in clips] if teacher.apart == "speakers" else [u.path for u in clips]
     said = np.zeros((len(clips), len(data.emotions)))
     for part in folds([u.corpus for u in clips], groups, teacher.n_folds, seed):
         rest = np.setdiff1d(np.arange(len(clips)), part)
         mean, scale = values[rest].mean(axis=0), values[rest].std(axis=0) + 1e-8
-        classifier = spec.build(len(data.emotions), **teacher.settings)
+        classifier = seeded(spec.build(len(data.emotions), **teacher.settings), seed)
         classifier.fit((values[rest] - mean) / scale, truth[rest])
         said[np.ix_(part, classifier.classes_)] = classifier.predict_proba((values[part] - mean) / scale)
     return Lesson(said.astype(np.float32), components(values, teacher.n_hints))
+
+
+def check_teacher(teacher: Teacher) -> ModelSpec:
+    """Check what a recipe says of its teacher, before anything is computed; return its classifier.
+
+    Raises:
+        RecipeError: For a model that is no classifier, or features that are no vector.
+        FeatureError: For features that there are not.
+        EncoderError: When their encoder is not there.
+    """
+    spec = model_spec(teacher.model)
+    if spec.neural:
+        raise RecipeError(f"teacher.model = {teacher.model} is a net; expected a classifier, e.g. logistic_regression")
+    if not feature_set(teacher.features).is_vector:
+        raise RecipeError(f"teacher.features = {teacher.features} are no vector; expected e.g. whisper-base@2,3")
+    return spec
 
 
 def folds(corpora: list[str], groups: list[str], n: int, seed: int) -> list[npt.NDArray[np.int64]]:
@@ -118,5 +134,6 @@ def components(values: npt.NDArray[np.float64], n: int) -> Floats:
     else:
         _, right = np.linalg.eigh(scaled.T @ scaled)
         scores = scaled @ right[:, ::-1][:, :n]
+    scores *= np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(n)])  # a component has no sign of its own
     out: Floats = ((scores - scores.mean(axis=0)) / (scores.std(axis=0) + 1e-8)).astype(np.float32)
     return out

@@ -36,6 +36,12 @@ HUB: dict[str, tuple[str, str]] = {
 }
 """Encoders with a short name: their name on the hub and the revision that is fetched."""
 
+HUB_NAME = r"[\w.-]+/[\w.-]+"
+"""What a name on the hub looks like."""
+
+WANTED = ("config.json", "preprocessor_config.json", "model.safetensors")
+"""The files of an encoder's folder."""
+
 SAMPLE_RATE = 16_000
 """Of every kind of encoder here, in Hz."""
 TRIM_DB = 35.0
@@ -57,15 +63,14 @@ def find(name: str) -> Path:
     """
     places = [Path(name)]
     if os.environ.get(FOLDER_VARIABLE):
-        places.append(Path(os.environ[FOLDER_VARIABLE]) / name)
+        places.append(Path(os.environ[FOLDER_VARIABLE]) / Path(name).name)
     for place in places:
         if (place / "config.json").is_file():
             return place
-    for place in places:
-        if place.is_dir():
-            raise EncoderError(f"{place}: holds no config.json; expected an encoder's folder, as transformers write it")
+    if name not in HUB and places[0].is_dir():
+        raise EncoderError(f"{name}: holds no config.json; expected an encoder's folder, as transformers write it")
     hub_name, revision = HUB.get(name, (name, ""))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_name):
+    if re.fullmatch(HUB_NAME, hub_name):
         try:
             return _snapshot(hub_name, revision, offline=True)
         except OSError:
@@ -86,7 +91,7 @@ def fetch(name: str) -> Path:
         return find(name)
     except EncoderError as error:
         hub_name, revision = HUB.get(name, (name, ""))
-        if "/" not in hub_name:
+        if not re.fullmatch(HUB_NAME, hub_name):
             raise
         try:
             return _snapshot(hub_name, revision, offline=False)
@@ -106,13 +111,17 @@ def _snapshot(hub_name: str, revision: str, offline: bool) -> Path:
         from huggingface_hub import snapshot_download
     except ModuleNotFoundError as error:
         raise OSError(str(error)) from None
-    wanted = ["config.json", "preprocessor_config.json", "model.safetensors"]
     try:
-        return Path(
-            snapshot_download(hub_name, revision=revision or None, allow_patterns=wanted, local_files_only=offline)
+        folder = Path(
+            snapshot_download(
+                hub_name, revision=revision or None, allow_patterns=list(WANTED), local_files_only=offline
+            )
         )
     except Exception as error:  # the hub's, requests' and httpx's errors share no parent but Exception
         raise OSError(str(error) or type(error).__name__) from None
+    if missing := [name for name in WANTED if not (folder / name).is_file()]:
+        raise OSError(f"{folder} lacks {', '.join(missing)}")
+    return folder
 
 
 @dataclass(frozen=True)
@@ -124,12 +133,14 @@ class About:
         width: Numbers per frame.
         n_blocks: Number of transformer blocks.
         key: Follows from configuration and weights: another encoder under the same name has another.
+        n_mels: Bands of the spectrogram that it takes; 0 where it takes a waveform.
     """
 
     kind: str
     width: int
     n_blocks: int
     key: str
+    n_mels: int = 0
 
 
 def about(folder: Path) -> About:
@@ -142,8 +153,8 @@ def about(folder: Path) -> About:
     try:
         text = (folder / "config.json").read_text(encoding="utf-8")
         config = json.loads(text)
-        with weights.open("rb") as file:
-            head = file.read(1 << 16)
+        state = weights.stat()
+        digest = _digest(str(weights), state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise EncoderError(f"{error.filename}: {error.strerror}; an encoder's folder holds its weights there") from None
     except ValueError as error:
@@ -152,8 +163,32 @@ def about(folder: Path) -> About:
     if kind != "whisper" and kind not in _WAVEFORM_KINDS:
         raise EncoderError(f"{folder}: is a {kind}; expected a speech encoder: whisper, {', '.join(_WAVEFORM_KINDS)}")
     width, n_blocks = ("d_model", "encoder_layers") if kind == "whisper" else ("hidden_size", "num_hidden_layers")
-    key = hashlib.sha256(text.encode() + head + str(weights.stat().st_size).encode()).hexdigest()[:12]
-    return About(kind, int(config[width]), int(config[n_blocks]), key)
+    key = hashlib.sha256(text.encode() + digest.encode()).hexdigest()[:12]
+    return About(kind, int(config[width]), int(config[n_blocks]), key, int(config.get("num_mel_bins", 0)))
+
+
+@lru_cache(maxsize=8)
+def _digest(path: str, changed: int, size: int) -> str:
+    """SHA-256 of a file's bytes; what else is given tells one state of the file from another."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def n_parameters(folder: Path, n_blocks: int) -> int:
+    """Count the weights of an encoder up to a block, from the head of its file.
+
+    Args:
+        folder: The encoder's.
+        n_blocks: How many blocks are computed.
+    """
+    with (folder / "model.safetensors").open("rb") as file:
+        tensors = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    total = 0
+    for name, tensor in tensors.items():
+        block = re.search(r"\blayers\.(\d+)\.", name)
+        if name != "__metadata__" and "decoder" not in name and (block is None or int(block[1]) < n_blocks):
+            total += int(np.prod(tensor["shape"]))
+    return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +245,7 @@ class Encoder:
         hidden = hidden + net.embed_positions.weight[: hidden.shape[1]]
         out = []
         for block in net.layers:
-            hidden = block(hidden, None)
+            hidden = block(hidden, attention_mask=None)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
             out.append(hidden[0].T)
         return torch.stack(out)

@@ -24,6 +24,7 @@ from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.augment import Step, chain, material
 from vocalics.encoders import FrontEnd
+from vocalics.features.cache import one_thread_each
 from vocalics.features.feature_set import at_peak
 from vocalics.features.logmel import LogMel
 from vocalics.manifest import Manifest, Utterance
@@ -117,7 +118,7 @@ def bank(
     if todo:
         # A forked process could not compute with the torch of its parent.
         context = get_context(None if isinstance(settings.front_end, LogMel) else "spawn")
-        with ProcessPoolExecutor(workers or os.cpu_count() or 1, context) as pool:
+        with one_thread_each(), ProcessPoolExecutor(workers or os.cpu_count() or 1, context) as pool:
             for _ in pool.map(partial(_store, settings=settings, target=target), todo, chunksize=16):
                 done += 1
                 if progress is not None:

@@ -143,7 +143,7 @@ class Recipe:
         features: A feature set's name; empty where the model's front end is part of it.
         model_settings: Passed to the model.
         shares: Share of the draws that each corpus gets (any scale); within a corpus, emotions are drawn equally often.
-            Empty: every clip once per epoch.
+            Empty: every clip once per epoch; of a net over spectrograms or frames, as many draws as there are clips.
         validation: Share of the training speakers of each corpus kept apart to choose the epoch.
         n_copies: Augmented copies kept per training clip.
         augment: Steps applied to the waveform of each copy.

@@ -127,6 +127,8 @@ class Recognizer:
             VocalicsError: For a window shorter than 0.25 s, or a hop that is not above 0 and at most a window.
         """
         window = self.card.window_seconds if window is None else window
+        if window > (longest := float(self.card.front_end.get("longest_seconds", float("inf")))):
+            raise VocalicsError(f"a window of {window:g} s is more than {self.card.name} hears, {longest:g} s")
         hop = min(self.card.hop_seconds, window) if hop is None else hop
         windows = _Windows(window, hop, self.card.sample_rate)
         return self._timeline(windows, self._blocks(source, sample_rate), _name(source))
@@ -182,6 +184,11 @@ class Recognizer:
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the model {self.card.name}", "features") from error
         chosen = feature_set(self.card.feature_set)
+        if chosen.source != self.card.front_end.get("encoder", chosen.source):
+            raise ModelFileError(
+                f"the model {self.card.name} was trained on another encoder ({self.card.front_end['encoder']}) than "
+                f"{self.card.feature_set} is here ({chosen.source})"
+            )
         try:
             values: npt.NDArray[np.float32] = chosen.extract(clip)
         except FeatureError as error:

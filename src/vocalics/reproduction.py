@@ -27,14 +27,14 @@ from vocalics import judgements, recognizer, splits, training
 from vocalics.corpora import canonical_name
 from vocalics.dataset import Data, Progress, whole
 from vocalics.emotions import EMOTIONS, Scheme, scheme
-from vocalics.errors import ManifestError, RecipeError
+from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, compute
 from vocalics.features.feature_set import feature_set
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import load
 from vocalics.models import model_spec
-from vocalics.recipe import Publication, Recipe, read, recipes
+from vocalics.recipe import Publication, Recipe, parse, read, recipes
 from vocalics.recognizer import Recognizer
 from vocalics.registry import lookup, some
 
@@ -80,6 +80,7 @@ RANDOM_SETTINGS: Mapping[str, Any] = {
     "fit.restart": 0,
     "fit.draws": 0,
     "fit.label_smoothing": 0.0,
+    "fit.calibrate": False,
     "teacher": {
         "features": "whisper-base@2,3",
         "settings": {"C": 0.003},
@@ -285,7 +286,7 @@ def execute(
         report: Called with every epoch's record.
     """
     own = folder / run.folder
-    if (own / "run.json").exists():
+    if finished(run, folder):
         return
     counted: Progress = progress or (lambda *_: None)
     recipe = recipe_of(run)
@@ -293,8 +294,15 @@ def execute(
     began, computed = time.monotonic(), _processor_seconds()
     by_rows = run.way == "published" and run.system != DEFAULT and publication(recipe).rows
     rows = rows_of(recipe, data, cache, counted) if by_rows else None
-    prepared, model = _processor_seconds() - computed, own / f"{recipe.name}.onnx"
-    training.train_on(data, recipe, own, True, cache, threads, progress, report, rows)
+    model, epochs = own / f"{recipe.name}.onnx", []
+
+    def counting(record: dict[str, Any]) -> None:
+        epochs.append(record)
+        if report is not None:
+            report(record)
+
+    training.train_on(data, recipe, own, True, cache, threads, progress, counting, rows)
+    prepared = _processor_seconds() - computed - sum(r["processor_seconds"] for r in epochs)
     history = json.loads((own / "history.json").read_text(encoding="utf-8"))
     if rows is not None:
         said = _judged_rows(model, data, rows)
@@ -317,6 +325,30 @@ def execute(
     part = own / "run.part"
     part.write_text(json.dumps(about, indent=1), encoding="utf-8")
     part.replace(own / "run.json")
+
+
+def finished(run: Run, folder: Path) -> bool:
+    """Return whether a run is done.
+
+    Raises:
+        VocalicsError: When it was done with other settings than the recipe has now.
+    """
+    own = folder / run.folder
+    if not (own / "run.json").exists():
+        return False
+    frozen = json.loads((own / "config.json").read_text(encoding="utf-8"))["recipe"]
+    made = parse(Recipe, {k: v for k, v in frozen.items() if v is not None and k != "publication"}, str(own))
+    if settings_of(made) != settings_of(recipe_of(run)):
+        raise VocalicsError(
+            f"{own}: was trained with other settings than recipe {run.system} has now; remove it, or choose another "
+            "folder with --runs"
+        )
+    return True
+
+
+def settings_of(recipe: Recipe) -> Recipe:
+    """Return a recipe without what decides nothing of the training: what is told of it."""
+    return dataclasses.replace(recipe, publication=None, description="", intended_use="", limits="")
 
 
 def judged(model: Recognizer, clips: Manifest, classes: Scheme, progress: Progress) -> Judgements:

@@ -24,12 +24,12 @@ import vocalics
 from vocalics import audio, modelfile
 from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
-from vocalics.distillation import lesson
+from vocalics.distillation import check_teacher, lesson
 from vocalics.emotions import scheme
 from vocalics.encoders import FrontEnd
 from vocalics.errors import MissingExtraError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, divided
-from vocalics.features.feature_set import FRAMES, encoded_front_end, feature_set
+from vocalics.features.feature_set import FRAMES, SEPARATOR, encoded_front_end, feature_set
 from vocalics.features.logmel import LogMel
 from vocalics.logmel_bank import TRIM_DB, BankSettings, bank, spectrogram, trim_db
 from vocalics.manifest import Manifest, Utterance
@@ -67,6 +67,8 @@ def check(recipe: Recipe) -> ModelSpec:
         _batches(recipe, spec)
         if spec.features == ENCODER:
             encoded_front_end(recipe.features)
+        if recipe.teacher is not None:
+            check_teacher(recipe.teacher)
         if recipe.teacher is not None and spec.features == ENCODER:
             raise RecipeError(f"recipe {recipe.name}: a net on an encoder learns from no teacher here; leave it out")
         if recipe.variants:
@@ -177,6 +179,8 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
     said = "chose the epoch" if recipe.fit.keep == "best" else "watched the training, the last epoch was kept"
     if not model_spec(recipe.model).neural:
         said = "watched" if data.validation else ""
+    if recipe.fit.calibrate:
+        said += ", the temperature is theirs"
     share = f"{len(data.speakers(data.validation))} speakers apart {said}" if data.validation else "none apart"
     return Card(
         name=recipe.name,
@@ -228,10 +232,13 @@ def _settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
         "clips": digest(data.manifest),
         "notes": dict(data.notes),
     }
+    names = [recipe.features, recipe.teacher.features if recipe.teacher is not None else ""]
+    if keys := {name: encoded_front_end(name).key for name in names if SEPARATOR in name}:
+        config["encoders"] = keys
     freeze(folder, config, resume, "run")
 
 
-def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str) -> None:
+def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, option: str = "-o") -> None:
     """Write a configuration into a new folder, or check that a folder that is gone on with holds this very one.
 
     Args:
@@ -239,6 +246,7 @@ def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str) -> 
         config: Plain values that JSON can hold.
         resume: Whether to go on with what the folder holds.
         what: It holds, for the message: "run", "study".
+        option: With which another folder is chosen, for the message.
 
     Raises:
         VocalicsError: When the folder holds one and ``resume`` is not asked for, or holds another configuration.
@@ -249,12 +257,12 @@ def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str) -> 
     if path.exists():
         if not resume:
             raise VocalicsError(
-                f"{folder}: holds a {what} already; go on with --resume, or choose another folder with -o"
+                f"{folder}: holds a {what} already; go on with --resume, or choose another folder with {option}"
             )
         if path.read_text(encoding="utf-8") != text:
             raise VocalicsError(
                 f"{folder}: holds a {what} of another configuration (recipe, corpora or hold-outs differ, see "
-                f"{path.name}); choose another folder with -o"
+                f"{path.name}); choose another folder with {option}"
             )
     else:
         part = path.with_suffix(".part")
@@ -531,7 +539,8 @@ def _feature_card(recipe: Recipe, data: Data, chosen: Any, n_features: int | Non
         data,
         input="features",
         sample_rate=chosen.sample_rate,
-        feature_set=chosen.name,
+        feature_set=chosen.card_name or chosen.name,
+        front_end={"encoder": chosen.source} if chosen.source else {},
         n_features=n_features,
         n_parameters=n_parameters,
     )

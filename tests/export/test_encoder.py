@@ -14,7 +14,7 @@ import pytest
 from vocalics import audio, encoders, recognizer, training
 from vocalics.audio import Clip
 from vocalics.dataset import Data
-from vocalics.errors import EncoderError, ModelFileError
+from vocalics.errors import EncoderError, ModelFileError, VocalicsError
 from vocalics.export import encoder as export
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
@@ -83,12 +83,18 @@ def head(whisper: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return training.train_on(data, recipe, folder / "run", threads=1)
 
 
-def test_head_and_encoder_in_one_file_say_what_they_say_apart(whisper: Path, head: Path, tmp_path: Path) -> None:
+def test_head_and_encoder_in_one_file_say_what_they_say_apart(
+    whisper: Path, head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(whisper.parent))
     target = tmp_path / "joined.onnx"
     export.join(head, str(whisper), target)
     one, two = recognizer.load(head), recognizer.load(target)
     assert two.card.input == "waveform" and two.card.name == "head"
     assert two.card.n_parameters > one.card.n_parameters
+    assert one.card.feature_set == "whisper@1,2"  # no folder of this machine
+    with pytest.raises(VocalicsError, match="a window of 60 s is more than head hears, 30 s"):
+        next(two.timeline(fakes.voice(1.0), window=60.0))
     said = []
     for clip in (fakes.voice(1.0, 112.0), fakes.voice(2.0, 260.0, sample_rate=44_100)):
         padded = Clip(np.concatenate([np.zeros(8_000, np.float32), clip.samples]), clip.sample_rate)
@@ -108,8 +114,10 @@ def test_what_cannot_be_joined_is_said(whisper: Path, head: Path, tmp_path: Path
         decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32,
     )  # fmt: skip
     transformers.WhisperModel(config).save_pretrained(wide)
-    with pytest.raises(ModelFileError, match="takes 64 features; blocks 1,2 of wide have 128"):
+    with pytest.raises(EncoderError, match=r"wide: is another encoder \(\w+\) than head was trained on"):
         export.join(head, str(wide), tmp_path / "x.onnx")
+    with pytest.raises(ModelFileError, match="takes 64 features; blocks 1,2 of wide have 128"):
+        export.standalone(head.read_bytes(), wide)
     about = dataclasses.replace(encoders.about(whisper), kind="hubert")
     assert about.kind == "hubert"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(EncoderError, match="is a hubert; only Whisper's"):
@@ -119,8 +127,13 @@ def test_what_cannot_be_joined_is_said(whisper: Path, head: Path, tmp_path: Path
 
 
 def test_join_on_the_command_line(
-    run: Callable[..., tuple[int, str, str]], whisper: Path, head: Path, tmp_path: Path
+    run: Callable[..., tuple[int, str, str]],
+    whisper: Path,
+    head: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(whisper.parent))
     target = tmp_path / "joined.onnx"
     code, out, err = run("models", "join", str(head), "-o", str(target))
     assert code == 0 and "written to" in out and target.is_file(), err

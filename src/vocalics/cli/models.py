@@ -128,7 +128,7 @@ def _lines(card: Card, sha256: str) -> list[tuple[str, str]]:
     ]
     takes = f"{card.input} at {card.sample_rate} Hz"
     if card.feature_set:
-        takes = f"the features {card.feature_set} ({card.n_features}) at {card.sample_rate} Hz"
+        takes = f"the features {card.feature_set} ({card.n_features or 'any length'}) at {card.sample_rate} Hz"
     return [
         ("name", card.name),
         ("description", card.description),

@@ -104,7 +104,7 @@ def _gathered(planned: Any, corpus: list[str], console: Any) -> Any:
 def _run(run: Run, manifest: Any, work: Path, cache: Path, notes: Any, threads: int | None, console: Any) -> None:
     from vocalics import reproduction
 
-    if (work / run.folder / "run.json").exists():
+    if reproduction.finished(run, work):
         return
     console.print(f"[bold]{run.system}[/bold], {run.scheme} emotions, {run.way} way, seed {run.seed}")
     with runs.Display(console, reproduction.recipe_of(run)) as display:

@@ -28,7 +28,7 @@ from vocalics.features.filterbank import mel_filterbank
 
 Array = npt.NDArray[Any]
 
-N_FFT, HOP, N_MELS = 400, 160, 80
+N_FFT, HOP = 400, 160
 SHORTEST = round(0.1 * encoders.SAMPLE_RATE)
 LONGEST = 1500
 """Frames that a graph of an encoder takes: what its positions reach to, 30 s."""
@@ -83,6 +83,12 @@ def join(head: Path, encoder: str, target: Path) -> None:
 
     about = modelfile.load(head).card
     folder = encoders.fetch(encoder)
+    known = encoders.about(folder)
+    if about.front_end.get("encoder", known.key) != known.key:
+        raise EncoderError(
+            f"{folder}: is another encoder ({known.key}) than {about.name} was trained on "
+            f"({about.front_end['encoder']})"
+        )
     data = standalone(head.read_bytes(), folder)
     joined = dataclasses.replace(
         about,
@@ -91,7 +97,7 @@ def join(head: Path, encoder: str, target: Path) -> None:
         n_features=None,
         sample_rate=encoders.SAMPLE_RATE,
         trim_db=encoders.TRIM_DB,
-        front_end={"encoder": about.feature_set, "key": encoders.about(folder).key},
+        front_end={"blocks": about.feature_set, "encoder": known.key, "longest_seconds": LONGEST * 2 * HOP / 16_000},
         n_parameters=onnx_parameters(data),
     )
     card_file.write(target, data, joined)
@@ -185,7 +191,7 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False) -> Any:
     n_heads = int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["encoder_attention_heads"])
     take = _weights(folder)
     add = _Graph()
-    hidden = _stem(add, _log_mel(add, _at_peak(add) if frames else INPUT), take)
+    hidden = _stem(add, _log_mel(add, _at_peak(add) if frames else INPUT, about.n_mels), take)
     kept = {}
     for number in range(1, max(blocks) + 1):
         hidden = _block(add, hidden, take, number - 1, n_heads, about.width)
@@ -236,8 +242,8 @@ def _at_peak(add: _Graph) -> str:
     return add("Div", INPUT, add("Max", peak, add.constant(np.array(SILENCE, np.float32))))
 
 
-def _log_mel(add: _Graph, waveform: str) -> str:
-    """Whisper's log-mel spectrogram (1, 80, n_frames): centred frames, decades, at most 8 below the highest."""
+def _log_mel(add: _Graph, waveform: str, n_mels: int) -> str:
+    """Whisper's log-mel spectrogram (1, n_mels, n_frames): centred frames, decades, at most 8 below the highest."""
     zero = add.constant(np.array([0]))
     shortest = add.constant(np.array([SHORTEST]))
     length = add("Shape", waveform, start=1, end=2)
@@ -251,7 +257,7 @@ def _log_mel(add: _Graph, waveform: str) -> str:
     for name, value in constants.items():
         add.constant(value, name)
     add.nodes += nodes
-    bands = add("MatMul", add.constant(mel_filterbank(encoders.SAMPLE_RATE, N_FFT, N_MELS)), "fe_power")
+    bands = add("MatMul", add.constant(mel_filterbank(encoders.SAMPLE_RATE, N_FFT, n_mels)), "fe_power")
     # The last frame stands on the end alone and is left out, as it was when the encoder was trained.
     minus_one = add.constant(np.array([-1]))
     bands = add("Slice", bands, zero, minus_one, add.constant(np.array([2])))

@@ -176,7 +176,7 @@ def in_processes(
         FeatureError: When a process was killed.
     """
     under_way: deque[Future[Result]] = deque()
-    with _one_thread_each(), ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
+    with one_thread_each(), ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         try:
             for item in items:
                 under_way.append(pool.submit(work, item))
@@ -207,7 +207,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Let the processes started meanwhile keep their matrix products on one core each."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -51,6 +52,7 @@ class FeatureSet:
         version: Raised when the numbers change, so that no cache serves old ones.
         summary: One line on what it is and who published it.
         source: Of a pre-trained encoder's features, what tells it from others of the same name.
+        card_name: What a model's card calls the set, where that is not ``name``: an encoder without its folder.
     """
 
     name: str
@@ -63,6 +65,7 @@ class FeatureSet:
     version: int = 1
     summary: str = ""
     source: str = ""
+    card_name: str = ""
 
     @property
     def is_vector(self) -> bool:
@@ -181,6 +184,11 @@ def _encoded(name: str) -> FeatureSet:
     whole = name.partition(FRAMES)[0]
     front_end = encoded_front_end(whole)
     known = encoders.about(encoders.find(front_end.name))
+    short = (
+        whole
+        if front_end.name in encoders.HUB
+        else Path(front_end.name).name + SEPARATOR + whole.rpartition(SEPARATOR)[2]
+    )
     blocks, said = front_end.blocks, f"{front_end.name} ({known.key}), quiet ends cut"
 
     def inner(clip: Clip) -> Clip:
@@ -198,6 +206,7 @@ def _encoded(name: str) -> FeatureSet:
             lambda clip: front_end(at_peak(inner(clip))),
             summary=f"frames of blocks {blocks} of the encoder {said}, the peak brought to 1",
             source=known.key,
+            card_name=short + FRAMES,
         )
     return FeatureSet(
         name,
@@ -207,6 +216,7 @@ def _encoded(name: str) -> FeatureSet:
         statistics,
         summary=f"mean and deviation of blocks {blocks} of the encoder {said}",
         source=known.key,
+        card_name=short,
     )
 
 
