@@ -1,8 +1,8 @@
 """Published test protocols, all that keep speakers apart and some that do not: the runs, and their figures.
 
 Every fold of a protocol that does not leak is a test set whose speakers are held out of training altogether, whatever
-else is trained on: all corpora, or the tested one alone. What is chosen (the epoch, a temperature) is chosen by training
-speakers. A run is a folder like any other; what is finished is not run again.
+else is trained on: all corpora, or the tested one alone. What is chosen (the epoch, a temperature) is chosen by
+training speakers. A run is a folder like any other; what is finished is not run again.
 """
 
 from __future__ import annotations
