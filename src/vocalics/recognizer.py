@@ -184,10 +184,11 @@ class Recognizer:
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the model {self.card.name}", "features") from error
         chosen = feature_set(self.card.feature_set)
-        if chosen.source != self.card.front_end.get("encoder", chosen.source):
+        known = self.card.front_end.get("encoder")
+        if known and known != chosen.source:
             raise ModelFileError(
-                f"the model {self.card.name} was trained on another encoder ({self.card.front_end['encoder']}) than "
-                f"{self.card.feature_set} is here ({chosen.source})"
+                f"the model {self.card.name} was trained on another encoder ({known}) than {self.card.feature_set} is "
+                f"here ({chosen.source})"
             )
         try:
             values: npt.NDArray[np.float32] = chosen.extract(clip)
