@@ -251,9 +251,8 @@ class Encoder:
         return torch.stack(out)
 
 
-@lru_cache(maxsize=2)
 def load(name: str, n_blocks: int) -> Encoder:
-    """Load the first blocks of an encoder, see :func:`find`.
+    """Load the first blocks of an encoder, see :func:`find`; the last ones loaded are kept.
 
     Raises:
         EncoderError: When there is none, or it has fewer blocks.
@@ -263,11 +262,16 @@ def load(name: str, n_blocks: int) -> Encoder:
     known = about(folder)
     if not 1 <= n_blocks <= known.n_blocks:
         raise EncoderError(f"{name}: has {known.n_blocks} blocks; block {n_blocks} is none of them")
+    return _loaded(folder, known, n_blocks)
+
+
+@lru_cache(maxsize=2)
+def _loaded(folder: Path, known: About, n_blocks: int) -> Encoder:
     try:
         import torch
         import transformers
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the encoder {name}", "transfer") from error
+        raise MissingExtraError(f"the encoder {folder.name}", "transfer") from error
     transformers.logging.disable_progress_bar()
     prepare = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
     net = transformers.AutoModel.from_pretrained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,18 @@ def test_head_and_encoder_in_one_file_say_what_they_say_apart(
         np.testing.assert_allclose(list(a.probabilities.values()), list(b.probabilities.values()), atol=1e-4)
         said.append(a.probabilities["angry"])
     assert abs(said[0] - said[1]) > 0.01
+
+
+def test_a_head_is_not_used_on_another_encoder(
+    whisper: Path, head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(whisper, tmp_path / "whisper")
+    data = bytearray((whisper / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "whisper" / "model.safetensors").write_bytes(bytes(data))
+    monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(tmp_path))
+    with pytest.raises(ModelFileError, match=r"head was trained on another encoder \(\w+\) than whisper@1,2 is here"):
+        recognizer.load(head).predict(fakes.voice(1.0))
 
 
 def test_what_cannot_be_joined_is_said(whisper: Path, head: Path, tmp_path: Path) -> None:

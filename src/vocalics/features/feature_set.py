@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +177,6 @@ def _mfcc_frames(clip: Clip) -> FloatArray:
     return mfcc(Clip(np.pad(samples, (0, wanted - len(samples))), clip.sample_rate), 25)
 
 
-@lru_cache(maxsize=16)
 def _encoded(name: str) -> FeatureSet:
     """Return the set of an encoder's blocks, of a clip without its quiet ends: "whisper-base@2,3", or its frames."""
     whole = name.partition(FRAMES)[0]
