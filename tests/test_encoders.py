@@ -149,6 +149,8 @@ def test_what_is_no_encoder_is_said_to_be_none(folder: Path, tmp_path: Path, mon
         EncoderError, match=r'no encoder "whisper-bose".*did you mean "whisper-base".*VOCALICS_ENCODERS'
     ):
         encoders.find("whisper-bose")
+    with pytest.raises(EncoderError, match=r'no encoder "whisper-base" on this machine\. Give its folder'):
+        encoders.find("whisper-base")
     with pytest.raises(EncoderError, match=r"holds no config\.json"):
         encoders.find(str(tmp_path))
     (tmp_path / "config.json").write_text("{", encoding="utf-8")

@@ -20,7 +20,6 @@ from vocalics.errors import RecipeError
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import feature_set
 from vocalics.models import ModelSpec, model_spec
-from vocalics.models.classical import seeded
 from vocalics.recipe import Teacher
 
 Floats = npt.NDArray[np.float32]
@@ -67,6 +66,8 @@ def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progr
         EncoderError: When the features' encoder is not there.
     """
     spec = check_teacher(teacher)
+    from vocalics.models.classical import seeded  # needs scikit-learn, which a check or a message does not
+
     clips = data.manifest.take(data.train)
     features = compute(clips, feature_set(teacher.features), (), seed, cache, progress)[:, 0]
     values = features.reshape(len(clips), -1).astype(np.float64)

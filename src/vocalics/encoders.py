@@ -75,8 +75,9 @@ def find(name: str) -> Path:
             return _snapshot(hub_name, revision, offline=True)
         except OSError:
             pass
+    close = "" if name in HUB else suggestion(name, HUB)
     raise EncoderError(
-        f'there is no encoder "{name}" on this machine{suggestion(name, HUB) or "."} Give its folder, or set '
+        f'there is no encoder "{name}" on this machine{close or "."} Give its folder, or set '
         f"{FOLDER_VARIABLE} to the folder that holds it."
     )
 
