@@ -127,3 +127,10 @@ def test_predict_imports_no_more_than_the_core(options: list[str], tmp_path: Pat
     assert not loaded & set(HEAVY)
     assert {"numpy", "onnxruntime", "soundfile", "soxr"} <= loaded
     assert ("typer" in loaded) == bool(options)
+
+
+def test_what_is_checked_before_training_needs_no_scikit_learn() -> None:
+    """Without the extra, a command that trains says so in a line: nothing on its way may import what is missing."""
+    code = "import sys, vocalics.training, vocalics.benchmark; print({'sklearn', 'torch', 'skorch'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

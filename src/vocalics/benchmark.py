@@ -21,7 +21,7 @@ from vocalics import dataset, encoders, judgements, metrics, modelfile, recogniz
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import ManifestError
-from vocalics.evaluation import EvaluationReport, Score, evaluate
+from vocalics.evaluation import EvaluationReport, Score
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest
@@ -409,15 +409,5 @@ def _figure(said: Judgements, metric: str) -> float:
 
 def _report(said: Judgements, run: Run) -> EvaluationReport:
     leak = "speakers of the test clips were in training" if run.protocol.leaky else ""
-    return evaluate(
-        said.truth,
-        said.prediction,
-        said.emotions,
-        speakers=said.speakers,
-        corpora=said.corpora,
-        rng=np.random.default_rng(0),
-        probabilities=said.probabilities,
-        model=run.recipe.name,
-        protocol=run.protocol.title,
-        leak=leak,
-    )
+    rng = np.random.default_rng(0)
+    return judgements.report(said, rng, model=run.recipe.name, protocol=run.protocol.title, leak=leak)

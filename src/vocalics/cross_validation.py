@@ -15,7 +15,7 @@ import numpy as np
 
 from vocalics import judgements
 from vocalics.errors import VocalicsError
-from vocalics.evaluation import EvaluationReport, evaluate
+from vocalics.evaluation import EvaluationReport
 from vocalics.judgements import Judgements
 
 
@@ -146,26 +146,13 @@ def summarise(
     whole = judgements.pooled(list(folds.values()))
     return CrossValidation(
         tuple(_score(fold, part, rng) for fold, part in folds.items()),
-        _report(whole, rng, model=name, protocol=protocol, leak=leak, notes=notes),
+        judgements.report(whole, rng, model=name, protocol=protocol, leak=leak, notes=notes),
     )
 
 
 def _score(name: str, part: Judgements, rng: np.random.Generator) -> FoldScore:
-    report = _report(part, rng, n_draws=1)
+    report = judgements.report(part, rng, n_draws=1)
     return FoldScore(name, report.uar.value, report.accuracy.value, report.n_clips, report.n_speakers)
-
-
-def _report(part: Judgements, rng: np.random.Generator, **values: Any) -> EvaluationReport:
-    return evaluate(
-        part.truth,
-        part.prediction,
-        part.emotions,
-        speakers=part.speakers,
-        corpora=part.corpora,
-        rng=rng,
-        probabilities=part.probabilities,
-        **values,
-    )
 
 
 def _percent(value: float) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS, Scheme
 from vocalics.errors import ManifestError, VocalicsError
+from vocalics.evaluation import EvaluationReport, evaluate
 from vocalics.manifest import Manifest, csv_rows
 from vocalics.recognizer import Prediction
 
@@ -92,6 +93,26 @@ class Judgements:
             silent = row[-1] is None
             writer.writerow([*row[:-1], row[-1] or "", *("" if silent else f"{p:.6f}" for p in chances)])
         return text.getvalue()
+
+
+def report(said: Judgements, rng: np.random.Generator, **values: Any) -> EvaluationReport:
+    """Return the report on judgements.
+
+    Args:
+        said: One row per clip; the same clip may come once per seed.
+        rng: Source of randomness for the intervals.
+        **values: Model, protocol, leak and the rest of :func:`vocalics.evaluation.evaluate`.
+    """
+    return evaluate(
+        said.truth,
+        said.prediction,
+        said.emotions,
+        speakers=said.speakers,
+        corpora=said.corpora,
+        rng=rng,
+        probabilities=said.probabilities,
+        **values,
+    )
 
 
 def chances_of(prediction: Prediction, classes: Scheme) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vocalics import judgements
 from vocalics.emotions import scheme
-from vocalics.evaluation import EvaluationReport, Score, evaluate
+from vocalics.evaluation import EvaluationReport, Score
 from vocalics.judgements import Judgements
 from vocalics.recipe import Publication, Recipe
 from vocalics.reproduction import DEFAULT, Run, Way, drawn, plan, publication, systems
@@ -242,16 +242,7 @@ def _at_half(said: Judgements) -> tuple[float, float]:
 
 
 def _report(said: Judgements, name: str) -> EvaluationReport:
-    return evaluate(
-        said.truth,
-        said.prediction,
-        said.emotions,
-        speakers=said.speakers,
-        corpora=said.corpora,
-        rng=np.random.default_rng(0),
-        probabilities=said.probabilities,
-        model=name,
-    )
+    return judgements.report(said, np.random.default_rng(0), model=name)
 
 
 def runs_left(folder: Path, names: Sequence[str] = ()) -> tuple[Run, ...]:
