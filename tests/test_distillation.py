@@ -14,7 +14,7 @@ from vocalics.dataset import Data
 from vocalics.distillation import Lesson, components, folds, lesson
 from vocalics.errors import RecipeError
 from vocalics.manifest import Manifest, Utterance
-from vocalics.recipe import Recipe, Teacher, parse
+from vocalics.recipe import Fit, Recipe, Teacher, parse
 
 TOML = {
     "name": "taught",
@@ -87,6 +87,21 @@ def test_a_teacher_is_not_fitted_to_the_speakers_it_speaks_of(
     assert (told.probabilities.argmax(axis=1) == truth).mean() > 0.8
 
 
+def test_a_dense_net_teaches_too_and_says_the_same_twice(data: Data, tmp_path: Path) -> None:
+    fit = Fit(optimiser="adamw", rate=5e-3, schedule="cosine", n_epochs=8, batch_size=8, average=0.9)
+    teacher = Teacher(
+        "mfcc_pitch_energy_statistics", "dense_head", {"widths": [16], "dropout": 0.2}, fit, n_folds=3, n_hints=2
+    )
+    told = lesson(teacher, data, 0, tmp_path, quiet)
+    again = lesson(teacher, data, 0, tmp_path, quiet)
+    np.testing.assert_array_equal(told.probabilities, again.probabilities)
+    np.testing.assert_allclose(told.probabilities.sum(axis=1), 1, atol=1e-6)
+    truth = np.array([data.emotions.index(data.manifest[i].emotion) for i in data.train])
+    assert (told.probabilities.argmax(axis=1) == truth).mean() > 0.8
+    untaught = lesson(dataclasses.replace(teacher, fit=Fit(rate=0.0, n_epochs=1)), data, 0, tmp_path, quiet)
+    assert (untaught.probabilities.argmax(axis=1) == truth).mean() < 0.7
+
+
 def test_folds_hold_whole_groups_of_every_corpus() -> None:
     corpora = ["a"] * 12 + ["b"] * 8
     groups = [f"a{i // 2}" for i in range(12)] + [f"b{i // 4}" for i in range(8)]
@@ -145,7 +160,7 @@ def test_what_a_teacher_cannot_be_is_refused(data: Data, tmp_path: Path) -> None
             dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, **wrong))
     with pytest.raises(RecipeError, match="are no vector; expected"):
         training.check(dataclasses.replace(recipe, teacher=Teacher("mfcc_frames")))
-    with pytest.raises(RecipeError, match="is a net; expected a classifier"):
+    with pytest.raises(RecipeError, match="takes no vector; expected a classifier or a dense net"):
         lesson(Teacher("mfcc_pitch_energy_statistics", model="cnn"), data, 0, tmp_path, quiet)
     table = {k: v for k, v in TOML.items() if k not in ("model_settings", "batch")}
     with pytest.raises(RecipeError, match="only nets over spectrograms learn from a teacher"):

@@ -106,8 +106,9 @@ def test_the_published_way_shares_speakers_but_no_clips(name: str, manifest: Man
         assert data.validation == test  # as published
 
 
-def test_every_test_part_lies_in_what_the_default_net_has_not_heard(manifest: Manifest) -> None:
-    run = plan(["default"])[0]
+@pytest.mark.parametrize("own", reproduction.OWN)
+def test_every_test_part_lies_in_what_the_projects_nets_have_not_heard(own: str, manifest: Manifest) -> None:
+    (run,) = plan([own])
     recipe = recipe_of(run)
     default = divided(run, recipe, manifest)
     heard = names(default, default.train) | names(default, default.validation)
@@ -215,15 +216,18 @@ def test_the_default_net_is_told_beside_the_systems(small: Manifest, tmp_path: P
     own = tmp_path / "runs" / plan(["default"])[0].folder
     own.mkdir(parents=True)
     (own / "predictions.csv").write_text(perfect.to_csv(), encoding="utf-8")
-    assert reproduced.default_side(tmp_path / "runs") is None  # it is not finished
+    assert reproduced.own_side(tmp_path / "runs") is None  # it is not finished
     (own / "run.json").write_text((tmp_path / "runs" / run.folder / "run.json").read_text("utf-8"), encoding="utf-8")
-    side = reproduced.default_side(tmp_path / "runs")
+    side = reproduced.own_side(tmp_path / "runs")
     assert side is not None and side.report.accuracy.value == 1
     (line,) = reproduced.collect(tmp_path / "runs", lambda way: perfect if way == "published" else None)
     assert line.published is not None and line.published.report.accuracy.value < 1
     assert reproduced.compared([line]).ahead == {"published": 1, "honest": 0}
     assert reproduced.compared([line]).compared == {"published": 1, "honest": 0}
     page = reproduced_page.to_markdown([line], {}, False, (read("default"), side))
+    assert "whisper_dense" not in page
+    beside = reproduced_page.to_markdown([line], {}, False, (read("default"), side), side)
+    assert "recipe `whisper_dense`, which needs the encoder to predict: accuracy 100.0 %" in beside
     assert "above that of 1 of 1 lines on a random split" in page and "accuracy 100.0 %" in page
     about = dataclasses.replace(line.publication, remark="It is what it is.")
     line = dataclasses.replace(line, recipe=dataclasses.replace(line.recipe, publication=about))

@@ -1,14 +1,17 @@
 """Knowledge distillation: what a larger model, fitted to the training part alone, tells a net besides the labels.
 
-A teacher is a classifier of features, most of all of a pre-trained encoder's. Its probabilities are better targets than
-the labels alone (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015): they say which
-emotions a clip resembles. A clip's own are given by a teacher that was fitted without it, since one that knows a clip
-says of it what the label says. The *hints* are its features' leading components, which the net is to foretell from what
-it pools (Romero et al., "FitNets", ICLR 2015).
+A teacher is a classifier or a dense net on features, most of all on a pre-trained encoder's. Its probabilities are
+better targets than the labels alone (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015):
+they say which emotions a clip resembles. A clip's own are given by a teacher that was fitted without it, since one that
+knows a clip says of it what the label says. The *hints* are its features' leading components, which the net is to
+foretell from what it pools (Romero et al., "FitNets", ICLR 2015).
 """
 
 from __future__ import annotations
 
+import inspect
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from vocalics.models import ModelSpec, model_spec
 from vocalics.recipe import Teacher
 
 Floats = npt.NDArray[np.float32]
+Judge = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +70,6 @@ def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progr
         EncoderError: When the features' encoder is not there.
     """
     spec = check_teacher(teacher)
-    from vocalics.models.classical import seeded  # needs scikit-learn, which a check or a message does not
-
     clips = data.manifest.take(data.train)
     features = compute(clips, feature_set(teacher.features), (), seed, cache, progress)[:, 0]
     values = features.reshape(len(clips), -1).astype(np.float64)
@@ -78,23 +80,71 @@ def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progr
     for part in folds([u.corpus for u in clips], groups, teacher.n_folds, seed):
         rest = np.setdiff1d(np.arange(len(clips)), part)
         mean, scale = values[rest].mean(axis=0), values[rest].std(axis=0) + 1e-8
-        classifier = seeded(spec.build(len(data.emotions), **teacher.settings), seed)
-        classifier.fit((values[rest] - mean) / scale, truth[rest])
-        said[np.ix_(part, classifier.classes_)] = classifier.predict_proba((values[part] - mean) / scale)
+        judge = _fitted(teacher, spec, (values[rest] - mean) / scale, truth[rest], data.emotions, seed)
+        said[part] = judge((values[part] - mean) / scale)
     return Lesson(said.astype(np.float32), components(values, teacher.n_hints))
 
 
+def _fitted(
+    teacher: Teacher,
+    spec: ModelSpec,
+    values: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.int64],
+    emotions: tuple[str, ...],
+    seed: int,
+) -> Judge:
+    """Fit a teacher to scaled rows and return what tells it of others: (n, n_features) to (n, n_classes)."""
+    if not spec.neural:
+        from vocalics.models.classical import seeded  # needs scikit-learn, which a check or a message does not
+
+        classifier = seeded(spec.build(len(emotions), **teacher.settings), seed)
+        classifier.fit(values, truth)
+
+        def judge(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            said = np.zeros((len(rows), len(emotions)))
+            said[:, classifier.classes_] = classifier.predict_proba(rows)
+            return said
+
+        return judge
+    from vocalics.models.neural import Course, NeuralClassifier, Schedule, optimiser
+
+    fit = teacher.fit
+    net = NeuralClassifier(
+        spec.build,
+        classes=list(emotions),
+        autocast=fit.autocast,
+        label_smoothing=fit.label_smoothing,
+        seed=seed,
+        batch_size=fit.batch_size,
+        lr=fit.rate,
+        max_epochs=fit.n_epochs,
+        module__n_classes=len(emotions),
+        module__n_features=values.shape[1],
+        **{f"module__{k}": v for k, v in teacher.settings.items()},
+        **optimiser(fit),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        course = Course(Path(folder), Schedule.of(fit), None, average=fit.average, keep="last")
+        net.set_params(callbacks=[("course", course)])
+        net.fit(values.astype(np.float32), truth)
+        net.module_.load_state_dict(course.best)
+    return lambda rows: np.asarray(net.predict_proba(rows.astype(np.float32)), np.float64)
+
+
 def check_teacher(teacher: Teacher) -> ModelSpec:
-    """Check what a recipe says of its teacher, before anything is computed; return its classifier.
+    """Check what a recipe says of its teacher, before anything is computed; return its model.
 
     Raises:
-        RecipeError: For a model that is no classifier, or features that are no vector.
+        RecipeError: For a net that takes no vector of any length, or features that are no vector.
         FeatureError: For features that there are not.
         EncoderError: When their encoder is not there.
     """
     spec = model_spec(teacher.model)
-    if spec.neural:
-        raise RecipeError(f"teacher.model = {teacher.model} is a net; expected a classifier, e.g. logistic_regression")
+    if spec.neural and "n_features" not in inspect.signature(spec.build).parameters:
+        raise RecipeError(
+            f"teacher.model = {teacher.model} takes no vector; expected a classifier or a dense net, e.g. "
+            "logistic_regression or dense_head"
+        )
     if not feature_set(teacher.features).is_vector:
         raise RecipeError(f"teacher.features = {teacher.features} are no vector; expected e.g. whisper-base@2,3")
     return spec

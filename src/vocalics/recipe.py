@@ -80,8 +80,9 @@ class Teacher:
 
     Attributes:
         features: A feature set, e.g. the blocks of an encoder, "whisper-base@2,3".
-        model: A classifier of ``vocalics.models``.
-        settings: Passed to the classifier.
+        model: A model of ``vocalics.models`` for vectors.
+        settings: Passed to the model.
+        fit: How its weights are found, where it is a net; the last epoch is kept.
         share: Of every target that is the teacher's; the rest is the label's.
         n_folds: In how many parts the training clips are divided; each is judged by a teacher fitted to the others.
         apart: What no two parts have in common: "speakers" or "clips".
@@ -92,6 +93,7 @@ class Teacher:
     features: str
     model: str = "logistic_regression"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    fit: Fit = field(default_factory=Fit)
     share: float = 0.5
     n_folds: int = 5
     apart: str = "speakers"

@@ -134,9 +134,17 @@ def collect(folder: Path, default: DefaultOf) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def default_side(folder: Path) -> Side | None:
-    """Return the figures of the default net on all clips that its random split tests; ``None`` where it was not run."""
-    found = _side(folder, DEFAULT, "eight", "published")
+def own_side(folder: Path, name: str = DEFAULT) -> Side | None:
+    """Return the figures of one of the project's recipes on all clips that its random split tests.
+
+    Args:
+        folder: Of all runs.
+        name: One of :data:`vocalics.reproduction.OWN`.
+
+    Returns:
+        ``None`` where it was not run.
+    """
+    found = _side(folder, name, "eight", "published")
     return found and found[0]
 
 

@@ -292,7 +292,7 @@ def _train_neural(
 
         from vocalics.models.calibration import Tempered, temperature
         from vocalics.models.logmel_batches import LogMelClassifier
-        from vocalics.models.neural import Course, NeuralClassifier, Schedule
+        from vocalics.models.neural import Course, NeuralClassifier, Schedule, optimiser
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     torch.set_num_threads(threads or os.cpu_count() or 1)
@@ -306,7 +306,7 @@ def _train_neural(
         "seed": recipe.seed,
         "batch_size": fit.batch_size,
         "lr": fit.rate,
-        **_optimiser(recipe),
+        **optimiser(fit),
         **{f"module__{k}": v for k, v in recipe.model_settings.items()},
         "module__n_classes": len(data.emotions),
     }
@@ -336,16 +336,7 @@ def _train_neural(
         classifier = NeuralClassifier(spec.build, **settings)
     course = Course(
         folder,
-        Schedule(
-            fit.schedule,
-            fit.rate,
-            fit.n_epochs,
-            fit.restart,
-            fit.restart_rate,
-            factor=fit.factor,
-            patience=fit.plateau_patience,
-            lowest=fit.lowest_rate,
-        ),
+        Schedule.of(fit),
         (inputs[validation], names[validation]) if validation else None,
         average=fit.average,
         patience=fit.patience,
@@ -583,19 +574,3 @@ def feature_rows(recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progr
     """Return the rows that a model of features is fitted to: clips, and the recipe's copies of those that train."""
     chosen = feature_set(recipe.features or spec.features)
     return divided(data, chosen, recipe.copies, recipe.seed, cache, progress or (lambda *_: None), recipe.preparation)
-
-
-def _optimiser(recipe: Recipe) -> dict[str, Any]:
-    import torch
-
-    fit = recipe.fit
-    kinds: dict[str, Any] = {
-        "adam": torch.optim.Adam,
-        "adamw": torch.optim.AdamW,
-        "sgd": torch.optim.SGD,
-        "rmsprop": torch.optim.RMSprop,
-    }
-    settings: dict[str, Any] = {"optimizer": kinds[fit.optimiser], "optimizer__weight_decay": fit.weight_decay}
-    if fit.optimiser in ("sgd", "rmsprop"):
-        settings["optimizer__momentum"] = fit.momentum
-    return settings

@@ -24,7 +24,8 @@ def _reproduce(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="cainvas_cnn1d, mfcc_cnn2d, dense_268, augmented_cnn1d, dense_193, default; all where none is named.",
+            help="cainvas_cnn1d, mfcc_cnn2d, dense_268, augmented_cnn1d, dense_193, default, whisper_dense; all where "
+            "none is named.",
         ),
     ] = None,
     corpus: Annotated[
@@ -137,7 +138,7 @@ def _write(lines: Any, output: Path, work: Path, notes: Any) -> Path:
             caption="95 %, bootstrap over speakers. Points: random split on the corpora that new speakers are of.",
         )
         plots.save(chart, figures / "promises.png")
-    default, own = reproduced.default_side(work), reproduction.plan([reproduction.DEFAULT])[0]
+    default, own = reproduced.own_side(work), reproduction.plan([reproduction.DEFAULT])[0]
     drawn = [(own, "default, random split", reproduced.DEFAULT_CURVES, default)] if default else []
     for line in lines:
         for way, side in (("published", line.published), ("honest", line.honest)):
@@ -152,7 +153,11 @@ def _write(lines: Any, output: Path, work: Path, notes: Any) -> Path:
             plots.save(plots.learning_curves(history, title, caption), figures / f"{stem}-curves.png")
     page = output / "reproduced.md"
     text = reproduced_page.to_markdown(
-        lines, notes, bool(complete), (reproduction.recipe_of(own), default) if default else None
+        lines,
+        notes,
+        bool(complete),
+        (reproduction.recipe_of(own), default) if default else None,
+        reproduced.own_side(work, reproduction.ENCODED),
     )
     part = page.with_suffix(".part")
     part.write_text(text, encoding="utf-8")

@@ -84,7 +84,56 @@ def dense_wide(
     return Dense(n_classes, n_features, tuple(widths), dropout)
 
 
+class DenseHead(nn.Module):
+    """Dense layers with batch norm (Ioffe and Szegedy, ICML 2015), ReLU and dropout on a long vector.
+
+    Args:
+        n_classes: Size of the output.
+        n_features: Length of the input.
+        widths: Sizes of the hidden layers.
+        dropout: Share dropped behind each hidden layer.
+        input_dropout: Share of the input dropped.
+
+    Attributes:
+        shape: The shape of one input.
+    """
+
+    def __init__(
+        self, n_classes: int, n_features: int, widths: Sequence[int], dropout: float, input_dropout: float
+    ) -> None:
+        super().__init__()
+        self.shape = (n_features,)
+        sizes = [n_features, *widths]
+        layers: list[nn.Module] = [nn.Dropout(input_dropout)]
+        for n_in, n_out in itertools.pairwise(sizes):
+            layers += [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], n_classes))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map float32 (n, n_features) to logits (n, n_classes)."""
+        logits: torch.Tensor = self.layers(features)
+        return logits
+
+
+def dense_head(
+    n_classes: int = 8,
+    n_features: int = 2048,
+    widths: Sequence[int] = (512, 512),
+    dropout: float = 0.5,
+    input_dropout: float = 0.3,
+) -> DenseHead:
+    """Return two wide layers for the means and deviations of two blocks of a pre-trained encoder."""
+    return DenseHead(n_classes, n_features, tuple(widths), dropout, input_dropout)
+
+
 MODELS: dict[str, ModelSpec] = {
+    "dense_head": ModelSpec(
+        name="dense_head",
+        features="whisper-base@2,3",
+        build=dense_head,
+        neural=True,
+        summary="dense layers with batch norm and dropout on a pre-trained encoder's statistics",
+    ),
     "dense_128": ModelSpec(
         name="dense_128",
         features="mfcc_chroma_mel",

@@ -26,6 +26,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from vocalics.metrics import unweighted_average_recall
+from vocalics.recipe import Fit
 
 Labels = npt.NDArray[Any]
 
@@ -128,6 +129,20 @@ class NeuralClassifier(NeuralNetClassifier):  # type: ignore[misc]  # skorch is 
         return names
 
 
+def optimiser(fit: Fit) -> dict[str, Any]:
+    """Return a recipe's optimiser as settings of a :class:`NeuralClassifier`."""
+    kinds: dict[str, Any] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": torch.optim.SGD,
+        "rmsprop": torch.optim.RMSprop,
+    }
+    settings: dict[str, Any] = {"optimizer": kinds[fit.optimiser], "optimizer__weight_decay": fit.weight_decay}
+    if fit.optimiser in ("sgd", "rmsprop"):
+        settings["optimizer__momentum"] = fit.momentum
+    return settings
+
+
 def has_bfloat16() -> bool:
     """Whether the processor computes in bfloat16 itself; one that emulates it is several times slower than float32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
@@ -158,6 +173,20 @@ class Schedule:
     factor: float = 0.4
     patience: int = 2
     lowest: float = 1e-6
+
+    @classmethod
+    def of(cls, fit: Fit) -> Schedule:
+        """Return a recipe's schedule."""
+        return cls(
+            fit.schedule,
+            fit.rate,
+            fit.n_epochs,
+            fit.restart,
+            fit.restart_rate,
+            factor=fit.factor,
+            patience=fit.plateau_patience,
+            lowest=fit.lowest_rate,
+        )
 
     def __call__(self, progress: float, losses: Sequence[float]) -> float:
         """Return the rate at ``progress`` epochs, given the losses of the epochs that are over."""
