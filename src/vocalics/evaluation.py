@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import metrics
+from vocalics.confidence import candidates
 from vocalics.errors import VocalicsError
 from vocalics.metrics import NO_SPEECH, Bins, Interval
 from vocalics.registry import suggestion
@@ -66,6 +67,23 @@ class Score:
         return f"{_percent(self.value)} % [{_percent(self.interval.low)}, {_percent(self.interval.high)}]"
 
 
+@dataclass(frozen=True)
+class SetScore:
+    """What sets of candidates are worth, see :mod:`vocalics.confidence`.
+
+    Attributes:
+        promised: How often they are to hold the true emotion.
+        coverage: How often they do.
+        size: Emotions in a set, on average.
+        single: Share of the sets that hold one emotion alone.
+    """
+
+    promised: float
+    coverage: float
+    size: float
+    single: float
+
+
 @dataclass(frozen=True, eq=False)
 class EvaluationReport:
     """The figures of one model on one set of clips; built by :func:`evaluate`.
@@ -91,6 +109,7 @@ class EvaluationReport:
         majority_accuracy: That emotion's share of the clips.
         calibration_error: Expected calibration error over ten bins; ``None`` where no probabilities were given.
         bins: The reliability diagram's numbers; ``None`` where no probabilities were given.
+        sets: Sets of candidates, by promised coverage; empty where the model knows none.
         notes: Further sentences for the reader: what was dropped, which files failed.
     """
 
@@ -114,6 +133,7 @@ class EvaluationReport:
     majority_accuracy: float
     calibration_error: float | None
     bins: Bins | None
+    sets: tuple[SetScore, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -176,6 +196,7 @@ def evaluate(
     model: str = "model",
     protocol: str = "protocol not stated",
     leak: str = "",
+    conformal: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
     n_draws: int = 1000,
 ) -> EvaluationReport:
@@ -193,6 +214,7 @@ def evaluate(
         model: The model's name.
         protocol: How the clips were kept from the training, in words.
         leak: What the model knew of these speakers beforehand.
+        conformal: The least probability of a candidate, by promised coverage, as a card holds it.
         notes: Further sentences for the reader.
         n_draws: Bootstrap draws per interval.
 
@@ -247,8 +269,22 @@ def evaluate(
         majority_accuracy=float(support.max() / support.sum()),
         calibration_error=None if shown is None else metrics.expected_calibration_error(shown, t[heard]),
         bins=None if shown is None else metrics.reliability(shown, t[heard]),
+        sets=() if shown is None else _sets(shown, t[heard], conformal or {}),
         notes=tuple(notes),
     )
+
+
+def _sets(
+    chances: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], conformal: Mapping[str, float]
+) -> tuple[SetScore, ...]:
+    """The sets of clips in which speech was heard; a clip without gets none."""
+    found = []
+    for promised, least in sorted((float(c), p) for c, p in conformal.items()):
+        held = candidates(chances, least)
+        sizes = held.sum(axis=1)
+        hit = float(held[np.arange(len(truth)), truth].mean())
+        found.append(SetScore(promised, hit, float(sizes.mean()), float((sizes == 1).mean())))
+    return tuple(found)
 
 
 def _indices(words: Sequence[str | None], classes: tuple[str, ...], what: str) -> npt.NDArray[np.int64]:
@@ -342,6 +378,15 @@ def _markdown(report: EvaluationReport) -> str:
         ],
     )
     lines += [f"The baseline always says {report.majority}.", ""]
+    if report.sets:
+        lines += ["## Sets of candidates", ""]
+        lines += _table(
+            ("true emotion promised in", "is in, %", "emotions per set", "of one emotion, %"),
+            [
+                (f"{_percent(s.promised)} %", _percent(s.coverage), f"{s.size:.2f}", _percent(s.single))
+                for s in report.sets
+            ],
+        )
     if report.collapsed:
         lines += [f"> **Collapsed:** {top.emotion} takes {_percent(top.share)} % of the predictions.", ""]
     lines += ["## Per emotion", ""]

@@ -126,7 +126,7 @@ def chances_of(prediction: Prediction, classes: Scheme) -> npt.NDArray[np.float6
         if merged is not None:
             row[merged] += probability
     values = np.array(list(row.values()))
-    silent = prediction.emotion is None or values.sum() <= 0
+    silent = values.sum() <= 0
     return np.full(len(values), np.nan) if silent else values / values.sum()
 
 

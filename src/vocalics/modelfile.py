@@ -61,6 +61,8 @@ class Card:
         hop_seconds: Distance of the windows of a timeline.
         n_parameters: Number of trained parameters.
         temperature: What the logits are divided by inside the graph; found on validation speakers.
+        conformal: From which probability on an emotion is a candidate, by coverage ({"0.9": 0.12}); found on validation
+            speakers, see :mod:`vocalics.confidence`.
         corpora: Each ``{name, licence, commercial, clips, speakers}``.
         commercial: Whether the licences of all corpora allow commercial use.
         licence: The licence of the model's weights.
@@ -96,6 +98,7 @@ class Card:
     hop_seconds: float = 1.5
     n_parameters: int = 0
     temperature: float = 1.0
+    conformal: Mapping[str, Any] = field(default_factory=dict)
     corpora: tuple[Mapping[str, Any], ...] = ()
     commercial: bool = False
     licence: str = ""
@@ -131,6 +134,11 @@ class Card:
         for name in ("sample_rate", "window_seconds", "hop_seconds"):
             if not getattr(self, name) > 0:
                 raise ModelFileError(f"the card's {name} is {getattr(self, name)}; expected a positive number")
+        for coverage, least in self.conformal.items():
+            if not (_share(coverage) and _share(least)):
+                raise ModelFileError(
+                    f"the card's conformal holds {coverage}: {least}; expected two numbers from 0 to 1"
+                )
         for table in self.preprocess:
             try:
                 Preparation.parse(table)
@@ -184,6 +192,14 @@ _REQUIRED: tuple[str, ...] = tuple(
 def _plain(value: Any) -> Any:
     """What JSON has no word for: a read-only mapping, a number of NumPy's."""
     return dict(value) if isinstance(value, Mapping) else value.item()
+
+
+def _share(value: Any) -> bool:
+    """Whether a value, or a key, is a number from 0 to 1."""
+    try:
+        return not isinstance(value, bool) and 0 <= float(value) <= 1
+    except (TypeError, ValueError):
+        return False
 
 
 def _is(value: Any, kind: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics import audio, modelfile
+from vocalics import audio, confidence, modelfile
 from vocalics.audio import Clip, Samples
 from vocalics.errors import AudioError, FeatureError, MissingExtraError, ModelFileError, VocalicsError
 from vocalics.modelfile import Card, LoadedModel
@@ -26,7 +26,10 @@ from vocalics.registry import lookup
 from vocalics.segment import speech_seconds
 
 NO_SPEECH = "no speech"
-"""The label of a prediction that names no emotion."""
+"""The label of a prediction that names no emotion, since nobody speaks."""
+
+UNSURE = "unsure"
+"""The label of a prediction that names no emotion, since none is probable enough."""
 
 DEFAULT = "default"
 """The name of the model that is used where none is named."""
@@ -46,10 +49,12 @@ class Prediction:
         path: The file; "-" for bytes, empty for a clip or an array.
         start: In seconds from the recording's beginning.
         end: In seconds.
-        emotion: The most probable emotion, or ``None`` where the sound holds no speech.
-        confidence: The emotion's probability, 0 where there is no speech.
+        emotion: The most probable emotion, or ``None`` where the sound holds no speech, or the recognizer abstains.
+        confidence: The highest probability, 0 where there is no speech.
         probabilities: Of every emotion of the model, in its order; their sum is 1, or 0 where there is no speech.
         model: The model's name.
+        candidates: The emotions among which the true one is as often as the recognizer's ``coverage`` says, the most
+            probable first; empty where no coverage was asked for, or nobody speaks.
     """
 
     path: str
@@ -59,11 +64,12 @@ class Prediction:
     confidence: float
     probabilities: Mapping[str, float]
     model: str
+    candidates: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """The emotion, or "no speech"."""
-        return self.emotion or NO_SPEECH
+        """The emotion, or "no speech", or "unsure"."""
+        return self.emotion or (UNSURE if self.confidence > 0 else NO_SPEECH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +78,27 @@ class Recognizer:
 
     Attributes:
         model: The verified model file.
+        abstain_below: A prediction whose highest probability is below this names no emotion.
+        coverage: How often a prediction's candidates are to hold the true emotion, one of those that the model's card
+            knows (0.8, 0.9 or 0.95); ``None`` asks for no candidates.
+
+    Raises:
+        VocalicsError: For a probability that is none, or a coverage that the card does not know.
     """
 
     model: LoadedModel
+    abstain_below: float = 0.0
+    coverage: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.abstain_below <= 1:
+            raise VocalicsError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
+        if self.coverage is not None and confidence.chosen(self.card.conformal, self.coverage) is None:
+            known = ", ".join(self.card.conformal)
+            what = f"knows the coverages {known}" if known else "was not calibrated for sets of candidates"
+            raise VocalicsError(
+                f"coverage = {self.coverage:g}: the model {self.card.name} {what}; vocalics models calibrate adds some"
+            )
 
     @property
     def card(self) -> Card:
@@ -203,10 +227,12 @@ class Recognizer:
 
     def _prediction(self, name: str, first: int, last: int, values: npt.NDArray[np.float64] | None) -> Prediction:
         rate, best = self.card.sample_rate, None
+        among: tuple[str, ...] = ()
         if values is None:
             values = np.zeros(len(self.emotions))
         else:
-            best = self.emotions[int(values.argmax())]
+            best = self.emotions[int(values.argmax())] if values.max() >= self.abstain_below else None
+            among = self._candidates(values)
         return Prediction(
             path=name,
             start=first / rate,
@@ -215,7 +241,14 @@ class Recognizer:
             confidence=float(values.max()),
             probabilities=MappingProxyType(dict(zip(self.emotions, values.tolist(), strict=True))),
             model=self.card.name,
+            candidates=among,
         )
+
+    def _candidates(self, values: npt.NDArray[np.float64]) -> tuple[str, ...]:
+        if self.coverage is None:
+            return ()
+        held = confidence.candidates(values, confidence.chosen(self.card.conformal, self.coverage) or 0.0)
+        return tuple(self.emotions[i] for i in np.argsort(-values, kind="stable") if held[i])
 
 
 def bundled() -> dict[str, Path]:
@@ -237,17 +270,25 @@ def model_path(name: str | os.PathLike[str] = DEFAULT) -> Path:
     return Path(name)
 
 
-def load(name: str | os.PathLike[str] = DEFAULT, threads: int = 1) -> Recognizer:
+def load(
+    name: str | os.PathLike[str] = DEFAULT,
+    threads: int = 1,
+    abstain_below: float = 0.0,
+    coverage: float | None = None,
+) -> Recognizer:
     """Load a model by its bundled name or from a file.
 
     Args:
         name: "default", another name that ``vocalics models`` lists, or the path of a model file.
         threads: How many the runtime may use for one clip.
+        abstain_below: See :class:`Recognizer`.
+        coverage: See :class:`Recognizer`.
 
     Raises:
         ModelFileError: When there is no such model, or its file is damaged or foreign.
+        VocalicsError: For a probability that is none, or a coverage that the model does not know.
     """
-    return Recognizer(modelfile.load(model_path(name), threads))
+    return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage)
 
 
 class _Windows:
@@ -298,4 +339,14 @@ def _name(source: Any) -> str:
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
 
 
-__all__: Sequence[str] = ("DEFAULT", "NO_SPEECH", "Prediction", "Recognizer", "Source", "bundled", "load", "model_path")
+__all__: Sequence[str] = (
+    "DEFAULT",
+    "NO_SPEECH",
+    "UNSURE",
+    "Prediction",
+    "Recognizer",
+    "Source",
+    "bundled",
+    "load",
+    "model_path",
+)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 import vocalics
 from vocalics import audio, modelfile
+from vocalics.confidence import thresholds
 from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
 from vocalics.distillation import check_teacher, lesson
@@ -290,7 +291,7 @@ def _train_neural(
     try:
         import torch
 
-        from vocalics.models.calibration import Tempered, temperature
+        from vocalics.models.calibration import Tempered, temperature, tempered
         from vocalics.models.logmel_batches import LogMelClassifier
         from vocalics.models.neural import Course, NeuralClassifier, Schedule, optimiser
     except ModuleNotFoundError as error:
@@ -356,9 +357,11 @@ def _train_neural(
         module.hints = None
     module.to(memory_format=torch.contiguous_format)
     n_parameters = sum(p.numel() for p in module.parameters())
-    cooled = 1.0
+    cooled, conformal = 1.0, {}
     if fit.calibrate and validation:
-        cooled = temperature(classifier.predict_proba(inputs[validation]), classifier.encode(names[validation]))
+        said, truth = classifier.predict_proba(inputs[validation]), classifier.encode(names[validation])
+        cooled = temperature(said, truth)
+        conformal = thresholds(tempered(said, cooled), truth)
         module = Tempered(module, cooled)
     from vocalics.export import card as card_file
 
@@ -375,6 +378,7 @@ def _train_neural(
             trim_db=TRIM_DB,
             n_parameters=n_parameters,
             temperature=cooled,
+            conformal=conformal,
         )
     else:
         from vocalics.export import onnx as onnx_export
@@ -382,7 +386,9 @@ def _train_neural(
         chosen = feature_set(recipe.features + FRAMES if spec.uneven else recipe.features or spec.features)
         graph = onnx_export.from_torch(module, chosen.shape if spec.uneven else tuple(inputs.shape[1:]), *scaler)
         n_features = None if spec.uneven else int(np.prod(inputs.shape[1:]))
-        about = dataclasses.replace(_feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled)
+        about = dataclasses.replace(
+            _feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled, conformal=conformal
+        )
     card_file.write(target, graph.SerializeToString(), about)
     clips = [*validation, *rows][:N_COMPARED]
     if spec.uneven:
@@ -478,6 +484,11 @@ def _train_classical(
     about = _feature_card(
         recipe, dataclasses.replace(data, emotions=present), chosen, raw[0].size, onnx_export.n_parameters(graph)
     )
+    if recipe.fit.calibrate and len(table.validation):
+        heard = np.isin(truth[table.validation], classifier.classes_)
+        said = classifier.predict_proba(inputs[table.validation])[heard]
+        among = np.searchsorted(classifier.classes_, truth[table.validation][heard])
+        about = dataclasses.replace(about, conformal=thresholds(said, among))
     card_file.write(target, graph.SerializeToString(), about)
     if len(table.validation):
         record = _validated(classifier, inputs[table.validation], truth[table.validation])

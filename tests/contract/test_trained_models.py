@@ -12,6 +12,7 @@ import pytest
 
 from vocalics import audio, dataset, modelfile, recognizer, training
 from vocalics.audio import Clip
+from vocalics.confidence import thresholds
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.manifest import Manifest
 from vocalics.models import models
@@ -97,6 +98,20 @@ def test_the_file_gives_what_training_gave(name: str, corpus: Path, tmp_path: Pa
     said = recognizer.load(path).predict(Clip(voice("angry", np.random.default_rng(3)), RATE))
     assert sum(said.probabilities.values()) == pytest.approx(1.0, abs=1e-5)
     assert name in ("majority", "lstm", "cnn_lstm") or len(set(said.probabilities.values())) == 3
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "gmm", "lstm"])
+def test_sets_of_candidates_are_those_of_the_files_probabilities(name: str, corpus: Path, tmp_path: Path) -> None:
+    recipe = small(name, validation=0.5)
+    recipe = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, calibrate=True))
+    model = recognizer.load(train(corpus, recipe, tmp_path / "run"))
+    clips = manifest(corpus, recipe).where(lambda u: u.speaker in model.card.validation_speakers)
+    assert len(model.card.validation_speakers) == 3 and len(clips) == 12
+    said = np.array([list(model.predict(u.path).probabilities.values()) for u in clips])
+    expected = thresholds(said, [model.emotions.index(u.emotion) for u in clips])
+    assert model.card.conformal == pytest.approx(expected, abs=1e-4)
+    assert expected["0.8"] > 0 == expected["0.95"]  # of twelve clips none can be missed
+    assert not recognizer.load(train(corpus, small(name), tmp_path / "plain")).card.conformal
 
 
 @pytest.mark.parametrize("name", LEARNING)

@@ -97,24 +97,25 @@ def evaluated(
         notes.append("The model's card lists no training speakers, so that leakage could not be checked.")
     elif nameless := sum(not u.speaker for u in kept):
         notes.append(f"{nameless:,} clips name no speaker, so that leakage could not be checked for them.")
-    judged, probabilities, failures = _judged(recognizer, kept, classes)
+    clips, probabilities, failures = judged(recognizer, kept, classes)
     notes += _notes(card, classes, failures)
-    truth = [str(classes.emotion(u.emotion)) for u in judged]
+    truth = [str(classes.emotion(u.emotion)) for u in clips]
     report = evaluate(
         truth,
         None,
         classes.emotions,
-        speakers=[u.speaker for u in judged],
-        corpora=[u.corpus for u in judged],
+        speakers=[u.speaker for u in clips],
+        corpora=[u.corpus for u in clips],
         rng=np.random.default_rng(0),
         probabilities=probabilities,
         model=card.name,
         protocol=protocol_note or (f"held out: {_short(hold_out)}" if hold_out else f"all clips of {manifest.name}"),
         leak=leak,
+        conformal=card.conformal if classes.emotions == card.emotions else None,
         notes=notes,
     )
     if output is not None:
-        predictions = Judgements.of(judged, truth, classes.emotions, probabilities)
+        predictions = Judgements.of(clips, truth, classes.emotions, probabilities)
         _write(report, predictions, output)
     if shown:
         _print(report, output)
@@ -184,7 +185,7 @@ def _leak(card: Card, manifest: Manifest, allowed: bool) -> str:
     return said
 
 
-def _judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tuple[Manifest, Any, list[str]]:
+def judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tuple[Manifest, Any, list[str]]:
     """The clips that could be judged, their probabilities in the classes (NaN: no speech), and the others' faults."""
     import numpy as np
     from rich.console import Console
@@ -262,6 +263,11 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
     )
     if report.calibration_error is not None:
         console.print(f"calibration error {100 * report.calibration_error:.1f} % · no speech {report.n_no_speech:,}")
+    for sets in report.sets:
+        console.print(
+            f"candidates for {100 * sets.promised:g} %: hold the true emotion in {100 * sets.coverage:.1f} %, "
+            f"{sets.size:.2f} emotions on average, {100 * sets.single:.1f} % of one alone"
+        )
     table = Table("emotion")
     for column in ("precision %", "recall %", "F1 %", "clips", "predicted %"):
         table.add_column(column, justify="right")

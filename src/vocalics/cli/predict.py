@@ -24,14 +24,22 @@ def predict(
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of a timeline's windows.")] = None,
     hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="From one window to the next.")] = None,
     top: Annotated[int, typer.Option(min=1, metavar="N", help="How many emotions a row of the table shows.")] = 3,
+    abstain_below: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="P", help='Say "unsure" where no emotion is as probable as this.')
+    ] = 0.0,
+    coverage: Annotated[
+        float | None,
+        typer.Option(metavar="C", help="Show the emotions among which the true one is this often: 0.8, 0.9 or 0.95."),
+    ] = None,
 ) -> None:
     """Print the emotion of every recording.
 
     Folders are searched for audio files, hidden ones left out. A file that cannot be judged is one line on standard
     error; the others are judged all the same, and the exit code is then 1. Where there is no speech the emotion is
-    "no speech", with confidence 0 and all probabilities 0.
+    "no speech", with confidence 0 and all probabilities 0. What --coverage promises holds for sound like that of the
+    model's validation speakers; vocalics evaluate tells how often it is kept on other clips.
     """
     if not timeline and (window is not None or hop is not None):
         raise typer.BadParameter("--window and --hop belong to --timeline; add it", param_hint="--window/--hop")
-    if not print_predictions(paths, model, format, timeline, window, hop, top):
+    if not print_predictions(paths, model, format, timeline, window, hop, top, abstain_below, coverage):
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ def print_predictions(
     window: float | None = None,
     hop: float | None = None,
     top: int = 3,
+    abstain_below: float = 0.0,
+    coverage: float | None = None,
 ) -> bool:
     """Print the emotion of every recording; the arguments are those of the command.
 
@@ -49,10 +52,10 @@ def print_predictions(
     """
     from vocalics.recognizer import load
 
-    recognizer = load(model)
+    recognizer = load(model, abstain_below=abstain_below, coverage=coverage)
     sources = [source for path in paths for source in expand(path)]
     names = [source for source in sources if isinstance(source, str)]
-    row = _writer(format, recognizer.emotions, names, timeline, top)
+    row = _writer(format, recognizer.emotions, names, top, coverage is not None)
     good = True
     for source in sources:
         try:
@@ -134,25 +137,27 @@ def _predictions_of_standard_input(
 
 
 def _writer(
-    format: Format, emotions: Sequence[str], names: Sequence[str], timeline: bool, top: int
+    format: Format, emotions: Sequence[str], names: Sequence[str], top: int, sets: bool
 ) -> Callable[[Prediction], None]:
     """A function that prints one prediction at once, so that nothing is lost whatever comes after it."""
     if format is Format.JSON:
-        return _json_line
+        return _json_line if sets else partial(_json_line, left_out="candidates")
     if format is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["path", "start", "end", "emotion", "confidence", *emotions, "model"])
+        header = ["path", "start", "end", "emotion", "confidence", *emotions, "model", "candidates"]
+        writer.writerow(header if sets else header[:-1])
         sys.stdout.flush()
 
         def csv_row(prediction: Prediction) -> None:
             record = as_record(prediction)
             probabilities = record.pop("probabilities")
-            name = record.pop("model")
-            writer.writerow([*record.values(), *probabilities.values(), name])
+            name, among = record.pop("model"), record.pop("candidates")
+            row = [*record.values(), *probabilities.values(), name]
+            writer.writerow([*row, " ".join(among)] if sets else row)
             sys.stdout.flush()
 
         return csv_row
-    return _table(names, timeline, top)
+    return _table(names, top, sets)
 
 
 def as_record(prediction: Prediction) -> dict[str, Any]:
@@ -165,15 +170,17 @@ def as_record(prediction: Prediction) -> dict[str, Any]:
         "confidence": round(prediction.confidence, 6),
         "probabilities": {emotion: round(p, 6) for emotion, p in prediction.probabilities.items()},
         "model": prediction.model,
+        "candidates": list(prediction.candidates),
     }
 
 
-def _json_line(prediction: Prediction) -> None:
+def _json_line(prediction: Prediction, left_out: str = "") -> None:
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(as_record(prediction), ensure_ascii=not utf8), flush=True)
+    record = {key: value for key, value in as_record(prediction).items() if key != left_out}
+    print(json.dumps(record, ensure_ascii=not utf8), flush=True)
 
 
-def _table(names: Sequence[str], timeline: bool, top: int) -> Callable[[Prediction], None]:
+def _table(names: Sequence[str], top: int, sets: bool) -> Callable[[Prediction], None]:
     """A table that grows line by line: the column of files is as wide as the longest name."""
     width = min(max((_cells(_printable(name)) for name in names), default=1), 60)
     width = max(width, len("file"))
@@ -182,12 +189,15 @@ def _table(names: Sequence[str], timeline: bool, top: int) -> Callable[[Predicti
         name = name + " " * (width - _cells(name))
         return f"{name}  {start:>9}  {end:>9}  {emotion:<9}  {confidence:>10}  {others}".rstrip()
 
-    header = line("file", "start", "end", "emotion", "confidence", "then" if top > 1 else "")
+    header = line("file", "start", "end", "emotion", "confidence", "one of" if sets else "then" if top > 1 else "")
     print(header, "-" * _cells(header), sep="\n", flush=True)
 
     def table_row(prediction: Prediction) -> None:
         ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-        spoken = prediction.emotion is not None
+        spoken = prediction.confidence > 0
+        # Where none is named, the most probable one belongs to the others.
+        others = ranked[1 if prediction.emotion else 0 : top]
+        then = prediction.candidates if sets else [f"{emotion} {p:.0%}" for emotion, p in others]
         print(
             line(
                 _shortened(_printable(prediction.path), width),
@@ -195,7 +205,7 @@ def _table(names: Sequence[str], timeline: bool, top: int) -> Callable[[Predicti
                 _clock(prediction.end),
                 prediction.label,
                 f"{prediction.confidence:.0%}" if spoken else "",
-                ", ".join(f"{emotion} {p:.0%}" for emotion, p in ranked[1:top]) if spoken else "",
+                ", ".join(then) if spoken else "",
             ),
             flush=True,
         )

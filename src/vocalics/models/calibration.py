@@ -49,6 +49,18 @@ def temperature(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     return float(2 / (low + high))
 
 
+def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
+    """Return probabilities as they are when the logits behind them are divided by a temperature.
+
+    >>> tempered([[0.2, 0.8]], 2.0).round(3).tolist()
+    [[0.333, 0.667]]
+    """
+    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), 1e-12)) / temperature
+    shares: npt.NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
+
+
 class Tempered(nn.Module):
     """A net whose logits are divided by a temperature."""
 

@@ -1,0 +1,93 @@
+"""A model calibrated anew, on clips that it was not trained on: its temperature, and its sets of candidates.
+
+Nothing of what the model knows of emotions changes: the most probable one stays the most probable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.confidence import thresholds
+from vocalics.errors import LeakageError, MissingExtraError, ModelFileError
+from vocalics.export import card as card_file
+from vocalics.manifest import Manifest
+from vocalics.modelfile import OUTPUT, Card, load
+from vocalics.registry import some
+
+FEWEST = 50
+"""Clips with fewer than these would calibrate nothing: a set that misses one in twenty needs to see some misses."""
+
+
+def recalibrate(
+    source: Path, manifest: Manifest, probabilities: npt.ArrayLike, truth: npt.ArrayLike, target: Path
+) -> Card:
+    """Write a copy of a model whose probabilities and sets fit the clips, and return its card.
+
+    A graph that ends in a softmax gets another temperature; of another one only the sets are found.
+
+    Args:
+        source: The model file.
+        manifest: The clips; none of a speaker that the model was trained on.
+        probabilities: What the model says of them, shape (n, n_emotions).
+        truth: Positions of their emotions, shape (n,).
+        target: The model file that is written.
+
+    Raises:
+        LeakageError: When a speaker was trained on.
+        ModelFileError: When the clips are fewer than :data:`FEWEST`.
+        MissingExtraError: Where the onnx package or torch is not installed.
+    """
+    try:
+        import onnx
+
+        from vocalics.models.calibration import temperature, tempered
+    except ImportError:
+        raise MissingExtraError("writing a model file", "train") from None
+    known = load(source).card
+    if heard := sorted(set(manifest.speakers) & set(known.training_speakers)):
+        raise LeakageError(
+            f"{some(heard)} of these clips were trained on, so that the model is surer of them than of others; "
+            "calibrate it on other speakers"
+        )
+    said, positions = np.asarray(probabilities, np.float64), np.asarray(truth, np.int64)
+    if len(said) < FEWEST:
+        raise ModelFileError(f"{len(said)} clips with speech are too few to calibrate a model; expected {FEWEST}")
+    graph = onnx.load_model_from_string(source.read_bytes())
+    factor = temperature(said, positions) if _softmax(graph) is not None else 1.0
+    if factor != 1.0:
+        _cool(graph, factor)
+        said = tempered(said, factor)
+    about = dataclasses.replace(known, temperature=known.temperature * factor, conformal=thresholds(said, positions))
+    card_file.write(target, graph.SerializeToString(), about)
+    return about
+
+
+def _softmax(graph: Any) -> Any:
+    """The softmax that gives a graph's probabilities; ``None`` where something else does."""
+    return next((n for n in graph.graph.node if OUTPUT in n.output and n.op_type == "Softmax"), None)
+
+
+def _cool(graph: Any, factor: float) -> None:
+    """Divide the logits of a graph by a factor, in place."""
+    from onnx import helper, numpy_helper
+
+    last = _softmax(graph)
+    taken = {name for node in graph.graph.node for name in node.output}
+    cooled = _free("cooled_logits", taken)
+    by = _free("temperature", taken | {value.name for value in graph.graph.initializer})
+    node = helper.make_node("Div", [last.input[0], by], [cooled])
+    graph.graph.initializer.append(numpy_helper.from_array(np.array(factor, np.float32), by))
+    last.input[0] = cooled
+    graph.graph.node.insert(list(graph.graph.node).index(last), node)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name that no value of the graph has."""
+    while name in taken:
+        name += "_"
+    return name
