@@ -10,7 +10,8 @@ import pytest
 
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import VocalicsError
-from vocalics.evaluation import EvaluationReport, evaluate
+from vocalics.evaluation import EvaluationReport, evaluate, groups_of
+from vocalics.manifest import Utterance
 
 CLASSES = ("neutral", "happy", "sad")
 TRUTH = ("neutral", "neutral", "happy", "happy", "sad", "sad", "sad", "sad")
@@ -166,3 +167,27 @@ def test_a_model_that_names_one_emotion_has_collapsed() -> None:
 def test_what_cannot_be_evaluated_is_said(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(VocalicsError, match=words):
         report(**changes)
+
+
+def test_the_figures_are_divided_by_what_the_speakers_are() -> None:
+    sexes = ("female",) * 5 + ("male",) * 2 + ("",)
+    got = report(groups={"sex": sexes, "language": ("en",) * 8})
+    (by_sex, by_corpus) = got.divided  # one language is no division
+    assert (by_sex.by, by_corpus.by) == ("sex", "corpus")
+    female, male = by_sex.parts
+    assert (female.name, female.n_clips, female.n_speakers, female.n_emotions) == ("female", 5, 2, 3)
+    assert female.uar.value == pytest.approx((1 / 2 + 1 + 1) / 3) and female.accuracy.value == pytest.approx(4 / 5)
+    assert male.uar.value == male.accuracy.value == pytest.approx(1 / 2)  # one of two is "no speech"
+    assert male.uar.interval.unit == "clips" and female.uar.interval.unit == "speakers"
+    assert by_sex.gap == pytest.approx(female.uar.value - 0.5) and by_sex.worst is male
+    assert "Largest gap: 33.3 points of UAR, lowest for male." in got.to_markdown()
+    assert got.to_json()["divided"][0]["parts"][1]["name"] == "male"
+    assert [p.n_clips for p in by_corpus.parts] == [5, 3]
+    with pytest.raises(VocalicsError, match="2 names of sex for 8 clips"):
+        report(groups={"sex": ["female", "male"]})
+
+
+def test_age_groups_are_those_of_their_limits() -> None:
+    clips = [Utterance("a.wav", "x", "x/1", "", "sad", age=age) for age in (8, 29, 30, 44, 45, 59, 60, 91, None)]
+    expected = ["below 30"] * 2 + ["30 to 44"] * 2 + ["45 to 59"] * 2 + ["60 and above"] * 2 + [""]
+    assert groups_of(clips)["age"] == tuple(expected)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,15 @@ import numpy.typing as npt
 from vocalics import metrics
 from vocalics.confidence import candidates
 from vocalics.errors import VocalicsError
+from vocalics.manifest import Utterance
 from vocalics.metrics import NO_SPEECH, Bins, Interval
 from vocalics.registry import suggestion
 
 COLLAPSE = 0.6
 """A model that gives one emotion to more than this share of the clips has stopped listening."""
+
+AGES = (30, 45, 60)
+"""Where one age group ends and the next begins, in years."""
 
 FEW_SPEAKERS = 10
 """With fewer speakers a bootstrap interval comes out too narrow."""
@@ -68,6 +73,51 @@ class Score:
 
 
 @dataclass(frozen=True)
+class PartScore:
+    """The figures of the clips that have something in common: the speakers' sex, age group, language or corpus.
+
+    Attributes:
+        name: "female".
+        uar: Over the emotions that occur in it.
+        accuracy: Share of its clips that were given their emotion.
+        n_clips: Clips.
+        n_speakers: Speakers known.
+        n_emotions: Emotions that occur.
+    """
+
+    name: str
+    uar: Score
+    accuracy: Score
+    n_clips: int
+    n_speakers: int
+    n_emotions: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All clips, divided by one thing.
+
+    Attributes:
+        by: What they are divided by: "sex".
+        parts: By name; clips of which it is not known are in none.
+    """
+
+    by: str
+    parts: tuple[PartScore, ...]
+
+    @property
+    def gap(self) -> float:
+        """The largest difference of UAR between two parts, a fraction."""
+        values = [part.uar.value for part in self.parts]
+        return max(values) - min(values)
+
+    @property
+    def worst(self) -> PartScore:
+        """The part of the lowest UAR."""
+        return min(self.parts, key=lambda part: part.uar.value)
+
+
+@dataclass(frozen=True)
 class SetScore:
     """What sets of candidates are worth, see :mod:`vocalics.confidence`.
 
@@ -104,6 +154,7 @@ class EvaluationReport:
         by_emotion: In output order.
         by_corpus: By name.
         by_speaker: By name; speakers that are not known are left out.
+        divided: UAR and accuracy by sex, age group and so on, where there are two parts or more of one.
         majority: The emotion that occurs most; always naming it gives ``majority_accuracy`` and ``majority_uar``.
         majority_uar: One over the number of emotions that occur.
         majority_accuracy: That emotion's share of the clips.
@@ -134,6 +185,7 @@ class EvaluationReport:
     calibration_error: float | None
     bins: Bins | None
     sets: tuple[SetScore, ...] = ()
+    divided: tuple[Parts, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -197,6 +249,7 @@ def evaluate(
     protocol: str = "protocol not stated",
     leak: str = "",
     conformal: Mapping[str, float] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
     notes: Sequence[str] = (),
     n_draws: int = 1000,
 ) -> EvaluationReport:
@@ -215,6 +268,7 @@ def evaluate(
         protocol: How the clips were kept from the training, in words.
         leak: What the model knew of these speakers beforehand.
         conformal: The least probability of a candidate, by promised coverage, as a card holds it.
+        groups: What else the clips are divided by, one name per clip, empty where unknown: see :func:`groups_of`.
         notes: Further sentences for the reader.
         n_draws: Bootstrap draws per interval.
 
@@ -270,8 +324,61 @@ def evaluate(
         calibration_error=None if shown is None else metrics.expected_calibration_error(shown, t[heard]),
         bins=None if shown is None else metrics.reliability(shown, t[heard]),
         sets=() if shown is None else _sets(shown, t[heard], conformal or {}),
+        divided=_divided(t, p, speakers, {**(groups or {}), "corpus": corpora}, len(classes), rng, n_draws),
         notes=tuple(notes),
     )
+
+
+def groups_of(clips: Iterable[Utterance]) -> dict[str, tuple[str, ...]]:
+    """Return what the speakers of clips are divided by: sex, age group and language, one name per clip.
+
+    >>> groups_of([Utterance("a.wav", "x", "x/1", "", "sad", sex="female", age=31)])
+    {'sex': ('female',), 'age': ('30 to 44',), 'language': ('',)}
+    """
+    listed = list(clips)
+    return {
+        "sex": tuple(u.sex for u in listed),
+        "age": tuple(_age_group(u.age) for u in listed),
+        "language": tuple(u.language for u in listed),
+    }
+
+
+def _age_group(age: int | None) -> str:
+    if age is None:
+        return ""
+    limits = (0, *AGES, 1000)
+    low, high = next((a, b) for a, b in itertools.pairwise(limits) if age < b)
+    return f"below {high}" if low == 0 else f"{low} and above" if high == limits[-1] else f"{low} to {high - 1}"
+
+
+def _divided(
+    truth: npt.NDArray[np.int64],
+    given: npt.NDArray[np.int64],
+    speakers: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    n_classes: int,
+    rng: np.random.Generator,
+    n_draws: int,
+) -> tuple[Parts, ...]:
+    found, who = [], np.asarray(speakers, dtype=str)
+    for by, words in groups.items():
+        names = np.asarray(words, dtype=str)
+        if len(names) != len(truth):
+            raise VocalicsError(f"{len(names)} names of {by} for {len(truth)} clips; expected one per clip")
+        parts = []
+        for name in sorted(set(words) - {""}, key=lambda n: (not n.startswith("below"), n)):
+            own = names == name
+            t, p, voices = truth[own], given[own], who[own]
+            counts = metrics.confusion(t, p, n_classes)
+            uar, accuracy = (
+                Score(float(m(counts)), metrics.bootstrap_interval(m, t, p, voices.tolist(), rng, n_draws))
+                for m in (metrics.uar_of, metrics.accuracy_of)
+            )
+            known, present = set(voices.tolist()) - {""}, int((counts.sum(axis=1) > 0).sum())
+            parts.append(PartScore(name, uar, accuracy, len(t), len(known), present))
+        if len(parts) > 1:
+            found.append(Parts(by, tuple(parts)))
+    return tuple(found)
 
 
 def _sets(
@@ -408,6 +515,16 @@ def _markdown(report: EvaluationReport) -> str:
             for e, row in zip(report.emotions, report.row_percent, strict=True)
         ],
     )
+    for division in report.divided:
+        lines += [f"## By {division.by}", ""]
+        lines += _table(
+            (division.by, "UAR", "accuracy", "clips", "speakers", "emotions"),
+            [
+                (p.name, str(p.uar), str(p.accuracy), f"{p.n_clips:,}", str(p.n_speakers), str(p.n_emotions))
+                for p in division.parts
+            ],
+        )
+        lines += [f"Largest gap: {_percent(division.gap)} points of UAR, lowest for {division.worst.name}.", ""]
     for what, groups in (("corpus", report.by_corpus), ("speaker", report.by_speaker)):
         lines += [f"## Per {what}", ""]
         rows = [(g.name, _percent(g.uar), _percent(g.accuracy), f"{g.n_clips:,}", str(g.n_emotions)) for g in groups]

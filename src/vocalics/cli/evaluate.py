@@ -74,7 +74,7 @@ def evaluated(
     """
     import numpy as np
 
-    from vocalics.evaluation import evaluate
+    from vocalics.evaluation import evaluate, groups_of
     from vocalics.judgements import Judgements
     from vocalics.manifest import Manifest
     from vocalics.recognizer import load
@@ -111,6 +111,7 @@ def evaluated(
         model=card.name,
         protocol=protocol_note or (f"held out: {_short(hold_out)}" if hold_out else f"all clips of {manifest.name}"),
         leak=leak,
+        groups=groups_of(clips),
         conformal=card.conformal if classes.emotions == card.emotions else None,
         notes=notes,
     )
@@ -276,6 +277,9 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
         shown = ("–" if value != value else f"{100 * value:.1f}" for value in figures)
         table.add_row(score.emotion, *shown, f"{score.support:,}", f"{100 * score.share:.1f}")
     console.print(table)
+    for division in report.divided:
+        said = ", ".join(f"{part.name} {100 * part.uar.value:.1f} %" for part in division.parts)
+        console.print(escape(f"UAR by {division.by}: {said}; largest gap {100 * division.gap:.1f} points"))
     if report.collapsed:
         top = report.largest_share
         console.print(f"[bold]Collapsed:[/bold] {top.emotion} takes {100 * top.share:.1f} % of the predictions.")
