@@ -68,6 +68,11 @@ class Score:
     value: float
     interval: Interval
 
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """The figure and both ends of its interval."""
+        return self.value, self.interval.low, self.interval.high
+
     def __str__(self) -> str:
         return f"{_percent(self.value)} % [{_percent(self.interval.low)}, {_percent(self.interval.high)}]"
 

@@ -264,11 +264,6 @@ def history(folder: Path, run: Run) -> list[Mapping[str, Any]]:
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
 
 
-def ends(score: Score) -> tuple[float, float, float]:
-    """Return a figure and both ends of its interval."""
-    return score.value, score.interval.low, score.interval.high
-
-
 def curve_caption(line: Line, way: str) -> str:
     """Return what a learning curve's validation was."""
     if way == "honest":

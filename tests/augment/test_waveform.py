@@ -110,12 +110,21 @@ def test_telephone_is_narrow_and_companded() -> None:
     assert band_db(call, 800, 1200) == pytest.approx(band_db(noise, 800, 1200), abs=1.0)
 
 
-def test_codec_is_near_but_not_equal() -> None:
-    clip = augment.add_noise(tone(700.0), 20.0, np.random.default_rng(0))
-    coded = augment.codec(clip, 0.9)
+@pytest.mark.parametrize("kind", ["vorbis", "mp3", "opus"])
+@pytest.mark.parametrize("rate", [16_000, 11_025])
+def test_codec_is_near_but_not_equal(kind: str, rate: int) -> None:
+    clip = augment.add_noise(fakes.voice(1.0, sample_rate=rate), 30.0, np.random.default_rng(0))
+    coded = augment.codec(clip, 0.8, kind)
     assert len(coded.samples) == len(clip.samples)
     assert np.corrcoef(coded.samples, clip.samples)[0, 1] > 0.95
     assert not np.allclose(coded.samples, clip.samples, atol=1e-4)
+    smallest = augment.codec(clip, 1.0, kind)
+    assert np.corrcoef(smallest.samples, clip.samples)[0, 1] < np.corrcoef(coded.samples, clip.samples)[0, 1]
+
+
+def test_an_unknown_codec_is_refused() -> None:
+    with pytest.raises(RecipeError, match='codec: kind: "mp4" is unknown; did you mean "mp3"'):
+        Step.parse({"name": "codec", "kind": "mp4"})
 
 
 def test_high_pass_takes_what_is_below() -> None:

@@ -76,7 +76,6 @@ def evaluated(
 
     from vocalics.evaluation import evaluate, groups_of
     from vocalics.judgements import Judgements
-    from vocalics.manifest import Manifest
     from vocalics.recognizer import load
 
     if output is not None:
@@ -85,18 +84,7 @@ def evaluated(
         plots.require()
     recognizer = load(model)
     card = recognizer.card
-    chosen = Manifest.read(manifest)
-    if hold_out is not None:
-        from vocalics.splits import tested
-
-        chosen = chosen.take(tested(chosen, hold_out))
-    classes = _scheme(card, scheme)
-    kept, notes = _in_classes(chosen, classes, str(manifest))
-    leak = _leak(card, kept, allow_seen_speakers)
-    if not card.training_speakers:
-        notes.append("The model's card lists no training speakers, so that leakage could not be checked.")
-    elif nameless := sum(not u.speaker for u in kept):
-        notes.append(f"{nameless:,} clips name no speaker, so that leakage could not be checked for them.")
+    kept, classes, leak, notes = selected(card, manifest, hold_out, scheme, allow_seen_speakers)
     clips, probabilities, failures = judged(recognizer, kept, classes)
     notes += _notes(card, classes, failures)
     truth = [str(classes.emotion(u.emotion)) for u in clips]
@@ -109,7 +97,7 @@ def evaluated(
         rng=np.random.default_rng(0),
         probabilities=probabilities,
         model=card.name,
-        protocol=protocol_note or (f"held out: {_short(hold_out)}" if hold_out else f"all clips of {manifest.name}"),
+        protocol=protocol_note or (f"held out: {short(hold_out)}" if hold_out else f"all clips of {manifest.name}"),
         leak=leak,
         groups=groups_of(clips),
         conformal=card.conformal if classes.emotions == card.emotions else None,
@@ -122,6 +110,31 @@ def evaluated(
         _print(report, output)
     if failures:
         raise typer.Exit(1)
+
+
+def selected(
+    card: Card, manifest: Path, hold_out: str | None, scheme: str | None, allow_seen_speakers: bool
+) -> tuple[Manifest, Scheme, str, list[str]]:
+    """Return the clips to measure a model on, the classes, what it knew of the speakers, and sentences on all that.
+
+    Raises:
+        LeakageError: When the model knows a speaker, and that is not allowed.
+    """
+    from vocalics.manifest import Manifest
+
+    chosen = Manifest.read(manifest)
+    if hold_out is not None:
+        from vocalics.splits import tested
+
+        chosen = chosen.take(tested(chosen, hold_out))
+    classes = _scheme(card, scheme)
+    kept, notes = _in_classes(chosen, classes, str(manifest))
+    leak = _leak(card, kept, allow_seen_speakers)
+    if not card.training_speakers:
+        notes.append("The model's card lists no training speakers, so that leakage could not be checked.")
+    elif nameless := sum(not u.speaker for u in kept):
+        notes.append(f"{nameless:,} clips name no speaker, so that leakage could not be checked for them.")
+    return kept, classes, leak, notes
 
 
 def _scheme(card: Card, name: str | None) -> Scheme:
@@ -233,16 +246,16 @@ def _write(report: EvaluationReport, predictions: Judgements, folder: Path) -> N
         plots.save(plots.confusion_matrix(report), folder / "confusion.png")
         if report.bins is not None:
             plots.save(plots.reliability(report), folder / "reliability.png")
-        _replace(folder / "predictions.csv", predictions.to_csv())
-        _replace(folder / "report.json", json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
-        _replace(folder / "report.md", report.to_markdown())
+        replace(folder / "predictions.csv", predictions.to_csv())
+        replace(folder / "report.json", json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
+        replace(folder / "report.md", report.to_markdown())
     except OSError as error:
         raise VocalicsError(
             f"{error.filename or folder}: cannot be written ({error.strerror}); choose another folder"
         ) from None
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     part.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
@@ -289,7 +302,7 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
         console.print(f"written to {escape(str(folder))}", soft_wrap=True)
 
 
-def _short(spec: str) -> str:
+def short(spec: str) -> str:
     """A test set without the folder of its protocol's file."""
     kind, _, value = spec.partition("=")
     return f"fold {value.rpartition('#')[2]} of {Path(value.rpartition('#')[0]).name}" if kind == "folds" else spec

@@ -132,9 +132,9 @@ def _write(lines: Any, output: Path, work: Path, notes: Any) -> Path:
         chart = plots.promises(
             [line.title for line in complete],
             [line.printed for line in complete],
-            [reproduced.ends(line.published.report.accuracy) for line in complete],
+            [line.published.report.accuracy.ends for line in complete],
             [line.alike.accuracy.value for line in complete],
-            [reproduced.ends(line.honest.report.accuracy) for line in complete],
+            [line.honest.report.accuracy.ends for line in complete],
             caption="95 %, bootstrap over speakers. Points: random split on the corpora that new speakers are of.",
         )
         plots.save(chart, figures / "promises.png")

@@ -10,6 +10,7 @@ from vocalics.plots.canvas import FAINT, INK, PALETTE, require, save, svg
 from vocalics.plots.curves import learning_curves
 from vocalics.plots.reports import confusion_matrix, reliability
 from vocalics.plots.reproduced import promises
+from vocalics.plots.robustness import robustness
 from vocalics.plots.search import fold_scores, search_history
 from vocalics.plots.sound import sound, spectrogram, timeline, waveform
 from vocalics.plots.tables import bars, clouds, heat_map, histograms
@@ -28,6 +29,7 @@ __all__ = [
     "promises",
     "reliability",
     "require",
+    "robustness",
     "save",
     "search_history",
     "sound",

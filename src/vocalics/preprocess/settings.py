@@ -51,6 +51,18 @@ class Within:
 
 
 @dataclass(frozen=True)
+class OneOf:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def complaint(self, value: str) -> str:
+        """Return what is wrong with a word; empty where nothing is."""
+        hint = suggestion(value, self.words) or "."
+        return "" if value in self.words else f'"{value}" is unknown{hint} Expected one of: {", ".join(self.words)}'
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a function wants of one setting: its type, whether it must be given, and what is asked of its value."""
 
