@@ -41,18 +41,18 @@ class Lesson:
     probabilities: Floats
     hints: Floats
 
-    def targets(self, truth: npt.NDArray[np.int64], share: float) -> Floats:
+    def targets(self, labels: Floats, share: float) -> Floats:
         """Return what a net is to say of every clip: label and teacher mixed, then the hints.
 
         Args:
-            truth: Positions of the classes, shape (n_train,).
+            labels: Shape (n_train, n_classes), rows sum to 1.
             share: The teacher's, from 0 to 1.
 
         Returns:
             float32, shape (n_train, n_classes + n_hints).
         """
-        labels = np.eye(self.probabilities.shape[1], dtype=np.float32)[truth]
-        return np.concatenate([(1 - share) * labels + share * self.probabilities, self.hints], axis=1)
+        mixed = (1 - share) * labels + share * self.probabilities
+        return np.concatenate([mixed, self.hints], axis=1).astype(np.float32)
 
 
 def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progress) -> Lesson:

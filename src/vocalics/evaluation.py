@@ -15,6 +15,7 @@ import numpy.typing as npt
 from vocalics import metrics
 from vocalics.confidence import candidates
 from vocalics.errors import VocalicsError
+from vocalics.listening import Listening, compare
 from vocalics.manifest import Utterance
 from vocalics.metrics import NO_SPEECH, Bins, Interval
 from vocalics.registry import suggestion
@@ -159,6 +160,7 @@ class EvaluationReport:
         by_emotion: In output order.
         by_corpus: By name.
         by_speaker: By name; speakers that are not known are left out.
+        listening: Listeners beside the model, where clips have votes.
         divided: UAR and accuracy by sex, age group and so on, where there are two parts or more of one.
         majority: The emotion that occurs most; always naming it gives ``majority_accuracy`` and ``majority_uar``.
         majority_uar: One over the number of emotions that occur.
@@ -190,6 +192,7 @@ class EvaluationReport:
     calibration_error: float | None
     bins: Bins | None
     sets: tuple[SetScore, ...] = ()
+    listening: Listening | None = None
     divided: tuple[Parts, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -255,6 +258,7 @@ def evaluate(
     leak: str = "",
     conformal: Mapping[str, float] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
+    votes: npt.ArrayLike | None = None,
     notes: Sequence[str] = (),
     n_draws: int = 1000,
 ) -> EvaluationReport:
@@ -274,6 +278,7 @@ def evaluate(
         leak: What the model knew of these speakers beforehand.
         conformal: The least probability of a candidate, by promised coverage, as a card holds it.
         groups: What else the clips are divided by, one name per clip, empty where unknown: see :func:`groups_of`.
+        votes: Listeners' votes, shape (n_clips, n_emotions): see :func:`vocalics.listening.votes_in`.
         notes: Further sentences for the reader.
         n_draws: Bootstrap draws per interval.
 
@@ -329,6 +334,7 @@ def evaluate(
         calibration_error=None if shown is None else metrics.expected_calibration_error(shown, t[heard]),
         bins=None if shown is None else metrics.reliability(shown, t[heard]),
         sets=() if shown is None else _sets(shown, t[heard], conformal or {}),
+        listening=None if votes is None or chances is None else compare(t, chances, votes),
         divided=_divided(t, p, speakers, {**(groups or {}), "corpus": corpora}, len(classes), rng, n_draws),
         notes=tuple(notes),
     )
@@ -520,6 +526,8 @@ def _markdown(report: EvaluationReport) -> str:
             for e, row in zip(report.emotions, report.row_percent, strict=True)
         ],
     )
+    if report.listening is not None:
+        lines += _listening(report.listening)
     for division in report.divided:
         lines += [f"## By {division.by}", ""]
         lines += _table(
@@ -537,6 +545,25 @@ def _markdown(report: EvaluationReport) -> str:
     if report.notes:
         lines += ["## Notes", "", *(f"- {note}" for note in report.notes), ""]
     return "\n".join(lines)
+
+
+def _listening(told: Listening) -> list[str]:
+    rows = [
+        ("what the actor meant: accuracy", _percent(told.listeners_accuracy), _percent(told.model_accuracy)),
+        ("what the actor meant: UAR", _percent(told.listeners_uar), _percent(told.model_uar)),
+    ]
+    return [
+        "## Listeners",
+        "",
+        f"{told.n_votes:,} votes on {told.n_clips:,} of the clips; of the listeners the class with most votes counts.",
+        "",
+        *_table(("agreement with, %", "listeners", "model"), rows),
+        f"The model says what most listeners heard in {_percent(told.agreement)} %. Its probabilities are "
+        f"{told.divergence:.2f} nats from the shares of the votes (Kullback-Leibler, mean; always saying the mean "
+        f"shares: {told.constant_divergence:.2f}); its doubt goes with the listeners' by r = "
+        f"{told.entropy_correlation:.2f}.",
+        "",
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -44,6 +44,8 @@ class Fit:
         batch_size: Clips per step.
         draws: Clips per epoch where clips are drawn by weight; 0 is as many as there are.
         label_smoothing: Share of each target spread over all classes.
+        vote_share: Share of each target that is the listeners' votes, where a clip has some; for nets over spectrograms
+            or an encoder's frames.
         average: Decay per step of the average of weights that is validated and kept; 0 is none.
         keep: "best": the epoch of highest validation UAR; "last": the last one, for a rate that falls to nothing over
             an average of weights, where the best of many epochs on few validation speakers is the luckiest.
@@ -67,6 +69,7 @@ class Fit:
     batch_size: int = 64
     draws: int = 0
     label_smoothing: float = 0.0
+    vote_share: float = 0.0
     average: float = 0.0
     keep: str = "best"
     patience: int = 0
@@ -207,6 +210,8 @@ class Recipe:
         for key in ("average", "label_smoothing"):
             if not 0 <= getattr(self.fit, key) < 1:
                 raise RecipeError(f"fit.{key} = {getattr(self.fit, key)} is not a share from 0 to below 1")
+        if not 0 <= self.fit.vote_share <= 1:
+            raise RecipeError(f"fit.vote_share = {self.fit.vote_share} is not a share from 0 to 1")
         if self.n_copies < 0:
             raise RecipeError(f"n_copies = {self.n_copies} is below 0")
         for key, share in self.shares.items():

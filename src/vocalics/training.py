@@ -32,6 +32,7 @@ from vocalics.errors import MissingExtraError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, divided
 from vocalics.features.feature_set import FRAMES, SEPARATOR, encoded_front_end, feature_set
 from vocalics.features.logmel import LogMel
+from vocalics.listening import soft_labels, votes_in
 from vocalics.logmel_bank import TRIM_DB, BankSettings, bank, spectrogram, trim_db
 from vocalics.manifest import Manifest, Utterance
 from vocalics.metrics import unweighted_average_recall
@@ -77,6 +78,8 @@ def check(recipe: Recipe) -> ModelSpec:
                 f"recipe {recipe.name}: variants are for models of features; {spec.name} takes n_copies and augment"
             )
     else:
+        if recipe.fit.vote_share:
+            raise RecipeError(f"recipe {recipe.name}: {spec.name} learns from labels alone; leave fit.vote_share out")
         _check_features(recipe, spec)
         if recipe.teacher is not None:
             raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
@@ -318,8 +321,11 @@ def _train_neural(
         inputs, bank_settings = _bank(recipe, spec, data, cache, progress)
         early, late = _batches(recipe, spec)
         settings |= _given(bank_settings.front_end, inputs[rows[0]][0])
+        labels = _labels(recipe, data)
+        if fit.vote_share:
+            settings["targets"] = labels
         if recipe.teacher is not None:
-            settings |= _taught(recipe, recipe.teacher, data, cache, progress)
+            settings |= _taught(recipe, recipe.teacher, data, labels, cache, progress)
         classifier = LogMelClassifier(
             spec.build,
             augmentation=early,
@@ -399,12 +405,25 @@ def _train_neural(
     return target
 
 
-def _taught(recipe: Recipe, teacher: Teacher, data: Data, cache: Path, progress: Progress | None) -> dict[str, Any]:
+def _labels(recipe: Recipe, data: Data) -> npt.NDArray[np.float32]:
+    """The training clips' labels: what the actors meant, mixed with listeners' votes where the recipe says so."""
+    clips = data.manifest.take(data.train)
+    truth = np.array([data.emotions.index(u.emotion) for u in clips])
+    return soft_labels(truth, votes_in([u.ratings for u in clips], scheme(recipe.scheme)), recipe.fit.vote_share)
+
+
+def _taught(
+    recipe: Recipe,
+    teacher: Teacher,
+    data: Data,
+    labels: npt.NDArray[np.float32],
+    cache: Path,
+    progress: Progress | None,
+) -> dict[str, Any]:
     """Settings of the classifier: the teacher's targets, and as many hints as they hold."""
     told = lesson(teacher, data, recipe.seed, cache, progress or (lambda *_: None))
-    truth = np.array([data.emotions.index(data.manifest[i].emotion) for i in data.train])
     return {
-        "targets": told.targets(truth, teacher.share),
+        "targets": told.targets(labels, teacher.share),
         "hint_weight": teacher.hint_weight,
         "module__n_hints": told.hints.shape[1],
     }

@@ -76,6 +76,7 @@ def evaluated(
 
     from vocalics.evaluation import evaluate, groups_of
     from vocalics.judgements import Judgements
+    from vocalics.listening import votes_in
     from vocalics.recognizer import load
 
     if output is not None:
@@ -100,6 +101,7 @@ def evaluated(
         protocol=protocol_note or (f"held out: {short(hold_out)}" if hold_out else f"all clips of {manifest.name}"),
         leak=leak,
         groups=groups_of(clips),
+        votes=votes_in([u.ratings for u in clips], classes),
         conformal=card.conformal if classes.emotions == card.emotions else None,
         notes=notes,
     )
@@ -290,6 +292,13 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
         shown = ("–" if value != value else f"{100 * value:.1f}" for value in figures)
         table.add_row(score.emotion, *shown, f"{score.support:,}", f"{100 * score.share:.1f}")
     console.print(table)
+    if (told := report.listening) is not None:
+        console.print(
+            f"most listeners hear what was meant in {100 * told.listeners_accuracy:.1f} %, the model in "
+            f"{100 * told.model_accuracy:.1f} %, what most listeners hear in {100 * told.agreement:.1f} %; divergence "
+            f"from the votes {told.divergence:.2f} nats ({told.constant_divergence:.2f} knowing nothing), correlation "
+            f"of doubt {told.entropy_correlation:.2f}"
+        )
     for division in report.divided:
         said = ", ".join(f"{part.name} {100 * part.uar.value:.1f} %" for part in division.parts)
         console.print(escape(f"UAR by {division.by}: {said}; largest gap {100 * division.gap:.1f} points"))
