@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from vocalics import audio, confidence, modelfile
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import LeakageError, ModelFileError, VocalicsError
 from vocalics.evaluation import evaluate
+from vocalics.export import familiarity
 from vocalics.export.recalibration import recalibrate
 from vocalics.manifest import Manifest, Utterance
-from vocalics.recognizer import UNSURE, Recognizer
+from vocalics.recognizer import UNFAMILIAR, UNSURE, Recognizer, model_path
 
 Run = Callable[..., tuple[int, str, str]]
 SETS = {"0.8": 0.3, "0.9": 0.2, "0.95": 0.01}
@@ -189,3 +191,80 @@ def test_the_command_prints_candidates_and_abstains(tmp_path: Path, run: Run) ->
     assert code == 1 and "knows the coverages 0.8, 0.9, 0.95" in err
     code, _, err = run(*command, "--abstain-below", "2")
     assert code == 2 and "--abstain-below" in err
+
+
+def two_clouds(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values of two classes, whose spread differs from direction to direction."""
+    rng = np.random.default_rng(seed)
+    which = rng.integers(0, 2, n)
+    return rng.standard_normal((n, 6)) * [1, 2, 0.5, 1, 3, 1] + 4 * np.eye(6)[which], which
+
+
+def test_strangeness_is_the_distance_to_the_nearest_class() -> None:
+    values, which = two_clouds(4000, 0)
+    found = confidence.density(values, which, n_directions=6, shrinkage=0.0)
+    others, _ = two_clouds(500, 1)
+    means = np.stack([values[which == k].mean(axis=0) for k in (0, 1)])
+    rest = values - means[which]
+    inverse = np.linalg.inv(rest.T @ rest / len(rest))
+    expected = np.min([np.einsum("ni,ij,nj->n", others - m, inverse, others - m) for m in means], axis=0)
+    np.testing.assert_allclose(found.strangeness(others), expected, rtol=0.02)  # deviations have 0.001 added
+    scaled = found.scaled(found.strangeness(values))
+    assert (scaled.strangeness(others) < 1).mean() == pytest.approx(0.95, abs=0.03)
+    assert (scaled.strangeness(others + [0, 0, 9, 0, 0, 0]) > 1).all()
+    few = confidence.density(values, which, n_directions=3)
+    assert few.projection.shape == (6, 3) and few.centres.shape == (2, 3)
+
+
+def test_the_layer_is_what_the_last_linear_maps_read() -> None:
+    import onnx
+
+    assert familiarity.layer(onnx.load_model_from_string(fakes.features_graph())) == "features"
+    assert familiarity.layer(onnx.load_model_from_string(fakes.waveform_graph())) is None
+    bundled = onnx.load(str(model_path("default")))
+    name = familiarity.layer(bundled)
+    assert name is not None and "BatchNormalization" in name  # what the head reads, pooled over time
+
+
+def test_a_calibrated_net_tells_what_is_strange(tmp_path: Path, run: Run) -> None:
+    rng, rows = np.random.default_rng(0), []
+    for i in range(90):
+        emotion, speaker = ("sad", "neutral", "angry")[i % 3], i // 9
+        clip = fakes.voice(0.8, fakes.PITCHES[emotion] * rng.uniform(0.8, 1.2) * (1 + 0.02 * speaker))
+        audio.write(tmp_path / f"{i}.wav", audio.Clip(clip.samples + fakes.noise(0.8, seed=i).samples * 0.02, 16_000))
+        rows.append(Utterance(str(tmp_path / f"{i}.wav"), "x", f"x/{speaker}", "", emotion))
+    Manifest(tuple(rows)).write(tmp_path / "clips.csv")
+    shutil.copy(model_path("default"), tmp_path / "m.onnx")
+    path = tmp_path / "c.onnx"
+    code, out, err = run("models", "calibrate", str(tmp_path / "m.onnx"), str(tmp_path / "clips.csv"), "-o", str(path))
+    assert code == 0, err
+    assert "strangeness: learned from 90 clips" in out
+    model = Recognizer(modelfile.load(path))
+    known = [model.predict(u.path).strangeness for u in rows]
+    assert all(s is not None and s > 0 for s in known)
+    assert 0.6 < np.mean([s < 1 for s in known if s is not None]) <= 1
+    crackling = np.sign(np.random.default_rng(1).standard_normal(32_000)).astype(np.float32)
+    crackling *= 0.3 + 0.3 * np.sin(np.arange(32_000) / 40)
+    strange = model.predict(0.5 * crackling + 4 * fakes.voice(2.0, 420).samples, 16_000).strangeness
+    assert strange is not None and strange > 2 * np.median([s for s in known if s is not None])
+    # Probabilities are the same with and without; windows are weighed as they are.
+    assert modelfile.load(path).judge(model.given(fakes.voice(1.0)))[1] is not None
+    limit = float(strange) - 0.01
+    strict = Recognizer(model.model, unfamiliar_above=limit)
+    said = strict.predict(0.5 * crackling + 4 * fakes.voice(2.0, 420).samples, 16_000)
+    assert said.label == UNFAMILIAR and said.emotion is None and said.confidence > 0
+    record = json.loads(run("predict", rows[0].path, "--model", str(path), "--format", "json")[1])
+    assert record["strangeness"] == pytest.approx(known[0], abs=1e-3)
+    code, out, _ = run("predict", rows[0].path, "--model", str(path), "--unfamiliar-above", "0.000001")
+    assert code == 0 and " unfamiliar " in out
+    # Calibrated again, it has one such output still.
+    run("models", "calibrate", str(path), str(tmp_path / "clips.csv"), "-o", str(tmp_path / "d.onnx"))
+    again = Recognizer(modelfile.load(tmp_path / "d.onnx")).predict(rows[0].path).strangeness
+    assert again == pytest.approx(known[0], rel=1e-3)
+
+
+def test_a_model_that_does_not_tell_is_not_asked(tmp_path: Path) -> None:
+    model = modelfile.load(fakes.waveform_model())
+    assert Recognizer(model).predict(fakes.voice(1.0)).strangeness is None
+    with pytest.raises(VocalicsError, match="unfamiliar_above = 1: the model fake does not tell it"):
+        Recognizer(model, unfamiliar_above=1.0)

@@ -1,16 +1,21 @@
-"""What a probability is worth: sets of emotions that hold the true one as often as promised.
+"""What a probability is worth: sets of emotions that hold the true one as often as promised, how strange a sound is.
 
 Split conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; sets by least
 probability: Sadinle, Lei and Wasserman, "Least Ambiguous Set-Valued Classifiers", JASA 2019): clips that were not
 trained on say how improbable a true emotion may be held; every emotion that is held at least as probable is a
 candidate. The promise is for sound like those clips. New speakers are less like them than one another's clips are, so
 that the coverage on speakers who calibrated nothing is measured, and told, in every report.
+
+A net gives probabilities to any sound. How far its last layers are from where voices put them says whether it was made
+for it (Mahalanobis distance to the nearest class: Lee, Lee, Lee and Shin, "A Simple Unified Framework for Detecting
+Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,3 +70,51 @@ def candidates(probabilities: npt.ArrayLike, least: float) -> npt.NDArray[np.boo
     found: npt.NDArray[np.bool_] = chances >= min(least, 1.0)
     found |= chances >= chances.max(axis=-1, keepdims=True)
     return found
+
+
+ORDINARY = 0.95
+"""Share of known voices whose strangeness is below 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """Where a net's last layers are when it hears voices: a Gaussian per class, all of one shape.
+
+    Attributes:
+        projection: From a layer to the directions in which clips of one class differ most, each of deviation 1 (but for
+            the common scale): shape (n_values, n_directions).
+        centres: The classes' means there, shape (n_classes, n_directions).
+    """
+
+    projection: npt.NDArray[np.float32]
+    centres: npt.NDArray[np.float32]
+
+    def strangeness(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the squared distance to the nearest class's centre: shape (n, n_values) to (n,)."""
+        at = np.asarray(values, np.float64) @ self.projection
+        return np.asarray(np.square(at[:, None] - self.centres[None]).sum(axis=2).min(axis=1), np.float64)
+
+    def scaled(self, ordinary: npt.ArrayLike) -> Density:
+        """Return the density by which :data:`ORDINARY` of some values of strangeness are below 1."""
+        by = np.float32(1 / np.sqrt(max(float(np.quantile(np.asarray(ordinary), ORDINARY)), 1e-12)))
+        return Density(self.projection * by, self.centres * by)
+
+
+def density(values: npt.ArrayLike, classes: npt.ArrayLike, n_directions: int = 32, shrinkage: float = 0.05) -> Density:
+    """Return where the values of clips are.
+
+    Args:
+        values: Shape (n, n_values).
+        classes: Positions of their classes, shape (n,).
+        n_directions: Directions that count, those of largest variance within a class.
+        shrinkage: What is added to every variance, as a share of the variance of all clips.
+    """
+    x, which = np.asarray(values, np.float64), np.asarray(classes, np.int64)
+    scale = x.std(axis=0) + 1e-3
+    present = np.unique(which)
+    means = np.stack([x[which == k].mean(axis=0) for k in present])
+    rest = (x - means[np.searchsorted(present, which)]) / scale
+    size, directions = np.linalg.eigh(rest.T @ rest / len(rest) + shrinkage * np.eye(x.shape[1]))
+    n = min(n_directions, x.shape[1])
+    projection = directions[:, ::-1][:, :n] / np.sqrt(size[::-1][:n]) / scale[:, None]
+    return Density(projection.astype(np.float32), (means @ projection).astype(np.float32))

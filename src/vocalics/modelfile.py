@@ -39,6 +39,9 @@ INPUTS: tuple[str, ...] = ("waveform", "features")
 OUTPUT = "probabilities"
 """The name of the graph's output."""
 
+STRANGENESS = "strangeness"
+"""The name of a second output that a graph may have, (batch,): below 1 for 95 of 100 voices like those it knows."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -240,6 +243,18 @@ class LoadedModel:
         """
         result: npt.NDArray[np.float32] = self.session.run([OUTPUT], {self.card.input: batch})[0]
         return result
+
+    @property
+    def tells_strangeness(self) -> bool:
+        """Whether the graph says how strange a sound is."""
+        return any(output.name == STRANGENESS for output in self.session.get_outputs())
+
+    def judge(self, batch: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return :meth:`probabilities` and, where the graph tells it, the strangeness of each, (batch,)."""
+        if not self.tells_strangeness:
+            return self.probabilities(batch), None
+        chances, strange = self.session.run([OUTPUT, STRANGENESS], {self.card.input: batch})
+        return chances, strange
 
 
 def load(source: str | os.PathLike[str] | bytes, threads: int = 1) -> LoadedModel:

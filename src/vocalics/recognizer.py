@@ -31,6 +31,9 @@ NO_SPEECH = "no speech"
 UNSURE = "unsure"
 """The label of a prediction that names no emotion, since none is probable enough."""
 
+UNFAMILIAR = "unfamiliar"
+"""The label of a prediction that names no emotion, since the sound is too strange."""
+
 DEFAULT = "default"
 """The name of the model that is used where none is named."""
 
@@ -55,6 +58,9 @@ class Prediction:
         model: The model's name.
         candidates: The emotions among which the true one is as often as the recognizer's ``coverage`` says, the most
             probable first; empty where no coverage was asked for, or nobody speaks.
+        strangeness: How far the sound is from the voices that the model knows; below 1 for 95 of 100 of them. ``None``
+            where the model does not tell, or nobody speaks.
+        unfamiliar: Whether it is stranger than the recognizer allows.
     """
 
     path: str
@@ -65,11 +71,15 @@ class Prediction:
     probabilities: Mapping[str, float]
     model: str
     candidates: tuple[str, ...] = ()
+    strangeness: float | None = None
+    unfamiliar: bool = False
 
     @property
     def label(self) -> str:
-        """The emotion, or "no speech", or "unsure"."""
-        return self.emotion or (UNSURE if self.confidence > 0 else NO_SPEECH)
+        """The emotion, or "no speech", "unfamiliar" or "unsure"."""
+        if self.emotion is not None:
+            return self.emotion
+        return UNFAMILIAR if self.unfamiliar else UNSURE if self.confidence > 0 else NO_SPEECH
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +91,24 @@ class Recognizer:
         abstain_below: A prediction whose highest probability is below this names no emotion.
         coverage: How often a prediction's candidates are to hold the true emotion, one of those that the model's card
             knows (0.8, 0.9 or 0.95); ``None`` asks for no candidates.
+        unfamiliar_above: A prediction whose strangeness is above this names no emotion; ``None`` allows any.
 
     Raises:
-        VocalicsError: For a probability that is none, or a coverage that the card does not know.
+        VocalicsError: For a probability that is none, a coverage that the card does not know, or a limit of strangeness
+            where the model does not tell it.
     """
 
     model: LoadedModel
     abstain_below: float = 0.0
     coverage: float | None = None
+    unfamiliar_above: float | None = None
 
     def __post_init__(self) -> None:
+        if self.unfamiliar_above is not None and not (self.unfamiliar_above > 0 and self.model.tells_strangeness):
+            fault = "expected above 0" if self.unfamiliar_above <= 0 else f"the model {self.card.name} does not tell it"
+            raise VocalicsError(
+                f"unfamiliar_above = {self.unfamiliar_above:g}: {fault}; vocalics models calibrate adds it to a net"
+            )
         if not 0 <= self.abstain_below <= 1:
             raise VocalicsError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
         if self.coverage is not None and confidence.chosen(self.card.conformal, self.coverage) is None:
@@ -121,16 +139,20 @@ class Recognizer:
             AudioError: When the source is not usable sound.
         """
         windows = _Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
-        mean, weight, n_samples = np.zeros(len(self.emotions)), 0.0, 0
+        mean, weight, strange, n_samples = np.zeros(len(self.emotions)), 0.0, 0.0, 0
         for start, samples in _cut(windows, self._blocks(source, sample_rate)):
             n_samples = start + len(samples)
             clip = Clip(samples, self.card.sample_rate)
             seconds = speech_seconds(clip)
             if seconds > 0:
+                chances, how_strange = self._judged(clip, _name(source))
                 weight += seconds
-                mean += seconds * self._probabilities(clip, _name(source))
-        values = mean / weight if weight else None
-        return self._prediction(_name(source), 0, n_samples, values)
+                mean += seconds * chances
+                strange += seconds * (how_strange or 0.0)
+        if not weight:
+            return self._prediction(_name(source), 0, n_samples, None)
+        told = strange / weight if self.model.tells_strangeness else None
+        return self._prediction(_name(source), 0, n_samples, mean / weight, told)
 
     def timeline(
         self, source: Source, sample_rate: int | None = None, window: float | None = None, hop: float | None = None
@@ -160,8 +182,8 @@ class Recognizer:
     def _timeline(self, windows: _Windows, blocks: Iterator[Clip], name: str) -> Iterator[Prediction]:
         for start, samples in _cut(windows, blocks):
             clip = Clip(samples, self.card.sample_rate)
-            values = self._probabilities(clip, name) if speech_seconds(clip) else None
-            yield self._prediction(name, start, start + len(samples), values)
+            values, strange = self._judged(clip, name) if speech_seconds(clip) else (None, None)
+            yield self._prediction(name, start, start + len(samples), values, strange)
 
     def predict_clips(self, clips: Iterable[Clip]) -> list[Prediction]:
         """Judge many clips; each result is that of :meth:`predict`."""
@@ -189,18 +211,31 @@ class Recognizer:
             raise AudioError("the clip holds no samples; expected sound")
         return iter((audio.resample(source, rate),))
 
-    def _probabilities(self, clip: Clip, name: str) -> npt.NDArray[np.float64]:
+    def given(self, clip: Clip, name: str = "") -> npt.NDArray[np.float32]:
+        """Return what the model's graph is given of a clip: a batch of one.
+
+        Args:
+            clip: At the model's rate.
+            name: For messages.
+
+        Raises:
+            AudioError: When its features cannot be computed.
+        """
         clip = chain([Preparation.parse(table) for table in self.card.preprocess], clip)
         if self.card.trim_db is not None:
             clip = trim_silence(clip, below_db=self.card.trim_db)
         values = clip.samples if self.card.input == "waveform" else self._features(clip, name)
-        batch = np.asarray(values, np.float32)[None]
-        result: npt.NDArray[np.float64] = self.model.probabilities(batch)[0].astype(np.float64)
+        return np.asarray(values, np.float32)[None]
+
+    def _judged(self, clip: Clip, name: str) -> tuple[npt.NDArray[np.float64], float | None]:
+        """Probabilities, and how strange the clip is where the model tells that."""
+        chances, strange = self.model.judge(self.given(clip, name))
+        result: npt.NDArray[np.float64] = chances[0].astype(np.float64)
         if result.shape != (len(self.emotions),) or not np.isfinite(result).all():
             raise ModelFileError(
                 f"the model {self.card.name} gave {result} instead of {len(self.emotions)} probabilities"
             )
-        return result
+        return result, None if strange is None else float(strange[0])
 
     def _features(self, clip: Clip, name: str) -> npt.NDArray[np.float32]:
         try:
@@ -225,13 +260,23 @@ class Recognizer:
             )
         return values
 
-    def _prediction(self, name: str, first: int, last: int, values: npt.NDArray[np.float64] | None) -> Prediction:
+    def _prediction(
+        self,
+        name: str,
+        first: int,
+        last: int,
+        values: npt.NDArray[np.float64] | None,
+        strangeness: float | None = None,
+    ) -> Prediction:
         rate, best = self.card.sample_rate, None
         among: tuple[str, ...] = ()
+        limit = self.unfamiliar_above
+        unfamiliar = limit is not None and strangeness is not None and strangeness > limit
         if values is None:
             values = np.zeros(len(self.emotions))
         else:
-            best = self.emotions[int(values.argmax())] if values.max() >= self.abstain_below else None
+            if values.max() >= self.abstain_below and not unfamiliar:
+                best = self.emotions[int(values.argmax())]
             among = self._candidates(values)
         return Prediction(
             path=name,
@@ -242,6 +287,8 @@ class Recognizer:
             probabilities=MappingProxyType(dict(zip(self.emotions, values.tolist(), strict=True))),
             model=self.card.name,
             candidates=among,
+            strangeness=strangeness,
+            unfamiliar=unfamiliar,
         )
 
     def _candidates(self, values: npt.NDArray[np.float64]) -> tuple[str, ...]:
@@ -275,6 +322,7 @@ def load(
     threads: int = 1,
     abstain_below: float = 0.0,
     coverage: float | None = None,
+    unfamiliar_above: float | None = None,
 ) -> Recognizer:
     """Load a model by its bundled name or from a file.
 
@@ -283,12 +331,13 @@ def load(
         threads: How many the runtime may use for one clip.
         abstain_below: See :class:`Recognizer`.
         coverage: See :class:`Recognizer`.
+        unfamiliar_above: See :class:`Recognizer`.
 
     Raises:
         ModelFileError: When there is no such model, or its file is damaged or foreign.
         VocalicsError: For a probability that is none, or a coverage that the model does not know.
     """
-    return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage)
+    return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage, unfamiliar_above)
 
 
 class _Windows:
@@ -342,6 +391,7 @@ def _name(source: Any) -> str:
 __all__: Sequence[str] = (
     "DEFAULT",
     "NO_SPEECH",
+    "UNFAMILIAR",
     "UNSURE",
     "Prediction",
     "Recognizer",

@@ -20,6 +20,10 @@ class Format(StrEnum):
     JSON = "json"
 
 
+AT_MOST = 3000
+"""Clips of training speakers from which a net learns what is familiar; more tell it no more."""
+
+
 class Speakers(StrEnum):
     """Whose clips calibrate a model."""
 
@@ -125,15 +129,18 @@ def calibrate(
 ) -> None:
     """Fit a model's probabilities to clips whose emotions are known.
 
-    Clips of speakers that it was trained on are left out. Which emotion is the most probable never changes; how
+    Clips of speakers that it was trained on calibrate nothing; from them and all others a net learns what is strange
+    (vocalics predict --unfamiliar-above). Which emotion is the most probable never changes; how
     probable it is does, and the copy knows sets of candidates (vocalics predict --coverage). Fifty clips are the least;
     some hundred of many speakers are better.
     """
     from types import MappingProxyType
 
     import numpy as np
+    from rich.console import Console
 
     from vocalics.cli.evaluate import judged
+    from vocalics.cli.progress import counting
     from vocalics.emotions import Scheme
     from vocalics.errors import ManifestError
     from vocalics.export.recalibration import recalibrate
@@ -142,6 +149,7 @@ def calibrate(
 
     recognizer = load(model)
     card = recognizer.card
+    voices = Manifest.read(manifest).where(lambda u: u.emotion in card.emotions and u.speaker in card.training_speakers)
     clips = Manifest.read(manifest).where(lambda u: u.emotion in card.emotions)
     if speakers is Speakers.VALIDATION:
         clips = clips.where(lambda u: u.speaker in card.validation_speakers)
@@ -155,10 +163,20 @@ def calibrate(
     done, said, _ = judged(recognizer, clips, Scheme(card.name, card.emotions, MappingProxyType({})))
     heard = np.flatnonzero(np.isfinite(said).all(axis=1)).tolist()
     kept = done.take(heard)
-    about = recalibrate(model_path(model), kept, said[heard], [card.emotions.index(u.emotion) for u in kept], output)
+    truth = [card.emotions.index(u.emotion) for u in kept]
+    if len(voices) > AT_MOST:
+        voices = voices.take(sorted(np.random.default_rng(0).choice(len(voices), AT_MOST, replace=False).tolist()))
+    with counting(Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("listen", total=len(kept) + len(voices))
+        about = recalibrate(
+            model_path(model), kept, said[heard], truth, output, voices,
+            lambda done, n: progress.update(task, completed=done, total=n),
+        )  # fmt: skip
     print(f"temperature {about.temperature:.3f}, found on {len(kept):,} clips of {len(kept.speakers)} speakers")
     for coverage, least in about.conformal.items():
         print(f"candidates for {float(coverage):.0%}: every emotion from {least:.1%} on")
+    if load(output).model.tells_strangeness:
+        print(f"strangeness: learned from {len(kept) + len(voices):,} clips; above 1 for one voice in 20")
     print(f"written to {output}")
 
 

@@ -31,6 +31,13 @@ def predict(
         float | None,
         typer.Option(metavar="C", help="Show the emotions among which the true one is this often: 0.8, 0.9 or 0.95."),
     ] = None,
+    unfamiliar_above: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help='Say "unfamiliar" where a sound is stranger than this; one voice in 20 is above 1.',
+        ),
+    ] = None,
 ) -> None:
     """Print the emotion of every recording.
 
@@ -41,5 +48,7 @@ def predict(
     """
     if not timeline and (window is not None or hop is not None):
         raise typer.BadParameter("--window and --hop belong to --timeline; add it", param_hint="--window/--hop")
-    if not print_predictions(paths, model, format, timeline, window, hop, top, abstain_below, coverage):
+    if not print_predictions(
+        paths, model, format, timeline, window, hop, top, abstain_below, coverage, unfamiliar_above
+    ):
         raise typer.Exit(1)

@@ -44,6 +44,7 @@ def print_predictions(
     top: int = 3,
     abstain_below: float = 0.0,
     coverage: float | None = None,
+    unfamiliar_above: float | None = None,
 ) -> bool:
     """Print the emotion of every recording; the arguments are those of the command.
 
@@ -52,10 +53,10 @@ def print_predictions(
     """
     from vocalics.recognizer import load
 
-    recognizer = load(model, abstain_below=abstain_below, coverage=coverage)
+    recognizer = load(model, 1, abstain_below, coverage, unfamiliar_above)
     sources = [source for path in paths for source in expand(path)]
     names = [source for source in sources if isinstance(source, str)]
-    row = _writer(format, recognizer.emotions, names, top, coverage is not None)
+    row = _writer(format, recognizer, names, top)
     good = True
     for source in sources:
         try:
@@ -136,24 +137,25 @@ def _predictions_of_standard_input(
             raise AudioError(f"standard input: {str(error).removeprefix(f'{file.name}: ')}") from None
 
 
-def _writer(
-    format: Format, emotions: Sequence[str], names: Sequence[str], top: int, sets: bool
-) -> Callable[[Prediction], None]:
+def _writer(format: Format, recognizer: Recognizer, names: Sequence[str], top: int) -> Callable[[Prediction], None]:
     """A function that prints one prediction at once, so that nothing is lost whatever comes after it."""
+    sets = recognizer.coverage is not None
+    asked = {"candidates": sets, "strangeness": recognizer.model.tells_strangeness}
+    left_out = [key for key, wanted in asked.items() if not wanted]
     if format is Format.JSON:
-        return _json_line if sets else partial(_json_line, left_out="candidates")
+        return partial(_json_line, left_out=left_out)
     if format is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        header = ["path", "start", "end", "emotion", "confidence", *emotions, "model", "candidates"]
-        writer.writerow(header if sets else header[:-1])
+        known = [key for key in asked if key not in left_out]
+        writer.writerow(["path", "start", "end", "emotion", "confidence", *recognizer.emotions, "model", *known])
         sys.stdout.flush()
 
         def csv_row(prediction: Prediction) -> None:
             record = as_record(prediction)
             probabilities = record.pop("probabilities")
-            name, among = record.pop("model"), record.pop("candidates")
-            row = [*record.values(), *probabilities.values(), name]
-            writer.writerow([*row, " ".join(among)] if sets else row)
+            rest = {"candidates": " ".join(record.pop("candidates")), "strangeness": record.pop("strangeness")}
+            name = record.pop("model")
+            writer.writerow([*record.values(), *probabilities.values(), name, *(rest[key] for key in known)])
             sys.stdout.flush()
 
         return csv_row
@@ -171,12 +173,13 @@ def as_record(prediction: Prediction) -> dict[str, Any]:
         "probabilities": {emotion: round(p, 6) for emotion, p in prediction.probabilities.items()},
         "model": prediction.model,
         "candidates": list(prediction.candidates),
+        "strangeness": None if prediction.strangeness is None else round(prediction.strangeness, 3),
     }
 
 
-def _json_line(prediction: Prediction, left_out: str = "") -> None:
+def _json_line(prediction: Prediction, left_out: Sequence[str]) -> None:
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    record = {key: value for key, value in as_record(prediction).items() if key != left_out}
+    record = {key: value for key, value in as_record(prediction).items() if key not in left_out}
     print(json.dumps(record, ensure_ascii=not utf8), flush=True)
 
 

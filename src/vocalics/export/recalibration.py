@@ -1,4 +1,4 @@
-"""A model calibrated anew, on clips that it was not trained on: its temperature, and its sets of candidates.
+"""A model calibrated anew: its temperature, its sets of candidates, and what it finds strange.
 
 Nothing of what the model knows of emotions changes: the most probable one stays the most probable.
 """
@@ -6,29 +6,41 @@ Nothing of what the model knows of emotions changes: the most probable one stays
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.confidence import thresholds
+from vocalics.confidence import density, thresholds
 from vocalics.errors import LeakageError, MissingExtraError, ModelFileError
 from vocalics.export import card as card_file
+from vocalics.export import familiarity
 from vocalics.manifest import Manifest
 from vocalics.modelfile import OUTPUT, Card, load
 from vocalics.registry import some
+
+N_PARTS = 5
+"""In how many parts the speakers are divided, each measured by the others."""
 
 FEWEST = 50
 """Clips with fewer than these would calibrate nothing: a set that misses one in twenty needs to see some misses."""
 
 
 def recalibrate(
-    source: Path, manifest: Manifest, probabilities: npt.ArrayLike, truth: npt.ArrayLike, target: Path
+    source: Path,
+    manifest: Manifest,
+    probabilities: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    target: Path,
+    known_voices: Manifest | None = None,
+    progress: Callable[[int, int], Any] | None = None,
 ) -> Card:
     """Write a copy of a model whose probabilities and sets fit the clips, and return its card.
 
-    A graph that ends in a softmax gets another temperature; of another one only the sets are found.
+    A graph that ends in a softmax gets another temperature, and learns to tell how strange a sound is; of another one
+    only the sets are found.
 
     Args:
         source: The model file.
@@ -36,6 +48,8 @@ def recalibrate(
         probabilities: What the model says of them, shape (n, n_emotions).
         truth: Positions of their emotions, shape (n,).
         target: The model file that is written.
+        known_voices: Further clips of voices that are to be familiar: those that were trained on, say.
+        progress: Called with (done, all) where strangeness is learned.
 
     Raises:
         LeakageError: When a speaker was trained on.
@@ -49,6 +63,7 @@ def recalibrate(
     except ImportError:
         raise MissingExtraError("writing a model file", "train") from None
     known = load(source).card
+    emotions = known.emotions
     if heard := sorted(set(manifest.speakers) & set(known.training_speakers)):
         raise LeakageError(
             f"{some(heard)} of these clips were trained on, so that the model is surer of them than of others; "
@@ -63,8 +78,33 @@ def recalibrate(
         _cool(graph, factor)
         said = tempered(said, factor)
     about = dataclasses.replace(known, temperature=known.temperature * factor, conformal=thresholds(said, positions))
+    _add_strangeness(graph, manifest, known_voices or Manifest(()), emotions, progress or (lambda *_: None))
     card_file.write(target, graph.SerializeToString(), about)
     return about
+
+
+def _add_strangeness(
+    graph: Any, manifest: Manifest, others: Manifest, emotions: tuple[str, ...], progress: Callable[[int, int], Any]
+) -> None:
+    """Learn where voices are, and scale it by clips that are not among those it was learned from."""
+    name = familiarity.layer(graph)
+    if name is None:
+        return
+    clips = Manifest((*manifest, *others))
+    values, heard = familiarity.values(graph, name, [u.path for u in clips], progress)
+    truth = np.array([emotions.index(clips[i].emotion) for i in heard])
+    own = np.array([i < len(manifest) for i in heard])
+    speakers = np.array([clips[i].speaker or clips[i].path for i in heard])
+    # Every speaker's clips are measured by what was learned without them.
+    names = sorted(set(speakers[own].tolist()))
+    part = np.array([names.index(s) % N_PARTS if s in names else -1 for s in speakers.tolist()])
+    found = []
+    for k in range(min(N_PARTS, len(names))):
+        rest = part != k
+        if rest.sum() >= FEWEST // 2:
+            found.append(density(values[rest], truth[rest]).strangeness(values[own & (part == k)]))
+    ordinary = np.concatenate(found) if found else density(values, truth).strangeness(values[own])
+    familiarity.add(graph, name, density(values, truth).scaled(ordinary))
 
 
 def _softmax(graph: Any) -> Any:
