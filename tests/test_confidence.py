@@ -211,7 +211,7 @@ def test_strangeness_is_the_distance_to_the_nearest_class() -> None:
     np.testing.assert_allclose(found.strangeness(others), expected, rtol=0.02)  # deviations have 0.001 added
     scaled = found.scaled(found.strangeness(values))
     assert (scaled.strangeness(others) < 1).mean() == pytest.approx(0.95, abs=0.03)
-    assert (scaled.strangeness(others + [0, 0, 9, 0, 0, 0]) > 1).all()
+    assert (scaled.strangeness(np.add(others, 9 * np.eye(6)[2])) > 1).all()
     few = confidence.density(values, which, n_directions=3)
     assert few.projection.shape == (6, 3) and few.centres.shape == (2, 3)
 
