@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -13,13 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vocalics import audio, confidence, modelfile
+from vocalics import audio, confidence, dataset, modelfile, training
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import LeakageError, ModelFileError, VocalicsError
 from vocalics.evaluation import evaluate
 from vocalics.export import familiarity
 from vocalics.export.recalibration import recalibrate
 from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe, parse
 from vocalics.recognizer import UNFAMILIAR, UNSURE, Recognizer, model_path
 
 Run = Callable[..., tuple[int, str, str]]
@@ -268,3 +270,30 @@ def test_a_model_that_does_not_tell_is_not_asked(tmp_path: Path) -> None:
     assert Recognizer(model).predict(fakes.voice(1.0)).strangeness is None
     with pytest.raises(VocalicsError, match="unfamiliar_above = 1: the model fake does not tell it"):
         Recognizer(model, unfamiliar_above=1.0)
+
+
+def test_a_net_that_calibrates_knows_what_is_strange(tmp_path: Path) -> None:
+    (tmp_path / "voices").mkdir()
+    recipe = parse(
+        Recipe,
+        {
+            "name": "small",
+            "description": "a small net for tests",
+            "model": "logmel_cnn",
+            "scheme": "three",
+            "corpora": ["folder"],
+            "validation": 0.3,
+            "model_settings": {"channels": [4, 8, 8, 8], "n_hidden": 8},
+            "batch": {"n_frames": 48},
+            "fit": {"n_epochs": 2, "batch_size": 8, "rate": 5e-3, "calibrate": True},
+        },
+        "test",
+    )
+    clips = dataset.gather({"folder": fakes.speakers_table(tmp_path / "voices")}, recipe)
+    path = training.train(recipe, clips, tmp_path / "run", threads=1)
+    model = Recognizer(modelfile.load(path), coverage=0.8)
+    said = [model.predict(u.path) for u in clips if u.speaker in model.card.validation_speakers]
+    assert model.card.conformal and all(s.candidates and s.strangeness is not None for s in said)
+    assert np.median([s.strangeness for s in said if s.strangeness is not None]) < 1
+    plain = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, calibrate=False))
+    assert not modelfile.load(training.train(plain, clips, tmp_path / "plain", threads=1)).tells_strangeness

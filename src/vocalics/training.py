@@ -396,6 +396,8 @@ def _train_neural(
             _feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled, conformal=conformal
         )
     card_file.write(target, graph.SerializeToString(), about)
+    if conformal and about.input == "waveform":
+        _learn_strangeness(target, data, recipe.seed, progress)
     clips = [*validation, *rows][:N_COMPARED]
     if spec.uneven:
         pairs = [_pair(data.manifest[i].path, bank_settings.front_end, recipe) for i in clips]
@@ -403,6 +405,19 @@ def _train_neural(
         pairs = [(raw[i], inputs[i]) for i in clips]
     _compare(target, module, pairs)
     return target
+
+
+def _learn_strangeness(target: Path, data: Data, seed: int, progress: Progress | None) -> None:
+    """Teach the written net what is strange: from its training clips, of many some, scaled by those that validate."""
+    from vocalics.export.recalibration import N_FAMILIAR, teach
+
+    def step(done: int, n: int) -> None:
+        if progress is not None:
+            progress("strangeness", done, n)
+
+    drawn = np.random.default_rng(seed).choice(len(data.train), min(N_FAMILIAR, len(data.train)), replace=False)
+    voices = data.manifest.take([data.train[i] for i in sorted(drawn.tolist())])
+    teach(target, data.manifest.take(data.validation), voices, step)
 
 
 def _labels(recipe: Recipe, data: Data) -> npt.NDArray[np.float32]:

@@ -20,10 +20,6 @@ class Format(StrEnum):
     JSON = "json"
 
 
-AT_MOST = 3000
-"""Clips of training speakers from which a net learns what is familiar; more tell it no more."""
-
-
 class Speakers(StrEnum):
     """Whose clips calibrate a model."""
 
@@ -143,7 +139,7 @@ def calibrate(
     from vocalics.cli.progress import counting
     from vocalics.emotions import Scheme
     from vocalics.errors import ManifestError
-    from vocalics.export.recalibration import recalibrate
+    from vocalics.export.recalibration import N_FAMILIAR, recalibrate
     from vocalics.manifest import Manifest
     from vocalics.recognizer import load, model_path
 
@@ -164,8 +160,8 @@ def calibrate(
     heard = np.flatnonzero(np.isfinite(said).all(axis=1)).tolist()
     kept = done.take(heard)
     truth = [card.emotions.index(u.emotion) for u in kept]
-    if len(voices) > AT_MOST:
-        voices = voices.take(sorted(np.random.default_rng(0).choice(len(voices), AT_MOST, replace=False).tolist()))
+    if len(voices) > N_FAMILIAR:
+        voices = voices.take(sorted(np.random.default_rng(0).choice(len(voices), N_FAMILIAR, replace=False).tolist()))
     with counting(Console(stderr=True), transient=True) as progress:
         task = progress.add_task("listen", total=len(kept) + len(voices))
         about = recalibrate(

@@ -21,6 +21,9 @@ from vocalics.manifest import Manifest
 from vocalics.modelfile import OUTPUT, Card, load
 from vocalics.registry import some
 
+N_FAMILIAR = 3000
+"""Clips of training speakers from which a net learns what is familiar; more tell it no more."""
+
 N_PARTS = 5
 """In how many parts the speakers are divided, each measured by the others."""
 
@@ -78,15 +81,32 @@ def recalibrate(
         _cool(graph, factor)
         said = tempered(said, factor)
     about = dataclasses.replace(known, temperature=known.temperature * factor, conformal=thresholds(said, positions))
-    _add_strangeness(graph, manifest, known_voices or Manifest(()), emotions, progress or (lambda *_: None))
+    learn_strangeness(graph, manifest, known_voices or Manifest(()), emotions, progress or (lambda *_: None))
     card_file.write(target, graph.SerializeToString(), about)
     return about
 
 
-def _add_strangeness(
+def teach(target: Path, manifest: Manifest, others: Manifest, progress: Callable[[int, int], Any]) -> None:
+    """Give a model file its sense of what is strange; the arguments are those of :func:`learn_strangeness`."""
+    import onnx
+
+    graph, about = onnx.load(str(target)), load(target).card
+    learn_strangeness(graph, manifest, others, about.emotions, progress)
+    card_file.write(target, graph.SerializeToString(), about)
+
+
+def learn_strangeness(
     graph: Any, manifest: Manifest, others: Manifest, emotions: tuple[str, ...], progress: Callable[[int, int], Any]
 ) -> None:
-    """Learn where voices are, and scale it by clips that are not among those it was learned from."""
+    """Give a net's graph its sense of what is strange, in place; a graph that ends in no linear map gets none.
+
+    Args:
+        graph: An ONNX model with its card.
+        manifest: Clips by which strangeness is scaled, of voices that were not trained on.
+        others: Further clips of voices that are to be familiar.
+        emotions: The classes.
+        progress: Called with (done, all).
+    """
     name = familiarity.layer(graph)
     if name is None:
         return
