@@ -17,17 +17,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vocalics import dataset, encoders, judgements, metrics, modelfile, recognizer, splits, training
+from vocalics import audio, dataset, encoders, judgements, metrics, recognizer, splits, training
+from vocalics.audio import Clip
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import ManifestError
 from vocalics.evaluation import EvaluationReport, Score
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end
 from vocalics.judgements import Judgements
-from vocalics.manifest import Manifest
+from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
+from vocalics.recognizer import Recognizer
 from vocalics.registry import lookup
 from vocalics.reproduction import judged
+
+SECONDS = 3.0
+"""Length of the sound whose operations are counted."""
 
 Scope = Literal["all", "own"]
 """What is trained on: all corpora of the recipe, or the tested one alone."""
@@ -279,20 +284,40 @@ def execute(
         model = training.train_on(data, run.recipe, own / f"fold-{name}", True, cache, threads, counted, report)
         (test,) = data.tests.values()
         clips = data.manifest.take(test)
-        began = time.monotonic()
-        said = judged(recognizer.load(model), clips, classes_of(run.protocol, data.manifest), counted)
-        seconds = time.monotonic() - began
-        loaded = modelfile.load(model).card
+        began = time.process_time()
+        judge = recognizer.load(model)
+        said = judged(judge, clips, classes_of(run.protocol, data.manifest), counted)
         about = {
             "clips": len(clips),
-            "seconds": seconds,
-            "parameters": loaded.n_parameters + _of_encoder(run.recipe),
+            "processor_seconds": time.process_time() - began,
+            "audio_seconds": sum(_seconds(u) for u in clips),
+            "parameters": judge.card.n_parameters + _of_encoder(run.recipe),
+            "macs_per_second": _macs(model, judge, run.recipe),
             "size": model.stat().st_size,
         }
         target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
         part = target.with_suffix(".part")
         part.write_text(said.to_csv(), encoding="utf-8")
         part.replace(target)
+
+
+def _seconds(utterance: Utterance) -> float:
+    if utterance.duration is not None:
+        return utterance.duration
+    clip = audio.read(utterance.path)
+    return len(clip.samples) / clip.sample_rate
+
+
+def _macs(path: Path, model: Recognizer, recipe: Recipe) -> float:
+    """Multiply-accumulate operations per second of sound, with those of the encoder that the model sits on."""
+    from vocalics.export.cost import macs
+
+    noise = np.random.default_rng(0).standard_normal(round(SECONDS * model.card.sample_rate), dtype=np.float32)
+    count = macs(path, model.given(Clip(0.1 * noise, model.card.sample_rate)))
+    if SEPARATOR in recipe.features:
+        front_end = encoded_front_end(recipe.features)
+        count += encoders.macs(encoders.find(front_end.name), max(front_end.blocks), SECONDS)
+    return count / SECONDS
 
 
 def _of_encoder(recipe: Recipe) -> int:
@@ -329,6 +354,8 @@ class Result:
         pooled: The report on all folds' and seeds' judgements together; its interval is a bootstrap over speakers.
         by_fold: Mean over seeds of each fold's figure.
         n_parameters: Of one model, with the blocks of the encoder that it sits on.
+        macs: Multiply-accumulate operations per second of sound, with those of the encoder.
+        real_time: Seconds of the tested sound per second of one processor: reading, front end and model together.
         size: Of one model file, in bytes, without the encoder.
     """
 
@@ -339,6 +366,8 @@ class Result:
     pooled: EvaluationReport
     by_fold: Mapping[str, float]
     n_parameters: int
+    macs: float
+    real_time: float
     size: int
 
     @property
@@ -378,7 +407,9 @@ def result(runs: Sequence[Run], folder: Path) -> Result | None:
     whole = _together([said for table in tables for said in table.values()], scheme(first.protocol.scheme))
     return Result(
         first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first), by_fold,
-        max(a["parameters"] for a in about), max(a["size"] for a in about),
+        max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
+        sum(a["audio_seconds"] for a in about) / max(sum(a["processor_seconds"] for a in about), 1e-9),
+        max(a["size"] for a in about),
     )  # fmt: skip
 
 

@@ -51,14 +51,22 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
     lines += [
         "## The models",
         "",
-        "Parameters with those of the encoder that a model sits on; the file without it.",
+        "Parameters and multiply-accumulate operations (per second of sound; of convolutions and matrix products) with "
+        "those of the encoder that a model sits on; the file without it. Real time: seconds of the tested clips per "
+        "second of one processor, reading and front end included.",
         "",
-        "| model | parameters | file, kB |",
-        "|---|---:|---:|",
+        "| model | parameters | million MAC/s | file, kB | x real time |",
+        "|---|---:|---:|---:|---:|",
     ]
     for name in dict.fromkeys(r.recipe for r in results):
         own = [r for r in results if r.recipe == name]
-        lines.append(f"| `{name}` | {max(r.n_parameters for r in own):,} | {max(r.size for r in own) / 1000:,.0f} |")
+        figures = (
+            f"{max(r.n_parameters for r in own):,}",
+            f"{max(r.macs for r in own) / 1e6:,.1f}",
+            f"{max(r.size for r in own) / 1000:,.0f}",
+            f"{np.median([r.real_time for r in own]):,.0f}",
+        )
+        lines.append(f"| `{name}` | {' | '.join(figures)} |")
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -192,6 +192,23 @@ def n_parameters(folder: Path, n_blocks: int) -> int:
     return total
 
 
+def macs(folder: Path, n_blocks: int, seconds: float) -> int:
+    """Count the multiply-accumulate operations of an encoder's blocks for so much sound, its front end left out.
+
+    Args:
+        folder: The encoder's.
+        n_blocks: How many blocks are computed.
+        seconds: Length of the sound.
+    """
+    encoder = load(str(folder), n_blocks)
+    from torch.utils.flop_counter import FlopCounterMode
+
+    noise = np.random.default_rng(0).standard_normal(round(seconds * SAMPLE_RATE), dtype=np.float32)
+    with FlopCounterMode(display=False) as counted:
+        encoder.frames(Clip(0.1 * noise, SAMPLE_RATE))
+    return int(counted.get_total_flops() // 2)
+
+
 @dataclass(frozen=True, eq=False)
 class Encoder:
     """A frozen encoder cut off behind the last block that is wanted.
