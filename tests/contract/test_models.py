@@ -20,6 +20,7 @@ LENGTHS = {
     "mfcc_frames": (25, 216),
     "mfcc_pitch_energy_fixed": (29, 300),
     "mfcc_pitch_energy_statistics": (148,),
+    "whisper-base@2,3": (2048,),
 }
 PRINTED_CLASSES = {"cnn1d_deep": 7, "cnn1d": 8, "cnn2d": 8}
 NEURAL = [name for name, spec in SPECS.items() if spec.neural]
