@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,3 +135,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         Manifest.read(tmp_path / "m.txt")
     with pytest.raises(ManifestError, match="cannot write a manifest with this ending"):
         example(tmp_path).write(tmp_path / "m.txt")
+
+
+def test_some_are_drawn_in_their_order_the_same_every_time() -> None:
+    clips = Manifest(tuple(Utterance(f"{i}.wav", "x", "x/1", "", "sad") for i in range(50)))
+    some = clips.drawn(10, np.random.default_rng(0))
+    numbers = [int(u.path.removesuffix(".wav")) for u in some]
+    assert len(set(numbers)) == 10 and numbers == sorted(numbers) != list(range(10))
+    assert some == clips.drawn(10, np.random.default_rng(0)) != clips.drawn(10, np.random.default_rng(1))
+    assert clips.drawn(50, np.random.default_rng(0)) is clips

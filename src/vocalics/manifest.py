@@ -10,11 +10,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.errors import ManifestError, MissingExtraError, VocalicsError
 from vocalics.registry import suggestion
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,12 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
     def where(self, condition: Callable[[Utterance], bool]) -> Manifest:
         """Return the utterances for which the condition holds."""
         return Manifest(tuple(u for u in self if condition(u)))
+
+    def drawn(self, n: int, rng: np.random.Generator) -> Manifest:
+        """Return ``n`` utterances drawn at random, in their order; all of them where there are no more."""
+        if len(self) <= n:
+            return self
+        return self.take(sorted(rng.choice(len(self), n, replace=False).tolist()))
 
     def take(self, indices: Iterable[int]) -> Manifest:
         """Return the utterances at these positions, in this order."""

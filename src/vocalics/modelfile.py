@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,7 @@ class LoadedModel:
         result: npt.NDArray[np.float32] = self.session.run([OUTPUT], {self.card.input: batch})[0]
         return result
 
-    @property
+    @cached_property
     def tells_strangeness(self) -> bool:
         """Whether the graph says how strange a sound is."""
         return any(output.name == STRANGENESS for output in self.session.get_outputs())

@@ -415,8 +415,7 @@ def _learn_strangeness(target: Path, data: Data, seed: int, progress: Progress |
         if progress is not None:
             progress("strangeness", done, n)
 
-    drawn = np.random.default_rng(seed).choice(len(data.train), min(N_FAMILIAR, len(data.train)), replace=False)
-    voices = data.manifest.take([data.train[i] for i in sorted(drawn.tolist())])
+    voices = data.manifest.take(data.train).drawn(N_FAMILIAR, np.random.default_rng(seed))
     teach(target, data.manifest.take(data.validation), voices, step)
 
 

@@ -126,9 +126,9 @@ def calibrate(
     """Fit a model's probabilities to clips whose emotions are known.
 
     Clips of speakers that it was trained on calibrate nothing; from them and all others a net learns what is strange
-    (vocalics predict --unfamiliar-above). Which emotion is the most probable never changes; how
-    probable it is does, and the copy knows sets of candidates (vocalics predict --coverage). Fifty clips are the least;
-    some hundred of many speakers are better.
+    (vocalics predict --unfamiliar-above). Which emotion is the most probable never changes; how probable it is does,
+    and the copy knows sets of candidates (vocalics predict --coverage). Fifty clips are the least; some hundred of many
+    speakers are better. A file that cannot be judged is one line on standard error, and the exit code is then 1.
     """
     from types import MappingProxyType
 
@@ -139,14 +139,17 @@ def calibrate(
     from vocalics.cli.progress import counting
     from vocalics.emotions import Scheme
     from vocalics.errors import ManifestError
-    from vocalics.export.recalibration import N_FAMILIAR, recalibrate
+    from vocalics.export.recalibration import N_FAMILIAR, recalibrate, require
     from vocalics.manifest import Manifest
     from vocalics.recognizer import load, model_path
 
+    require()
+    if not output.parent.is_dir():
+        raise ManifestError(f"{output.parent}: no such folder; make it first, or write elsewhere")
     recognizer = load(model)
     card = recognizer.card
-    voices = Manifest.read(manifest).where(lambda u: u.emotion in card.emotions and u.speaker in card.training_speakers)
     clips = Manifest.read(manifest).where(lambda u: u.emotion in card.emotions)
+    voices = clips.where(lambda u: u.speaker in card.training_speakers).drawn(N_FAMILIAR, np.random.default_rng(0))
     if speakers is Speakers.VALIDATION:
         clips = clips.where(lambda u: u.speaker in card.validation_speakers)
     else:
@@ -156,12 +159,10 @@ def calibrate(
             f"{manifest}: no clip of the emotions {', '.join(card.emotions)} by a speaker that the model was "
             f"{'validated' if speakers is Speakers.VALIDATION else 'not trained'} on"
         )
-    done, said, _ = judged(recognizer, clips, Scheme(card.name, card.emotions, MappingProxyType({})))
+    done, said, failures = judged(recognizer, clips, Scheme(card.name, card.emotions, MappingProxyType({})))
     heard = np.flatnonzero(np.isfinite(said).all(axis=1)).tolist()
     kept = done.take(heard)
     truth = [card.emotions.index(u.emotion) for u in kept]
-    if len(voices) > N_FAMILIAR:
-        voices = voices.take(sorted(np.random.default_rng(0).choice(len(voices), N_FAMILIAR, replace=False).tolist()))
     with counting(Console(stderr=True), transient=True) as progress:
         task = progress.add_task("listen", total=len(kept) + len(voices))
         about = recalibrate(
@@ -174,6 +175,8 @@ def calibrate(
     if load(output).model.tells_strangeness:
         print(f"strangeness: learned from {len(kept) + len(voices):,} clips; above 1 for one voice in 20")
     print(f"written to {output}")
+    if failures:
+        raise typer.Exit(1)
 
 
 def figure_text(figure: Any) -> str:

@@ -51,6 +51,7 @@ def robustness(
     Noise at 20 to 0 dB, rooms, a telephone line, MP3 and Opus at low rates, gain, clipping, speed, and the middle 0.5
     to 8 s of every clip. What is lost is told against the clips as they were recorded.
     """
+    import numpy as np
     from rich.console import Console
 
     from vocalics import robustness as conditions
@@ -62,16 +63,13 @@ def robustness(
         from vocalics import plots
 
         plots.require()
+        output.mkdir(parents=True, exist_ok=True)
     recognizer = load(model)
     under = conditions.conditions(noise, rooms)
     clips, classes, leak, notes = selected(recognizer.card, manifest, hold_out, scheme, allow_seen_speakers)
     if len(clips) > at_most:
-        import numpy as np
-
-        drawn = np.random.default_rng(0).choice(len(clips), at_most, replace=False)
         notes.append(f"{at_most:,} of {len(clips):,} clips, drawn at random.")
-        clips = clips.take(sorted(drawn.tolist()))
-    clips = clips.with_digests()
+    clips = clips.drawn(at_most, np.random.default_rng(0)).with_digests()
     with counting(Console(stderr=True), transient=True) as progress:
         task = progress.add_task("judge", total=len(clips))
         rows = conditions.measure(
@@ -81,7 +79,6 @@ def robustness(
         notes.insert(0, f"**These figures leak:** {leak}.")
     notes.append(f"Held out: {short(hold_out)}." if hold_out else f"All clips of {manifest.name}.")
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
         title = f"{recognizer.card.name} under other conditions"
         _draw(rows, title, output / "robustness.png")
         found = [

@@ -31,6 +31,16 @@ FEWEST = 50
 """Clips with fewer than these would calibrate nothing: a set that misses one in twenty needs to see some misses."""
 
 
+def require() -> None:
+    """Raise :class:`MissingExtraError` where a model file cannot be written; for use before long work."""
+    try:
+        import onnx  # noqa: F401
+
+        import vocalics.models.calibration  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("writing a model file", "train") from None
+
+
 def recalibrate(
     source: Path,
     manifest: Manifest,
@@ -59,12 +69,11 @@ def recalibrate(
         ModelFileError: When the clips are fewer than :data:`FEWEST`.
         MissingExtraError: Where the onnx package or torch is not installed.
     """
-    try:
-        import onnx
+    require()
+    import onnx
 
-        from vocalics.models.calibration import temperature, tempered
-    except ImportError:
-        raise MissingExtraError("writing a model file", "train") from None
+    from vocalics.models.calibration import temperature, tempered
+
     known = load(source).card
     emotions = known.emotions
     if heard := sorted(set(manifest.speakers) & set(known.training_speakers)):
