@@ -76,7 +76,10 @@ def our_features(clip: Clip) -> np.ndarray:
 def our_variants(clip: Clip, rng: np.random.Generator) -> np.ndarray:
     """Return the same three variants' features."""
     gain = np.float32(0.035 * rng.uniform() * clip.samples.max())
-    noisy = Clip(clip.samples + gain * gaussian(len(clip.samples), rng), RATE)
+    noise = gaussian(len(clip.samples), rng)
+    noise *= gain
+    noise += clip.samples
+    noisy = Clip(noise, RATE)
     raised = stretch_and_shift(clip, 0.8, 0.7)
     return np.vstack([our_features(variant) for variant in (clip, noisy, raised)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated
@@ -20,7 +21,7 @@ _SEARCH_RATE = 5_000  # Hz, of the coarse search
 _SLOWEST, _FASTEST = 0.25, 4.0
 _FINEST = 200  # denominator of a pitch ratio: within 0.1 cents, and few enough filters
 _PERIODS, _PASSED = 64, 0.92  # of a resampling filter, and the share of the band at whose end half is left
-_GROUP = 32  # resampled at a time: few enough to skip the zeros, enough for the matrix product
+_GROUP = 16  # resampled at a time: few enough to skip the zeros, enough for the matrix product
 
 Rate = Annotated[float, Within(_SLOWEST, _FASTEST)]
 Semitones = Annotated[float, Within(-24, 24)]
@@ -120,34 +121,35 @@ def _resampled(samples: Samples, ratio: Fraction) -> Samples:
     padded = np.zeros((n_rows + 2) * n_in + 2 * half, np.float32)
     padded[half : half + len(samples)] = samples
     out = np.empty((n_rows, n_out), np.float32)
-    for first, (start, weights) in zip(range(0, n_out, _GROUP), filters, strict=True):
+    for first, start, weights in filters:
         rows = padded[start : start + n_rows * n_in].reshape(n_rows, n_in)
-        np.matmul(rows[:, : len(weights)], weights, out=out[:, first : first + _GROUP])
+        np.matmul(rows[:, : len(weights)], weights, out=out[:, first : first + weights.shape[1]])
     return out.reshape(-1)[:n_samples]
 
 
 @lru_cache(maxsize=16)
-def _filters(ratio: Fraction) -> tuple[int, int, int, list[tuple[int, Samples]]]:
+def _filters(ratio: Fraction) -> tuple[int, int, int, list[tuple[int, int, Samples]]]:
     """Return what turns rows of samples into rows of resampled ones.
 
     Returns:
-        The reach of a filter, the samples of a row before and after, and for every few outputs of a row the first input
-        (counted from ``reach`` before the row) and the weights, shape (n_inputs, n_outputs).
+        The reach of a filter, the samples of a row before and after, and for every few outputs of a row the first of
+        them, the first input (counted from ``reach`` before the row) and the weights, shape (n_inputs, n_outputs).
     """
     period = max(1.0, float(ratio))
     half = round(_PERIODS / 2 * period)
-    repeated = -(-(2 * half + int(_GROUP * ratio) + 2) // ratio.numerator)  # until a row holds a product's inputs
+    repeated = -(-(2 * half + int(1.5 * _GROUP * ratio) + 2) // ratio.numerator)  # until a row holds a product's inputs
     n_in, n_out = repeated * ratio.numerator, repeated * ratio.denominator
     filters = []
-    for first in range(0, n_out, _GROUP):
-        place = np.arange(first, min(first + _GROUP, n_out)) * float(ratio)
+    edges = np.linspace(0, n_out, max(1, round(n_out / _GROUP)) + 1).astype(int).tolist()
+    for first, last in itertools.pairwise(edges):
+        place = np.arange(first, last) * float(ratio)
         start = int(place[0]) - half + 1
         inputs = np.arange(start, int(place[-1]) + half + 1)
         time = ((inputs[:, None] - place) / period).astype(np.float32)
         angle = np.clip(time * np.float32(2 * np.pi / _PERIODS), -np.float32(np.pi), np.float32(np.pi))
         blackman = np.float32(0.42) + np.float32(0.5) * np.cos(angle) + np.float32(0.08) * np.cos(2 * angle)
         sinc = np.sinc(time * np.float32(_PASSED)) * np.float32(_PASSED / period)
-        filters.append((start + half, sinc * blackman))
+        filters.append((first, start + half, sinc * blackman))
     return half, n_in, n_out, filters
 
 
@@ -160,39 +162,44 @@ def _stretched(samples: Samples, sample_rate: int, rate: float, n_out: int) -> S
     padded = np.zeros(max(len(samples), tail) + size, np.float32)
     padded[: len(samples)] = samples
     starts = _starts(padded, sample_rate, np.arange(n_sequences, dtype=np.float64) * (hop * rate), hop, overlap, reach)
-    sequences = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
     fade = np.sin(np.linspace(0, np.pi / 2, overlap, endpoint=False, dtype=np.float32)) ** 2
-    out = sequences[:, :hop]
+    sequences = np.lib.stride_tricks.sliding_window_view(padded, hop)
+    out = sequences[starts]
+    before = sequences[starts[:-1] + hop, :overlap]  # what would follow the sequences before
+    before *= 1 - fade
     out[1:, :overlap] *= fade
-    out[1:, :overlap] += sequences[:-1, hop:] * (1 - fade)
-    return np.ascontiguousarray(out.reshape(-1)[:n_out])
+    out[1:, :overlap] += before
+    return out.reshape(-1)[:n_out]
 
 
 def _starts(
     padded: Samples, sample_rate: int, wanted: npt.NDArray[np.float64], hop: int, overlap: int, reach: int
-) -> list[int]:
+) -> npt.NDArray[np.intp]:
     """Return where every sequence begins: near where it is wanted, and like what would follow the one before.
 
     Likeness is the least squared difference over the overlap, sought first at a low sample rate, then around there.
     """
     step = max(1, sample_rate // _SEARCH_RATE)
-    coarse = padded[: len(padded) // step * step].reshape(-1, step) @ np.full(step, 1 / step, np.float32)
+    whole = len(padded) // step * step
+    coarse = sum((padded[i:whole:step] for i in range(1, step)), start=padded[:whole:step]) * np.float32(1 / step)
     length, lags = max(1, overlap // step), 2 * (reach // step) + 1
-    energy = np.concatenate([[0], np.cumsum(coarse.astype(np.float64) ** 2)])
-    half_energy = (energy[length:] - energy[:-length]).astype(np.float32) * np.float32(0.5)
-    starts = [0]
+    energy = np.zeros(len(coarse) + 1)
+    np.cumsum(np.square(coarse), dtype=np.float64, out=energy[1:])
+    half_energy = np.empty(len(energy) - length, np.float32)
+    np.subtract(energy[length:], energy[:-length], out=half_energy, casting="same_kind")
+    half_energy *= np.float32(0.5)
+    starts, start = [0], 0
     for target in wanted[1:].astype(int).tolist():
-        follow = starts[-1] + hop
-        first = max(0, target - reach) // step
+        follow, first = start + hop, max(0, target - reach) // step
         place = follow // step
         like = np.correlate(coarse[first : first + lags + length - 1], coarse[place : place + length])
-        like -= half_energy[first : first + lags]
-        best = int(like.argmax())
-        middle = min(lags // 2, target // step - first)
+        np.subtract(like, half_energy[first : first + lags], out=like)
+        best, middle = int(like.argmax()), min(lags // 2, target // step - first)
         if like[best] <= like[middle]:
-            starts.append(target)  # nothing to tell them apart, as in silence
-            continue
-        near = max(0, (first + best) * step + follow % step - step)
-        fine = np.correlate(padded[near : near + 2 * step + overlap], padded[follow : follow + overlap])
-        starts.append(near + int(fine.argmax()))
-    return starts
+            start = target  # nothing to tell them apart, as in silence
+        else:
+            near = max(0, (first + best) * step + follow % step - step)
+            fine = np.correlate(padded[near : near + 2 * step + overlap], padded[follow : follow + overlap])
+            start = near + int(fine.argmax())
+        starts.append(start)
+    return np.array(starts)

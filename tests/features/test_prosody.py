@@ -8,7 +8,7 @@ import pytest
 from vocalics.audio import Clip
 from vocalics.errors import FeatureError
 from vocalics.features import prosody, spectral
-from vocalics.features.chroma import chroma_stft, tuning_of
+from vocalics.features.chroma import _median, chroma_stft, tuning_of
 from vocalics.features.spectrum import spectrum
 
 RATE = 22_050
@@ -109,3 +109,12 @@ def test_refusals_name_the_number() -> None:
         spectral.delta(np.zeros((1, 20), np.float32), width=4)
     with pytest.raises(FeatureError, match="exceed half the sample rate"):
         spectral.spectral_contrast(tone(100, rate=8_000))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 1001, 4096])
+@pytest.mark.parametrize("spread", [0.0, 1e-3, 1.0, 10.0], ids=lambda s: f"spread {s:g}")
+def test_the_median_of_positive_numbers_is_exact(n: int, spread: float) -> None:
+    rng = np.random.default_rng(n)
+    numbers = np.exp(spread * rng.standard_normal(n)).astype(np.float32)
+    numbers[: n // 3] = numbers[-1]  # ties
+    assert _median(numbers) == np.median(numbers)

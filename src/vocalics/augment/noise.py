@@ -55,10 +55,11 @@ def gaussian(n_samples: int, rng: np.random.Generator) -> Samples:
     radius *= np.float32(-2)
     np.sqrt(radius, out=radius)
     angle *= np.float32(2 * np.pi)
-    noise = np.concatenate([np.cos(angle), np.sin(angle)])
-    noise[:half] *= radius
-    noise[half:] *= radius
-    return noise[:n_samples]
+    noise = np.empty((2, half), np.float32)
+    np.cos(angle, out=noise[0])
+    np.sin(angle, out=noise[1])
+    noise *= radius
+    return noise.reshape(-1)[:n_samples]
 
 
 def add_hum(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from vocalics.features.filterbank import chroma_filterbank
+from vocalics.features.filterbank import N_CHROMA, pitch_classes
 from vocalics.features.spectrum import FloatArray, Sound, Spectrum, spectrum_of
 
-N_CHROMA = 12
 _TINY = np.finfo(np.float32).tiny
 _LOWEST_PEAK, _HIGHEST_PEAK, _PEAK_THRESHOLD = 150.0, 4000.0, 0.1
 _TUNING_EDGES = np.linspace(-0.5, 0.5, 101)
 _TUNING_STEPS = _TUNING_EDGES[:-1].astype(np.float32)  # the lowest float32 of every hundredth
 _TUNING_STEPS += np.where(_TUNING_EDGES[:-1] > _TUNING_STEPS, np.spacing(np.abs(_TUNING_STEPS)), np.float32(0))
+_NEXT_STEPS = np.append(_TUNING_STEPS[1:], np.float32(np.inf))
 
 
 def chroma_stft(sound: Sound, tuning: float | None = None) -> FloatArray:
@@ -42,7 +42,7 @@ def mean_chroma(sound: Sound) -> FloatArray:
 def _chroma(shared: Spectrum, tuning: float | None = None) -> FloatArray:
     if tuning is None:
         tuning = tuning_of(shared)
-    return chroma_filterbank(shared.sample_rate, shared.n_fft, tuning) @ shared.magnitude
+    return pitch_classes(shared.magnitude, shared.sample_rate, shared.n_fft, tuning)
 
 
 def normalised(columns: FloatArray, lengths: FloatArray) -> FloatArray:
@@ -70,10 +70,11 @@ def tuning_of(sound: Sound, bins_per_octave: int = N_CHROMA) -> float:
     bins = np.float32(bins_per_octave) * np.log2(pitches / np.float32(440 / 16))
     deviation = bins - np.floor(bins)
     deviation -= deviation >= 0.5
-    deviation.sort()
-    below = np.full(len(_TUNING_EDGES), len(deviation))
-    below[:-1] = deviation.searchsorted(_TUNING_STEPS)
-    return float(_TUNING_EDGES[(below[1:] - below[:-1]).argmax()])
+    step = ((deviation + np.float32(0.5)) * np.float32(len(_TUNING_STEPS))).astype(np.intp)  # or the one beside it
+    np.minimum(step, len(_TUNING_STEPS) - 1, out=step)
+    step -= deviation < _TUNING_STEPS.take(step)
+    step += deviation >= _NEXT_STEPS.take(step)
+    return float(_TUNING_EDGES[np.bincount(step).argmax()])
 
 
 def _louder_peaks(shared: Spectrum) -> FloatArray:
@@ -96,11 +97,29 @@ def _louder_peaks(shared: Spectrum) -> FloatArray:
     before, at, after = flat.take(found - 1), flat.take(found), flat.take(found + 1)
     slope = np.float32(0.5) * (after - before)
     shift = slope / (after - at + (before - at))  # minus the parabola's, within half a bin: a peak is above its left
-    height = at - np.float32(0.5) * slope * shift
-    middle = len(height) // 2
-    ordered = np.partition(height, middle)
-    median = ordered[middle] if len(height) % 2 else (ordered[:middle].max() + ordered[middle]) / 2
-    louder = np.flatnonzero(height >= median)
+    height = np.asarray(at - np.float32(0.5) * slope * shift, np.float32)
+    louder = np.flatnonzero(height >= _median(height))
     number = found.take(louder) % searched.shape[1] + (first - 1)
     pitches: FloatArray = (number.astype(np.float32) - shift.take(louder)) * np.float32(bin_width)
     return pitches
+
+
+def _median(positive: FloatArray) -> np.float32:
+    """Return the median of positive numbers, in half the time of ``np.partition``, whose branches no one can predict.
+
+    The bits of positive floating-point numbers are ordered as the numbers are: those that share the first 14 of them
+    with the median are found by counting, and only they are sorted.
+    """
+    key = positive.view(np.int32) >> 18
+    key -= key.min()
+    count = np.bincount(key)
+    up_to = count.cumsum()
+    middle = len(positive) // 2
+    group = int(up_to.searchsorted(middle, side="right"))
+    place = middle - int(up_to[group] - count[group])
+    inner = np.sort(positive[key == group])
+    upper: np.float32 = inner[place]
+    if len(positive) % 2:
+        return upper
+    lower: np.float32 = inner[place - 1] if place else positive[key < group].max()
+    return (lower + upper) / 2

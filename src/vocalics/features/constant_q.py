@@ -10,7 +10,8 @@ import soxr
 
 from vocalics.audio import Clip
 from vocalics.errors import FeatureError
-from vocalics.features.chroma import N_CHROMA, normalised, tuning_of
+from vocalics.features.chroma import normalised, tuning_of
+from vocalics.features.filterbank import N_CHROMA
 from vocalics.features.spectrum import HOP_LENGTH, FloatArray, centred, framed
 
 _C1 = 440 * 2 ** (-45 / 12)  # Hz

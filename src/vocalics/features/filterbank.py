@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from vocalics.features.spectrum import FloatArray
 
-_GROUP = 8  # mel bands multiplied at a time: few enough to skip the zeros, enough for the matrix product
+N_CHROMA = 12
+_GROUP = 16  # mel bands multiplied at a time: few enough to skip the zeros, enough for the matrix product
 
 
 def mel_frequencies(n: int, highest: float) -> npt.NDArray[np.float64]:
@@ -56,26 +57,33 @@ def _mel_blocks(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[slice, 
     return blocks
 
 
-@lru_cache(maxsize=256)
-def chroma_filterbank(sample_rate: int, n_fft: int, tuning: float) -> FloatArray:
-    """Return the weights from bins to the twelve pitch classes from C to B, shape (12, n_fft // 2 + 1).
+def pitch_classes(magnitude: FloatArray, sample_rate: int, n_fft: int, tuning: float) -> FloatArray:
+    """Return the twelve pitch classes from C to B (12, n_frames) of a magnitude spectrum (n_fft // 2 + 1, n_frames).
 
     Every bin is spread over the pitch classes by a Gaussian around its own pitch, scaled to unit length and weighted
     by another Gaussian, two octaves wide, around five octaves above 27.5 Hz (Ellis 2007, *Chroma feature analysis*).
 
     Args:
+        magnitude: At least 0.
         sample_rate: In Hz.
         n_fft: Length of the transform in samples.
         tuning: Deviation from A = 440 Hz, in semitones.
     """
+    return (magnitude.T @ _chroma_weights(sample_rate, n_fft, tuning))[:, :N_CHROMA].T
+
+
+@lru_cache(maxsize=256)
+def _chroma_weights(sample_rate: int, n_fft: int, tuning: float) -> FloatArray:
+    """Shape (n_fft // 2 + 1, 16), the last four columns empty: a product's registers hold sixteen numbers."""
     frequencies = np.arange(1, n_fft) * (sample_rate / n_fft)
     pitch = 12 * np.log2(frequencies / (440 / 16 * 2 ** (tuning / 12)))
     pitch = np.concatenate([[pitch[0] - 18], pitch])  # 0 Hz has no pitch: put it 1.5 octaves below the first bin
     width = np.append(np.maximum(np.diff(pitch), 1), 1)
-    distance = np.remainder(pitch - np.arange(12)[:, None] + 126, 12) - 6
+    distance = np.remainder(pitch - np.arange(N_CHROMA)[:, None] + 126, 12) - 6
     weights = np.exp(-0.5 * (2 * distance / width) ** 2)
     weights /= np.sqrt(np.sum(weights**2, axis=0))
     weights *= np.exp(-0.5 * ((pitch / 12 - 5) / 2) ** 2)
-    bank: FloatArray = np.ascontiguousarray(np.roll(weights, -3, axis=0)[:, : n_fft // 2 + 1], np.float32)
+    bank = np.zeros((n_fft // 2 + 1, 16), np.float32)
+    bank[:, :N_CHROMA] = np.roll(weights, -3, axis=0)[:, : n_fft // 2 + 1].T
     bank.flags.writeable = False
     return bank

@@ -18,7 +18,7 @@ Array = TypeVar("Array", bound=npt.NDArray[np.generic])
 
 N_FFT, HOP_LENGTH = 2048, 512
 _EMPTY = "the clip holds no samples; expected sound of at least one sample"
-_FRAMES = 48  # transformed at a time: few enough to stay in the cache
+_FRAMES = 32  # transformed at a time: few enough to stay in the cache, and for memory that malloc does not give back
 _AT_ONCE = 4  # frames that SciPy transforms together in single precision, as long as one frame alone takes it
 
 
@@ -89,14 +89,16 @@ def _transformed(
     n_frames = _n_frames(samples, n_fft, hop_length)
     n_blocks = -(-n_frames // _FRAMES)
     size = -(-n_frames // (n_blocks * _AT_ONCE)) * _AT_ONCE
-    windowed = np.zeros((size, n_fft), window.dtype)
+    windowed = np.empty((size, n_fft), window.dtype)
     for first in range(0, n_frames, size):
         n = min(size, n_frames - first)
         start = first * hop_length - n_fft // 2
         block = framed(_stretch(samples, start, start + (n - 1) * hop_length + n_fft), n_fft, hop_length)
         np.multiply(block, window, out=windowed[:n])
         if single is not None:
-            yield first, single(windowed[: -(-n // _AT_ONCE) * _AT_ONCE])[:n]
+            whole = -(-n // _AT_ONCE) * _AT_ONCE
+            windowed[n:whole] = 0
+            yield first, single(windowed[:whole])[:n]
         else:
             yield first, np.fft.rfft(windowed[:n]).astype(np.complex64)
 

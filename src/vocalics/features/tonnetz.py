@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from vocalics.audio import Clip
 from vocalics.errors import MissingExtraError
-from vocalics.features.chroma import N_CHROMA, normalised
+from vocalics.features.chroma import normalised
 from vocalics.features.constant_q import chroma_cqt
+from vocalics.features.filterbank import N_CHROMA
 from vocalics.features.spectrum import HOP_LENGTH, N_FFT, FloatArray, hann, stft
 
 _KERNEL = 31  # of the median filters, in frames and in bins
