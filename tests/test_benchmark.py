@@ -10,13 +10,15 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import audio, benchmark, benchmark_page, judgements
+from vocalics import audio, benchmark, benchmark_page, judgements, recognizer
+from vocalics.audio import Clip
 from vocalics.benchmark import PROTOCOLS, Run, divisions, plan, protocol, result
 from vocalics.corpora import corpora, scan
 from vocalics.emotions import scheme
 from vocalics.errors import ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
+from vocalics.reproduction import judged
 
 RECIPE = Recipe("lr", "for tests", "logistic_regression", features="mfcc_pitch_energy_statistics", validation=0.0)
 PITCH = {"neutral": 110.0, "happy": 170.0, "angry": 250.0, "sad": 90.0}
@@ -98,6 +100,22 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
     benchmark.execute(planned[0], clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
+
+
+def test_cached_features_say_what_the_files_say(clips: Manifest, tmp_path: Path) -> None:
+    silent, long = tmp_path / "silent.wav", tmp_path / "long.wav"
+    audio.write(silent, Clip(np.zeros(16_000, np.float32), 16_000))
+    audio.write(long, fakes.voice(12.0))
+    extra = tuple(Utterance(str(p), "tess", "tess/OAF", "", "sad") for p in (silent, long))
+    more = Manifest((*clips, *extra)).with_digests()
+    (run,) = runs("tess-cross", "own")
+    benchmark.execute(run, more, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    said = judgements.read(tmp_path / "runs" / run.folder / "fold-tess-OAF.csv")
+    model = recognizer.load(tmp_path / "runs" / run.folder / "fold-tess-OAF" / "lr.onnx")
+    tested = more.where(lambda u: u.speaker == "tess/OAF")
+    expected = judged(model, tested, benchmark.classes_of(run.protocol, more), lambda *_: None)
+    np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=1e-5)
+    assert np.isnan(said.probabilities[-2]).all() and not np.isnan(said.probabilities[-1]).any()
 
 
 def test_classes_are_those_of_the_corpus_not_of_a_fold(clips: Manifest) -> None:

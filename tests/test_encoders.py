@@ -88,6 +88,27 @@ def test_statistics_are_block_by_block_means_then_deviations() -> None:
     np.testing.assert_allclose(found[8:12], frames[0].mean(axis=1), atol=1e-6)
 
 
+def test_the_course_is_told_by_the_first_and_last_third() -> None:
+    frames = np.random.default_rng(0).normal(size=(2, 4, 50)).astype(np.float32)
+    found = encoders.statistics(frames, (2, 1), course=True).reshape(2, 4, 4)
+    np.testing.assert_allclose(found[:, :2].reshape(-1), encoders.statistics(frames, (2, 1)))
+    np.testing.assert_allclose(found[0, 2], frames[1, :, :16].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[1, 3], frames[0, :, 34:].mean(axis=1), atol=1e-6)
+    short = encoders.statistics(frames[:, :, :2], (1,), course=True).reshape(4, 4)
+    np.testing.assert_allclose(short[2:], frames[0, :, :2].T, atol=1e-6)
+
+
+def test_the_course_does_not_hear_the_level(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(folder))
+    chosen = feature_set("whisper@1,3:course")
+    assert chosen.shape == (128,) and chosen.columns[32] == "block1_first_0" and chosen.card_name.endswith(":course")
+    clip = fakes.voice(1.0)
+    quiet = Clip(clip.samples * np.float32(0.01), clip.sample_rate)
+    np.testing.assert_allclose(chosen.extract(clip), chosen.extract(quiet), atol=1e-4)
+    plain = feature_set("whisper@1,3")
+    assert np.abs(plain.extract(clip) - plain.extract(quiet)).max() > 1e-2
+
+
 def test_blocks_are_a_feature_set_like_any_other(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(folder))
     chosen = feature_set("whisper@1,3")

@@ -330,16 +330,21 @@ class FrontEnd:
         return np.ascontiguousarray(frames.reshape(-1, frames.shape[2]))
 
 
-def statistics(frames: Floats, blocks: Sequence[int]) -> Floats:
-    """Return mean and deviation over time of some blocks.
+def statistics(frames: Floats, blocks: Sequence[int], course: bool = False) -> Floats:
+    """Return mean and deviation over time of some blocks, and how they go from start to end.
 
     Args:
         frames: (n_blocks, width, n_frames), see :meth:`Encoder.frames`.
         blocks: Numbers of blocks, from 1 on.
+        course: Whether the means of the first and of the last third follow.
 
     Returns:
-        float32, shape (len(blocks) · 2 · width,): block by block its means, then its deviations.
+        float32, shape (len(blocks) · 2 · width,), with the course twice as many: block by block its means, its
+        deviations, and the means of the first and of the last third.
     """
     wanted = frames[[b - 1 for b in blocks]].astype(np.float64)
-    both = np.stack([wanted.mean(axis=2), wanted.std(axis=2)], axis=1)
-    return both.reshape(-1).astype(np.float32)
+    parts = [wanted.mean(axis=2), wanted.std(axis=2)]
+    if course:
+        third = max(1, wanted.shape[2] // 3)
+        parts += [wanted[:, :, :third].mean(axis=2), wanted[:, :, -third:].mean(axis=2)]
+    return np.stack(parts, axis=1).reshape(-1).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,18 @@ def report(said: Judgements, rng: np.random.Generator, **values: Any) -> Evaluat
 
 
 def chances_of(prediction: Prediction, classes: Scheme) -> npt.NDArray[np.float64]:
-    """Return a prediction in a scheme's classes, shape (n_emotions,): merged, what is outside left out, scaled to 1.
+    """Return a prediction in a scheme's classes, see :func:`chances`; where no speech was heard, every value is NaN."""
+    return chances(prediction.probabilities, classes)
 
-    Where no speech was heard, or all of it is outside, every value is NaN.
+
+def chances(probabilities: Mapping[str, float], classes: Scheme) -> npt.NDArray[np.float64]:
+    """Return emotions' probabilities in a scheme's classes: merged, what is outside left out, scaled to 1.
+
+    Returns:
+        Shape (n_emotions,); all NaN where everything is outside, or 0.
     """
     row = dict.fromkeys(classes.emotions, 0.0)
-    for emotion, probability in prediction.probabilities.items():
+    for emotion, probability in probabilities.items():
         merged = classes.emotion(emotion)
         if merged is not None:
             row[merged] += probability

@@ -81,6 +81,13 @@ def check(recipe: Recipe) -> ModelSpec:
         if recipe.fit.vote_share:
             raise RecipeError(f"recipe {recipe.name}: {spec.name} learns from labels alone; leave fit.vote_share out")
         _check_features(recipe, spec)
+        if recipe.late_batch or (recipe.batch and not spec.neural):
+            key = "batch" if recipe.batch and not spec.neural else "late_batch"
+            raise RecipeError(f"recipe {recipe.name}: {spec.name} has no {key}; leave it out")
+        if spec.neural and recipe.batch:
+            from vocalics.models.rows import RowAugmentation
+
+            parse(RowAugmentation, recipe.batch, f"recipe {recipe.name}: batch")
         if recipe.teacher is not None:
             raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
     return spec
@@ -297,6 +304,7 @@ def _train_neural(
         from vocalics.models.calibration import Tempered, temperature, tempered
         from vocalics.models.logmel_batches import LogMelClassifier
         from vocalics.models.neural import Course, NeuralClassifier, Schedule, optimiser
+        from vocalics.models.rows import RowAugmentation, RowClassifier
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     torch.set_num_threads(threads or os.cpu_count() or 1)
@@ -340,7 +348,17 @@ def _train_neural(
         raw, scaler, names = table.features, table.scaler, table.emotions
         inputs = (raw - scaler[0]) / scaler[1]
         rows, validation = table.train.tolist(), table.validation.tolist()
-        classifier = NeuralClassifier(spec.build, **settings)
+        classifier = (
+            RowClassifier(
+                spec.build,
+                augmentation=parse(RowAugmentation, recipe.batch, f"recipe {recipe.name}: batch"),
+                weights=_row_weights(recipe, data, table),
+                draws=fit.draws,
+                **settings,
+            )
+            if recipe.shares or recipe.batch or fit.draws
+            else NeuralClassifier(spec.build, **settings)
+        )
     course = Course(
         folder,
         Schedule.of(fit),
@@ -505,9 +523,7 @@ def _train_classical(
     position = {name: i for i, name in enumerate(data.emotions)}
     truth = np.array([position[str(name)] for name in table.emotions])
     weights: dict[str, Any] = {}
-    if recipe.shares:
-        by_clip = dict(zip(data.train, draw_weights(data, recipe.shares), strict=True))
-        weight = np.array([by_clip[int(i)] for i in table.clips[table.train]])
+    if (weight := _row_weights(recipe, data, table)) is not None:
         weights["sample_weight"] = weight / weight.mean()
     classifier = seeded(spec.build(len(data.emotions), **recipe.model_settings), recipe.seed)
     classifier.fit(inputs[table.train], truth[table.train], **weights)
@@ -529,6 +545,14 @@ def _train_classical(
     compared = [*table.validation, *table.train][:N_COMPARED]
     _compare_classical(target, classifier, raw[compared], inputs[compared])
     return target
+
+
+def _row_weights(recipe: Recipe, data: Data, table: Rows) -> npt.NDArray[np.float64] | None:
+    """The weight of every training row, which is its clip's; ``None`` where the recipe names no shares."""
+    if not recipe.shares:
+        return None
+    by_clip = dict(zip(data.train, draw_weights(data, recipe.shares), strict=True))
+    return np.array([by_clip[int(i)] for i in table.clips[table.train]])
 
 
 def _check_classes(recipe: Recipe, data: Data) -> None:

@@ -17,6 +17,7 @@ from vocalics.audio import Clip
 from vocalics.dataset import Data
 from vocalics.errors import EncoderError, ModelFileError, VocalicsError
 from vocalics.export import encoder as export
+from vocalics.features.feature_set import at_peak
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 
@@ -56,6 +57,16 @@ def test_the_graphs_features_are_torchs(whisper: Path, n_samples: int) -> None:
     expected = encoders.statistics(encoders.load(str(whisper), 3).frames(clip), (1, 3))
     np.testing.assert_allclose(found, expected, atol=2e-5)
     assert expected.std() > 0.1 and not np.allclose(found[:32], found[32:], atol=0.05)
+
+
+@pytest.mark.parametrize("n_samples", [16_000, 15_903, 1_600, 700])
+def test_the_graphs_course_of_a_clip_is_torchs_whatever_its_level(whisper: Path, n_samples: int) -> None:
+    clip = Clip(fakes.voice(30.0).samples[8_000:][:n_samples], 16_000)
+    model = export.whisper(whisper, (1, 3), course=True)
+    expected = encoders.statistics(encoders.load(str(whisper), 3).frames(at_peak(clip)), (1, 3), course=True)
+    for gain in (1.0, 0.01):
+        found = run(model, Clip(clip.samples * np.float32(gain), 16_000))
+        np.testing.assert_allclose(found, expected, atol=5e-5)
 
 
 def test_what_is_beyond_the_positions_is_cut(whisper: Path) -> None:

@@ -131,10 +131,10 @@ def standalone(head: bytes, folder: Path) -> bytes:
     except ImportError:
         raise MissingExtraError("putting an encoder and a head together", "train") from None
     from vocalics import modelfile
-    from vocalics.features.feature_set import FRAMES, SEPARATOR
+    from vocalics.features.feature_set import COURSE, FRAMES, SEPARATOR, encoded_kind
 
     card = modelfile.load(head).card
-    whole, frames, _ = card.feature_set.partition(FRAMES)
+    whole, kind = encoded_kind(card.feature_set)
     _, separator, numbers = whole.rpartition(SEPARATOR)
     if not separator:
         raise ModelFileError(
@@ -144,12 +144,12 @@ def standalone(head: bytes, folder: Path) -> bytes:
     width = encoders.about(folder).width
     net = onnx.load_model_from_string(head)
     given = net.graph.input[0].type.tensor_type.shape.dim[1].dim_value
-    wanted = width * len(blocks) * (1 if frames else 2)
+    wanted = width * len(blocks) * {FRAMES: 1, COURSE: 4}.get(kind, 2)
     if given != wanted:
         raise ModelFileError(
             f"the model {card.name} takes {given} features; blocks {numbers} of {folder.name} have {wanted}"
         )
-    first = whisper(folder, blocks, bool(frames))
+    first = whisper(folder, blocks, frames=kind == FRAMES, course=kind == COURSE)
     net = compose.add_prefix(net, "head_", rename_inputs=False, rename_outputs=False)
     del net.metadata_props[:]
     net.ir_version = first.ir_version = IR_VERSION
@@ -165,7 +165,7 @@ def standalone(head: bytes, folder: Path) -> bytes:
     return data
 
 
-def whisper(folder: Path, blocks: Sequence[int], frames: bool = False) -> Any:
+def whisper(folder: Path, blocks: Sequence[int], frames: bool = False, course: bool = False) -> Any:
     """Return an encoder as an ONNX model: "waveform" (1, n_samples) at 16 kHz to "features".
 
     A waveform of more than 30 s is cut.
@@ -176,6 +176,8 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False) -> Any:
         frames: Whether features are the blocks' frames, (1, n_blocks · width, n_frames), of the waveform brought to a
             peak of 1; else they are the statistics of the blocks, (1, n_blocks · 2 · width), as
             :func:`vocalics.encoders.statistics` has them.
+        course: Whether the statistics hold a clip's course, (1, n_blocks · 4 · width), of the waveform brought to a
+            peak of 1.
 
     Raises:
         EncoderError: For an encoder that is incomplete, or no Whisper.
@@ -191,7 +193,7 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False) -> Any:
     n_heads = int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["encoder_attention_heads"])
     take = _weights(folder)
     add = _Graph()
-    hidden = _stem(add, _log_mel(add, _at_peak(add) if frames else INPUT, about.n_mels), take)
+    hidden = _stem(add, _log_mel(add, _at_peak(add) if frames or course else INPUT, about.n_mels), take)
     kept = {}
     for number in range(1, max(blocks) + 1):
         hidden = _block(add, hidden, take, number - 1, n_heads, about.width)
@@ -202,9 +204,10 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False) -> Any:
         difference = add("Sub", kept[number], mean)
         variance = add("ReduceMean", add("Mul", difference, difference), axes=[1], keepdims=0)
         parts += [add("Squeeze", mean, add.constant(np.array([1]))), add("Sqrt", variance)]
+        parts += _thirds(add, kept[number]) if course else []
     add("Concat", *parts, name="features", axis=1)
     n_rows = about.width * len(blocks)
-    shape: list[Any] = [1, n_rows, "n_frames"] if frames else [1, 2 * n_rows]
+    shape: list[Any] = [1, n_rows, "n_frames"] if frames else [1, (4 if course else 2) * n_rows]
     graph = helper.make_graph(
         add.nodes,
         "encoder",
@@ -215,6 +218,15 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False) -> Any:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     onnx.checker.check_model(model)
     return model
+
+
+def _thirds(add: _Graph, hidden: str) -> list[str]:
+    """The means of the first and the last third of a block's frames (1, n_frames, width), at least of a frame."""
+    zero, one, axis = (add.constant(np.array([n])) for n in (0, 1, 1))
+    length = add("Shape", hidden, start=1, end=2)
+    third = add("Max", add("Div", length, add.constant(np.array([3]))), one)
+    edges = ((zero, third), (add("Sub", length, third), length))
+    return [add("ReduceMean", add("Slice", hidden, *edge, axis), axes=[1], keepdims=0) for edge in edges]
 
 
 def _weights(folder: Path) -> Callable[[str], Array]:

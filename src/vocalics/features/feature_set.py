@@ -33,6 +33,8 @@ SEPARATOR = "@"
 """Between an encoder's name and the numbers of its blocks."""
 FRAMES = ":frames"
 """Behind them, where the blocks' frames are meant and not their statistics."""
+COURSE = ":course"
+"""Behind them, where their course from start to end is meant too, of a clip with its peak brought to 1."""
 _EARLIEST_REMAINDER = 2048  # samples; with less of a clip left after the offset, it is taken from its start
 
 
@@ -178,8 +180,8 @@ def _mfcc_frames(clip: Clip) -> FloatArray:
 
 
 def _encoded(name: str) -> FeatureSet:
-    """Return the set of an encoder's blocks, of a clip without its quiet ends: "whisper-base@2,3", or its frames."""
-    whole = name.partition(FRAMES)[0]
+    """Return the set of an encoder's blocks, of a clip without its quiet ends: their statistics, or their frames."""
+    whole, kind = encoded_kind(name)
     front_end = encoded_front_end(whole)
     known = encoders.about(encoders.find(front_end.name))
     short = (
@@ -188,34 +190,47 @@ def _encoded(name: str) -> FeatureSet:
         else Path(front_end.name).name + SEPARATOR + whole.rpartition(SEPARATOR)[2]
     )
     blocks, said = front_end.blocks, f"{front_end.name} ({known.key}), quiet ends cut"
+    level = ", the peak brought to 1" if kind else ""
 
     def inner(clip: Clip) -> Clip:
-        return trim_silence(clip, below_db=front_end.trim_db)
+        trimmed = trim_silence(clip, below_db=front_end.trim_db)
+        return at_peak(trimmed) if kind else trimmed
 
     def statistics(clip: Clip) -> FloatArray:
-        return encoders.statistics(encoders.load(front_end.name, max(blocks)).frames(inner(clip)), blocks)
+        frames = encoders.load(front_end.name, max(blocks)).frames(inner(clip))
+        return encoders.statistics(frames, blocks, kind == COURSE)
 
-    if name != whole:
+    if kind == FRAMES:
         return FeatureSet(
             name,
             tuple(f"block{b}_{i}" for b in blocks for i in range(known.width)),
             encoders.SAMPLE_RATE,
             (len(blocks) * known.width, None),
-            lambda clip: front_end(at_peak(inner(clip))),
-            summary=f"frames of blocks {blocks} of the encoder {said}, the peak brought to 1",
+            lambda clip: front_end(inner(clip)),
+            summary=f"frames of blocks {blocks} of the encoder {said}{level}",
             source=known.key,
-            card_name=short + FRAMES,
+            card_name=short + kind,
         )
+    parts = ("mean", "deviation", "first", "last") if kind else ("mean", "deviation")
+    course = ", the means of the first and last third" if kind else ""
     return FeatureSet(
         name,
-        tuple(f"block{b}_{what}_{i}" for b in blocks for what in ("mean", "deviation") for i in range(known.width)),
+        tuple(f"block{b}_{what}_{i}" for b in blocks for what in parts for i in range(known.width)),
         encoders.SAMPLE_RATE,
-        (len(blocks) * 2 * known.width,),
+        (len(blocks) * len(parts) * known.width,),
         statistics,
-        summary=f"mean and deviation of blocks {blocks} of the encoder {said}",
+        summary=f"mean and deviation of blocks {blocks} of the encoder {said}{level}{course}",
         source=known.key,
-        card_name=short,
+        card_name=short + kind,
     )
+
+
+def encoded_kind(name: str) -> tuple[str, str]:
+    """Return the name of an encoder's blocks, and :data:`FRAMES`, :data:`COURSE` or "" for what is taken of them."""
+    for kind in (FRAMES, COURSE):
+        if name.endswith(kind):
+            return name.removesuffix(kind), kind
+    return name, ""
 
 
 def encoded_front_end(name: str) -> encoders.FrontEnd:
@@ -225,7 +240,7 @@ def encoded_front_end(name: str) -> encoders.FrontEnd:
         FeatureError: When it names no blocks, or others than the encoder has.
         EncoderError: When there is no such encoder.
     """
-    encoder, _, numbers = name.rpartition(SEPARATOR)
+    encoder, _, numbers = encoded_kind(name)[0].rpartition(SEPARATOR)
     try:
         blocks = tuple(int(n) for n in numbers.split(","))
     except ValueError:
@@ -331,7 +346,8 @@ FEATURE_SETS: dict[str, FeatureSet] = {
 def feature_set(name: str) -> FeatureSet:
     """Return a feature set by name, with a suggestion where there is none.
 
-    Besides :data:`FEATURE_SETS` there are the statistics of a pre-trained encoder's blocks: "whisper-base@2,3".
+    Besides :data:`FEATURE_SETS` there are the statistics of a pre-trained encoder's blocks: "whisper-base@2,3", and
+    with the course of a clip, "whisper-base@2,3:course".
 
     >>> len(feature_set("zcr_chroma_mfcc_rms_mel").columns)
     162
