@@ -17,6 +17,7 @@ from vocalics.audio import Clip
 from vocalics.dataset import Data
 from vocalics.errors import EncoderError, ModelFileError, VocalicsError
 from vocalics.export import encoder as export
+from vocalics.export.half import halved
 from vocalics.features.feature_set import at_peak
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
@@ -166,6 +167,58 @@ def test_join_on_the_command_line(
     assert code == 1 and "takes no encoder's blocks; it can be used as it is" in err
     code, _, err = run("models", "join", str(head), "--encoder", "whisper-bass", "-o", str(target))
     assert code == 1 and 'did you mean "whisper-base"' in err
+
+
+def test_a_model_on_an_encoder_is_got_once_by_its_name(
+    run: Callable[..., tuple[int, str, str]],
+    whisper: Path,
+    head: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recognizer, "heads", lambda: {"head": head})
+    monkeypatch.setenv(recognizer.MODELS_VARIABLE, str(tmp_path / "models"))
+    with pytest.raises(ModelFileError, match="vocalics models get head fetches it, once"):
+        recognizer.load("head")
+    code, out, _ = run("models")
+    assert code == 0 and "not here yet" in out
+    assert run("models", "show", "head")[1].startswith("name:            head")
+    code, _, err = run("models", "get", "head", "--encoder", str(tmp_path))
+    assert code == 1 and "holds no config.json" in err and not recognizer.joined_path("head").exists()
+    code, out, err = run("models", "get", "head", "--encoder", str(whisper))
+    assert code == 0 and "vocalics predict --model head takes it" in out, err
+    said = recognizer.load("head").predict(fakes.voice(1.0))
+    assert said.emotion in said.probabilities and said.model == "head"
+    assert "is here already" in run("models", "get", "head")[1] and "not here yet" not in run("models")[1]
+    code, _, err = run("models", "get", "heads")
+    assert code == 1 and 'did you mean "head"' in err
+
+
+def test_weights_at_half_their_size_say_the_same(whisper: Path, head: Path) -> None:
+    rng, n = np.random.default_rng(0), 300
+    weight = rng.standard_normal((n, 8)).astype(np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"]), onnx.helper.make_node("Add", ["y", "b"], ["features"])],
+        "dense",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, n])],
+        [onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, [1, 8])],
+        [onnx.numpy_helper.from_array(weight, "w"), onnx.numpy_helper.from_array(weight[0], "b")],
+    )
+    data = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10
+    ).SerializeToString()
+    small = halved(data)
+    assert len(small) < 0.6 * len(data)
+    x = rng.standard_normal((1, n)).astype(np.float32)
+    import onnxruntime
+
+    said = [onnxruntime.InferenceSession(d).run(None, {"x": x})[0] for d in (data, small)]
+    np.testing.assert_allclose(said[0], said[1], atol=0.05)
+    assert np.abs(said[0] - said[1]).max() > 0
+    large = onnx.load_model_from_string(data)
+    large.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight * 1e6, "w"))
+    with pytest.raises(OverflowError, match="w: holds"):
+        halved(large.SerializeToString())
 
 
 @pytest.mark.corpus

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(rich_markup_mode=None)
     group.callback(invoke_without_command=True)(models)
     group.command("show")(show)
+    group.command("get")(get)
     group.command("join")(join)
     group.command("calibrate")(calibrate)
     app.add_typer(group, name="models")
@@ -48,12 +49,15 @@ def models(
     if context.invoked_subcommand is not None:
         return
     from vocalics import modelfile
-    from vocalics.recognizer import bundled
+    from vocalics.recognizer import bundled, heads, joined_path
 
-    cards = {name: (path, modelfile.load(path).card) for name, path in bundled().items()}
+    known = {**bundled(), **heads()}
+    cards = {name: (path, modelfile.load(path).card) for name, path in known.items()}
+    fetched = {name: name not in heads() or joined_path(name).is_file() for name in known}
     if format is Format.JSON:
         for name, (path, card) in cards.items():
-            print(json.dumps({**json.loads(card.to_json()), "name": name, "size": path.stat().st_size}), flush=True)
+            about = {"name": name, "size": path.stat().st_size, "here": fetched[name]}
+            print(json.dumps({**json.loads(card.to_json()), **about}), flush=True)
         return
     from rich.console import Console
     from rich.table import Table
@@ -66,7 +70,8 @@ def models(
             f"{card.n_parameters:,}",
             f"{path.stat().st_size / 1e6:.1f} MB",
             "yes" if card.commercial else "no",
-            figure_text(card.figures[0]) if card.figures else "",
+            (figure_text(card.figures[0]) if card.figures else "")
+            + ("" if fetched[name] else f"\nnot here yet: vocalics models get {name}"),
         )
     Console().print(table)
 
@@ -77,9 +82,9 @@ def show(
 ) -> None:
     """Print a model's card."""
     from vocalics import modelfile
-    from vocalics.recognizer import model_path
+    from vocalics.recognizer import heads, model_path
 
-    loaded = modelfile.load(model_path(model))
+    loaded = modelfile.load(heads().get(model) or model_path(model))
     if format is Format.JSON:
         print(json.dumps({**json.loads(loaded.card.to_json()), "sha256": loaded.sha256}, ensure_ascii=False, indent=2))
         return
@@ -88,6 +93,34 @@ def show(
             f"{key + ':' if key else '':<16} {value}".rstrip() for key, value in _lines(loaded.card, loaded.sha256)
         )
     )
+
+
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model that sits on a pre-trained encoder: accurate.")],
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="The encoder's folder, where it is on this machine already."),
+    ] = None,
+) -> None:
+    """Fetch the encoder that a model sits on, and put both together for this machine.
+
+    The encoder comes from the Hugging Face hub, by its pinned revision, and is checked by its hash. Afterwards the
+    model is known by its name (vocalics predict --model accurate), and needs neither torch nor the network.
+    """
+    from vocalics import modelfile
+    from vocalics.errors import ModelFileError
+    from vocalics.export import encoder as export
+    from vocalics.recognizer import heads, joined_path
+    from vocalics.registry import lookup
+
+    head = lookup(heads(), name, "model on an encoder", ModelFileError)
+    target = joined_path(name)
+    if target.is_file():
+        print(f"{name} is here already: {target}")
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    export.join(head, encoder or modelfile.load(head).card.feature_set.rpartition("@")[0], target)
+    print(f"written to {target} ({target.stat().st_size / 1e6:.1f} MB); vocalics predict --model {name} takes it")
 
 
 def join(
