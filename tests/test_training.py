@@ -18,8 +18,9 @@ import soundfile
 from vocalics import dataset, recognizer, training
 from vocalics.audio import Clip
 from vocalics.errors import RecipeError, VocalicsError
+from vocalics.features.feature_set import feature_set
 from vocalics.manifest import Manifest, Utterance
-from vocalics.recipe import Recipe, read
+from vocalics.recipe import Fit, Recipe, read
 
 RATE = 16_000
 PITCH = {"angry": 260.0, "sad": 110.0, "neutral": 170.0}
@@ -228,6 +229,19 @@ def test_a_recipe_is_checked_before_anything_is_computed(values: dict[str, objec
 
 
 @pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "svm", "batch": {"mixup": 0.3}}, "svm has no batch"),
+        ({"model": "dense_128", "late_batch": {"mixup": 0.3}}, "dense_128 has no late_batch"),
+        ({"model": "dense_128", "batch": {"mixupp": 0.3}}, 'batch: unknown key "mixupp"; did you mean "mixup"'),
+    ],
+)
+def test_what_batches_of_features_are_is_checked(values: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        training.check(Recipe("x", "", scheme="six", **values))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("model", "features", "message"),
     [
         ("cnn2d", "mfcc_chroma_mel", "mfcc_chroma_mel are 268 numbers, the model cnn2d takes 25 x 216"),
@@ -256,6 +270,24 @@ def test_fewer_clips_than_a_batch_train_too(corpus: Path, recipe_file: Path, tmp
     path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
     assert history(tmp_path / "run")[0]["batches"] == 1
     assert recognizer.load(path).card.validation_speakers == ()
+
+
+def test_a_net_of_features_is_drawn_by_shares_and_mixed(corpus: Path, tmp_path: Path) -> None:
+    features = "mfcc_pitch_energy_statistics"
+    recipe = Recipe(
+        "rows", "for tests", "dense_head", scheme="three", corpora=("folder",), features=features, validation=0.2,
+        model_settings={"n_features": len(feature_set(features).columns), "widths": [16]},
+        shares={"folder": 1.0}, batch={"mixup": 0.3}, variants=(({"name": "gain", "gain_db": [-6.0, 6.0]},),),
+        fit=Fit(n_epochs=8, batch_size=16, draws=160, rate=5e-3, keep="last", calibrate=True),
+    )  # fmt: skip
+    manifest = dataset.gather({"folder": corpus}, recipe)
+    path = training.train(recipe, manifest, tmp_path / "run", cache=tmp_path / "cache", threads=1)
+    assert history(tmp_path / "run")[-1]["valid_uar"] > 0.8
+    model = recognizer.load(path)
+    assert model.card.conformal and model.predict(Clip(voice("angry", np.random.default_rng(9)), RATE)).emotion
+    again = training.train(recipe, manifest, tmp_path / "again", cache=tmp_path / "cache", threads=1)
+    assert history(tmp_path / "run")[-1]["train_loss"] == history(tmp_path / "again")[-1]["train_loss"]
+    assert again.is_file()
 
 
 def test_protocol_and_fold_go_together() -> None:

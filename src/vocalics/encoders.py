@@ -110,8 +110,8 @@ def _snapshot(hub_name: str, revision: str, offline: bool) -> Path:
     """
     try:
         from huggingface_hub import snapshot_download
-    except ModuleNotFoundError as error:
-        raise OSError(str(error)) from None
+    except ModuleNotFoundError:
+        raise OSError("huggingface_hub is not installed; the extra accurate has it") from None
     try:
         folder = Path(
             snapshot_download(

@@ -77,7 +77,7 @@ def join(head: Path, encoder: str, target: Path) -> None:
     Raises:
         ModelFileError: When the head is no such model file.
         EncoderError: When the encoder is not to be had, or is not the head's.
-        MissingExtraError: Where onnx or safetensors is not installed.
+        MissingExtraError: Where onnx or safetensors (extra ``accurate``) is not installed.
     """
     from vocalics import modelfile
 
@@ -123,13 +123,13 @@ def standalone(head: bytes, folder: Path) -> bytes:
     Raises:
         ModelFileError: When the head's features are none of an encoder's blocks, or of another width.
         EncoderError: For an encoder that is incomplete, or no Whisper.
-        MissingExtraError: Where onnx or safetensors is not installed.
+        MissingExtraError: Where onnx or safetensors (extra ``accurate``) is not installed.
     """
     try:
         import onnx
         from onnx import compose
     except ImportError:
-        raise MissingExtraError("putting an encoder and a head together", "train") from None
+        raise MissingExtraError("putting an encoder and a head together", "accurate") from None
     from vocalics import modelfile
     from vocalics.features.feature_set import COURSE, FRAMES, SEPARATOR, encoded_kind
 
@@ -186,7 +186,7 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False, course: b
         import onnx
         from onnx import TensorProto, helper
     except ImportError:
-        raise MissingExtraError("exporting an encoder", "train") from None
+        raise MissingExtraError("exporting an encoder", "accurate") from None
     about = encoders.about(folder)
     if about.kind != "whisper":
         raise EncoderError(f"{folder}: is a {about.kind}; only Whisper's encoder becomes a graph here")
@@ -234,7 +234,7 @@ def _weights(folder: Path) -> Callable[[str], Array]:
     try:
         from safetensors import safe_open
     except ImportError:
-        raise MissingExtraError("reading an encoder", "train") from None
+        raise MissingExtraError("reading an encoder", "accurate") from None
     file: Any = safe_open(folder / "model.safetensors", framework="np")
     names = set(file.keys())
 
