@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +151,10 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
     assert code == 0, err
     page = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
     assert "| TESS, one speaker to the other; 4 classes, 2 speakers | UAR | `lr` | all corpora |" in page
+    (figure,) = json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8"))
+    assert figure["protocol"] == "tess-cross" and figure["model"] == "lr" and figure["speakers"] == 2
+    assert figure["value"] == pytest.approx(np.mean(figure["by_seed"])) and figure["low"] <= figure["high"]
+    assert f"**{100 * figure['value']:.1f}**" in page
     code, _, err = run(*arguments[:1], "tess-crass", *arguments[2:])
     assert code == 1 and 'did you mean "tess-cross"' in err
     code, _, err = run("benchmark", "tess-cross")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,29 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
         )
         lines.append(f"| `{name}` | {' | '.join(figures)} |")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the figures as plain values: first as a model's card states them, then what stands beside them."""
+    return [
+        {
+            "metric": {"uar": "UAR"}.get(r.protocol.metric, r.protocol.metric),
+            "value": r.value,
+            "low": r.score.interval.low,
+            "high": r.score.interval.high,
+            "corpus": _noted(r.protocol.corpus, notes) if r.protocol.corpus else "each of five",
+            "protocol": r.protocol.name + (" (speakers shared)" if r.protocol.leaky else ""),
+            "classes": sum(1 for e in r.pooled.by_emotion if e.support),
+            "speakers": r.pooled.n_speakers,
+            "largest_share": r.pooled.largest_share.share,
+            "model": r.recipe,
+            "trained_on": SCOPES[r.scope],
+            "by_seed": list(r.by_seed),
+            "by_fold": dict(r.by_fold),
+            "calibration_error": r.pooled.calibration_error,
+        }
+        for r in results
+    ]
 
 
 def _row(found: Result, notes: Mapping[str, str]) -> str:

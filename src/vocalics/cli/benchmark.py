@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +44,8 @@ def _benchmark(
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many seeds.")] = 3,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where benchmark.md is written.")
+        Path,
+        typer.Option("-o", "--output", metavar="FOLDER", help="Where benchmark.md and .json are written."),
     ] = Path("docs/results"),
     work: Annotated[
         Path, typer.Option("--runs", metavar="FOLDER", help="The runs: an interrupted one goes on from here.")
@@ -100,6 +102,8 @@ def _benchmark(
     part_file = page.with_suffix(".part")
     part_file.write_text(benchmark_page.to_markdown(results, notes, list(roots)), encoding="utf-8")
     part_file.replace(page)
+    figures = json.dumps(benchmark_page.to_dict(results, notes), indent=1)
+    page.with_suffix(".json").write_text(figures + "\n", encoding="utf-8")
     console.print(f"written to {page}", soft_wrap=True)
 
 

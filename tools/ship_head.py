@@ -1,0 +1,50 @@
+"""Make a head on an encoder ready to ship: weights at half their size, the benchmark's figures in its card.
+
+    python tools/ship_head.py runs/accurate/accurate.onnx docs/results/benchmark.json -o src/vocalics/bundled/heads
+
+Trains nothing, and measures nothing: the figures are those of the models of the same recipe that were trained without
+the tested speakers, and the card says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from vocalics import modelfile
+from vocalics.export import card as card_file
+from vocalics.export.half import halved
+
+STATED = ("metric", "value", "low", "high", "corpus", "protocol", "classes", "speakers", "largest_share")
+LARGEST = 3_000_000
+"""Bytes that a shipped file may have."""
+
+
+def main() -> None:
+    """Parse the command line and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, help="the model file of vocalics train, of all corpora")
+    parser.add_argument("figures", type=Path, help="benchmark.json of vocalics benchmark")
+    parser.add_argument("-o", "--output", type=Path, default=Path("src/vocalics/bundled/heads"))
+    arguments = parser.parse_args()
+    about = modelfile.load(arguments.model).card
+    rows = json.loads(arguments.figures.read_text(encoding="utf-8"))
+    figures = [
+        {**{key: row[key] for key in STATED}, "measured_on": f"{len(row['by_seed'])} models of its recipe per fold"}
+        for row in rows
+        if row["model"] == about.name
+    ]
+    if not figures:
+        raise SystemExit(f"{arguments.figures}: holds no figure of {about.name}")
+    target = arguments.output / f"{about.name}.onnx"
+    data = halved(arguments.model.read_bytes())
+    if len(data) > LARGEST:
+        raise SystemExit(f"{target}: would be {len(data):,} bytes; at most {LARGEST:,} are shipped")
+    card_file.write(target, data, dataclasses.replace(about, figures=tuple(figures)))
+    print(f"written to {target} ({target.stat().st_size / 1e6:.2f} MB)")
+
+
+if __name__ == "__main__":
+    main()
