@@ -32,7 +32,7 @@ from vocalics.modelfile import Card
 from vocalics.models import models
 from vocalics.preprocess import PREPROCESSING
 from vocalics.preprocess.settings import settings_of
-from vocalics.recognizer import bundled
+from vocalics.recognizer import bundled, heads
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120
@@ -244,7 +244,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def figures() -> str:
     """Return what the bundled models' cards say was measured."""
-    cards = {name: modelfile.load(path).card for name, path in bundled().items()}
+    known = {**bundled(), **heads()} if bundled() else {}
+    cards = {name: modelfile.load(path).card for name, path in known.items()}
     parts = [_figures(name, card) for name, card in cards.items()]
     return "\n\n".join(parts) or NO_MODEL
 

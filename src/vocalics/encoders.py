@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -173,6 +173,59 @@ def _digest(path: str, changed: int, size: int) -> str:
     """SHA-256 of a file's bytes; what else is given tells one state of the file from another."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity(folder: Path) -> str:
+    """Return what tells the weights of an encoder from others', however they are stored.
+
+    A folder of the encoder alone in float16 and one of the whole model in float32 have different :class:`About` keys;
+    where the weights are the same to float16, as those that were published in it, they have one identity.
+
+    Raises:
+        EncoderError: When the weights cannot be read.
+    """
+    file = folder / "model.safetensors"
+    try:
+        state = file.stat()
+        return _identity(str(file), state.st_mtime_ns, state.st_size)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EncoderError(f"{file}: cannot be read as weights ({error})") from None
+
+
+def same(folder: Path, front_end: Mapping[str, Any]) -> bool:
+    """Whether a folder holds the encoder that a model was trained on.
+
+    Args:
+        folder: The encoder's.
+        front_end: Of the model's card: "encoder", its key, and "weights", its identity, as far as they are known.
+    """
+    if front_end.get("encoder", "") in ("", about(folder).key):
+        return True
+    return "weights" in front_end and front_end["weights"] == identity(folder)
+
+
+@lru_cache(maxsize=8)
+def _identity(path: str, changed: int, size: int) -> str:
+    """SHA-256 of the encoder's tensors as float16, in the order of their names; see :func:`_digest` for the rest."""
+    kinds: dict[str, Any] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+    found = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > size:
+            raise ValueError(f"its head is said to be {length:,} bytes")
+        tensors: dict[str, Any] = json.loads(file.read(length))
+        named = {
+            name.rpartition("encoder.")[2]: tensor
+            for name, tensor in tensors.items()
+            if name != "__metadata__" and "decoder" not in name
+        }
+        for name, tensor in sorted(named.items()):
+            first, last = tensor["data_offsets"]
+            file.seek(8 + length + first)
+            values = np.frombuffer(file.read(last - first), kinds[tensor["dtype"]])
+            with np.errstate(over="ignore"):
+                found.update(f"{name} {tensor['shape']}".encode() + values.astype("<f2").tobytes())
+    return found.hexdigest()[:16]
 
 
 def n_parameters(folder: Path, n_blocks: int) -> int:

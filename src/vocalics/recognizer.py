@@ -247,7 +247,7 @@ class Recognizer:
             raise MissingExtraError(f"the model {self.card.name}", "features") from error
         chosen = feature_set(self.card.feature_set)
         known = self.card.front_end.get("encoder")
-        if known and known != chosen.source:
+        if known and known != chosen.source and not self._same_encoder():
             raise ModelFileError(
                 f"the model {self.card.name} was trained on another encoder ({known}) than {self.card.feature_set} is "
                 f"here ({chosen.source})"
@@ -262,6 +262,13 @@ class Recognizer:
                 f"{self.card.feature_set} gives {values.size}; train it again"
             )
         return values
+
+    def _same_encoder(self) -> bool:
+        from vocalics import encoders
+        from vocalics.features.feature_set import encoded_front_end
+
+        folder = encoders.find(encoded_front_end(self.card.feature_set).name)
+        return encoders.same(folder, self.card.front_end)
 
     def _prediction(
         self,

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import vocalics
-from vocalics import audio, modelfile
+from vocalics import audio, encoders, modelfile
 from vocalics.confidence import thresholds
 from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
@@ -30,7 +30,7 @@ from vocalics.emotions import scheme
 from vocalics.encoders import FrontEnd
 from vocalics.errors import MissingExtraError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, divided
-from vocalics.features.feature_set import FRAMES, SEPARATOR, encoded_front_end, feature_set
+from vocalics.features.feature_set import FRAMES, SEPARATOR, FeatureSet, encoded_front_end, feature_set
 from vocalics.features.logmel import LogMel
 from vocalics.listening import soft_labels, votes_in
 from vocalics.logmel_bank import TRIM_DB, BankSettings, bank, spectrogram, trim_db
@@ -592,6 +592,12 @@ def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> 
         raise VocalicsError(f"{target}: differs from the trained classifier by {difference:.2g}; report this")
 
 
+def _encoder_of(chosen: FeatureSet) -> dict[str, Any]:
+    """What a card says of the encoder that a model's features come from."""
+    folder = encoders.find(encoded_front_end(chosen.name).name)
+    return {"encoder": chosen.source, "weights": encoders.identity(folder)}
+
+
 def _feature_card(recipe: Recipe, data: Data, chosen: Any, n_features: int | None, n_parameters: int) -> Card:
     return card(
         recipe,
@@ -599,7 +605,7 @@ def _feature_card(recipe: Recipe, data: Data, chosen: Any, n_features: int | Non
         input="features",
         sample_rate=chosen.sample_rate,
         feature_set=chosen.card_name or chosen.name,
-        front_end={"encoder": chosen.source} if chosen.source else {},
+        front_end=_encoder_of(chosen) if chosen.source else {},
         n_features=n_features,
         n_parameters=n_parameters,
     )

@@ -194,6 +194,30 @@ def test_a_model_on_an_encoder_is_got_once_by_its_name(
     assert code == 1 and 'did you mean "head"' in err
 
 
+def test_the_same_weights_stored_otherwise_are_the_same_encoder(whisper: Path, head: Path, tmp_path: Path) -> None:
+    """The hub's file holds the decoder too, in float32, under names of their own."""
+    stored = tmp_path / "whole"
+    net = transformers.WhisperModel.from_pretrained(whisper, dtype=torch.float32)
+    net.save_pretrained(stored)
+    shutil.copy(whisper / "preprocessor_config.json", stored)
+    assert encoders.about(stored).key != encoders.about(whisper).key
+    assert encoders.identity(stored) == encoders.identity(whisper)
+    export.join(head, str(stored), tmp_path / "joined.onnx")
+    clip = fakes.voice(1.0)
+    export.join(head, str(whisper), tmp_path / "other.onnx")
+    said = [recognizer.load(tmp_path / f"{name}.onnx").predict(clip) for name in ("joined", "other")]
+    assert said[0].probabilities == pytest.approx(said[1].probabilities, abs=1e-3)
+    with torch.no_grad():
+        net.encoder.layers[0].fc1.weight[0, 0] += 0.5
+    net.save_pretrained(stored)
+    assert encoders.identity(stored) != encoders.identity(whisper)
+    with pytest.raises(EncoderError, match="is another encoder"):
+        export.join(head, str(stored), tmp_path / "x.onnx")
+    (stored / "model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(EncoderError, match="cannot be read as weights"):
+        encoders.identity(stored)
+
+
 def test_weights_at_half_their_size_say_the_same(whisper: Path, head: Path) -> None:
     rng, n = np.random.default_rng(0), 300
     weight = rng.standard_normal((n, 8)).astype(np.float32)

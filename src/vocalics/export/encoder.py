@@ -84,7 +84,7 @@ def join(head: Path, encoder: str, target: Path) -> None:
     about = modelfile.load(head).card
     folder = encoders.fetch(encoder)
     known = encoders.about(folder)
-    if about.front_end.get("encoder", known.key) != known.key:
+    if not encoders.same(folder, about.front_end):
         raise EncoderError(
             f"{folder}: is another encoder ({known.key}) than {about.name} was trained on "
             f"({about.front_end['encoder']})"
