@@ -94,6 +94,10 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     assert judgements.read(tmp_path / "runs" / planned[2].folder / "fold-tess.csv").emotions == scheme("eight").emotions
     page = benchmark_page.to_markdown([found, left], {"tess": "made up"}, ["savee", "tess"])
     assert f"**{100 * found.value:.1f}** ±" in page and "data2vec 2.0 large, frozen 75.8 (314 M)" in page
+    emotion, share = left.named_most["tess"]
+    told = judgements.read(tmp_path / "runs" / planned[2].folder / "fold-tess.csv").prediction
+    assert share == told.count(emotion) / len(told) and share == max(told.count(e) for e in told) / len(told)
+    assert f"{100 * left.by_fold['tess']:.1f} ({emotion} {100 * share:.0f})" in page
     assert "| model | savee | tess (made up) | mean |" in page and "## Speakers shared" not in page
     changed = dataclasses.replace(planned[0], recipe=dataclasses.replace(planned[0].recipe, model_settings={"C": 1.0}))
     with pytest.raises(VocalicsError, match=r"benchmark of another configuration .* another folder with --runs"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -383,6 +384,7 @@ class Result:
         by_seed: The protocol's figure with every seed: the mean over folds.
         pooled: The report on all folds' and seeds' judgements together; its interval is a bootstrap over speakers.
         by_fold: Mean over seeds of each fold's figure.
+        named_most: The emotion that was named most in each fold, and its share of all that was named.
         n_parameters: Of one model, with the blocks of the encoder that it sits on.
         macs: Multiply-accumulate operations per second of sound, with those of the encoder.
         real_time: Seconds of the tested sound per second of one processor: reading, front end and model together.
@@ -395,6 +397,7 @@ class Result:
     by_seed: tuple[float, ...]
     pooled: EvaluationReport
     by_fold: Mapping[str, float]
+    named_most: Mapping[str, tuple[str, float]]
     n_parameters: int
     macs: float
     real_time: float
@@ -434,13 +437,21 @@ def result(runs: Sequence[Run], folder: Path) -> Result | None:
         by_seed.append(float(np.mean(list(figures.values()))))
         for name, value in figures.items():
             by_fold[name] = by_fold.get(name, 0.0) + value / len(tables)
+    named_most = {name: _named_most([table[name] for table in tables]) for name in by_fold}
     whole = _together([said for table in tables for said in table.values()], scheme(first.protocol.scheme))
     return Result(
-        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first), by_fold,
+        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first), by_fold, named_most,
         max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
         sum(a["audio_seconds"] for a in about) / max(sum(a["processor_seconds"] for a in about), 1e-9),
         max(a["size"] for a in about),
     )  # fmt: skip
+
+
+def _named_most(seeds: Sequence[Judgements]) -> tuple[str, float]:
+    """The emotion that was named most of a fold's clips, and its share of what was named, over all seeds."""
+    named = Counter(emotion for said in seeds for emotion in said.prediction if emotion is not None)
+    ((emotion, n),) = named.most_common(1) or [("", 0)]
+    return emotion, n / max(named.total(), 1)
 
 
 def _together(parts: Sequence[Judgements], classes: Scheme) -> Judgements:
