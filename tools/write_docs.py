@@ -263,7 +263,7 @@ def _figures(name: str, card: Card) -> str:
             str(f.get("protocol", "")),
             str(f.get("classes", "")),
             str(f.get("speakers", "")),
-            _percent(f.get("value")) + _interval(f),
+            _percent(f.get("value")) + _interval(f) + ("" if f.get("metric", "UAR") == "UAR" else f", {f['metric']}"),
             _percent(f.get("largest_share")),
             str(f.get("measured_on", "")),
         )

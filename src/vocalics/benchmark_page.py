@@ -77,8 +77,9 @@ def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[st
         {
             "metric": {"uar": "UAR"}.get(r.protocol.metric, r.protocol.metric),
             "value": r.value,
-            "low": r.score.interval.low,
-            "high": r.score.interval.high,
+            # Of all judgements together; of a mean over corpora there is none.
+            "low": None if r.protocol.folds == "corpora" else r.score.interval.low,
+            "high": None if r.protocol.folds == "corpora" else r.score.interval.high,
             "corpus": _noted(r.protocol.corpus, notes) if r.protocol.corpus else "each of five",
             "protocol": r.protocol.name + (" (speakers shared)" if r.protocol.leaky else ""),
             "classes": sum(1 for e in r.pooled.by_emotion if e.support),
