@@ -213,12 +213,14 @@ def test_names_are_shortened_from_the_left_by_their_columns() -> None:
 
 def test_models_are_listed_and_shown(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vocalics.recognizer.bundled", lambda: {"mini": Path("m.onnx")})
+    monkeypatch.setattr("vocalics.recognizer.heads", dict)
     monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = run("models")
     assert code == 0
     assert "mini" in out and "8: neutral, calm" in out and "yes" in out
     (record,) = map(json.loads, run("models", "--format", "json")[1].splitlines())
     assert (record["name"], record["size"]) == ("mini", Path("m.onnx").stat().st_size)
+    assert record["here"] is True
     code, out, _ = run("models", "show", "mini")
     assert code == 0
     for words in ("none (CC0-1.0; 0 clips, 0 speakers)", "uar 12.5 % [10.0, 20.0] on none", "waveform at 16000 Hz"):
