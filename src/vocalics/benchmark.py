@@ -387,7 +387,8 @@ class Result:
         named_most: The emotion that was named most in each fold, and its share of all that was named.
         n_parameters: Of one model, with the blocks of the encoder that it sits on.
         macs: Multiply-accumulate operations per second of sound, with those of the encoder.
-        real_time: Seconds of the tested sound per second of one processor: reading, front end and model together.
+        real_time: Seconds of sound per second of one processor, over :data:`N_TIMED` clips of every fold: reading,
+            front end and model together.
         size: Of one model file, in bytes, without the encoder.
     """
 

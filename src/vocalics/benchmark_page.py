@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vocalics.benchmark import Result
+from vocalics.benchmark import N_TIMED, Result
 
 INTRODUCTION = """\
 Written by `vocalics benchmark`. Unless speakers are shared, every fold's model was trained without the speakers of its
@@ -53,8 +53,8 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
         "## The models",
         "",
         "Parameters and multiply-accumulate operations (per second of sound; of convolutions and matrix products) with "
-        "those of the encoder that a model sits on; the file without it. Real time: seconds of the tested clips per "
-        "second of one processor, reading and front end included.",
+        "those of the encoder that a model sits on; the file without it. Real time: seconds of sound per second of one "
+        f"processor, reading and front end included, over {N_TIMED} test clips of every fold.",
         "",
         "| model | parameters | million MAC/s | file, kB | x real time |",
         "|---|---:|---:|---:|---:|",
@@ -75,14 +75,14 @@ def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[st
     """Return the figures as plain values: first as a model's card states them, then what stands beside them."""
     return [
         {
-            "metric": {"uar": "UAR"}.get(r.protocol.metric, r.protocol.metric),
+            "metric": _metric(r),
             "value": r.value,
             # Of all judgements together; of a mean over corpora there is none.
             "low": None if r.protocol.folds == "corpora" else r.score.interval.low,
             "high": None if r.protocol.folds == "corpora" else r.score.interval.high,
-            "corpus": _noted(r.protocol.corpus, notes) if r.protocol.corpus else "each of five",
+            "corpus": _noted(r.protocol.corpus, notes) if r.protocol.corpus else f"each of {len(r.by_fold)}",
             "protocol": r.protocol.name + (" (speakers shared)" if r.protocol.leaky else ""),
-            "classes": sum(1 for e in r.pooled.by_emotion if e.support),
+            "classes": _n_classes(r),
             "speakers": r.pooled.n_speakers,
             "largest_share": r.pooled.largest_share.share,
             "model": r.recipe,
@@ -105,7 +105,7 @@ def _row(found: Result, notes: Mapping[str, str]) -> str:
         for r in found.protocol.references
     )
     return (
-        f"| {_title(found, notes)} | {'UAR' if found.protocol.metric == 'uar' else 'accuracy'} | `{found.recipe}` | "
+        f"| {_title(found, notes)} | {_metric(found)} | `{found.recipe}` | "
         f"{SCOPES[found.scope]} | **{_percent(found.value)}**{spread} | {found.score} | "
         f"{seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
     )
@@ -114,8 +114,16 @@ def _row(found: Result, notes: Mapping[str, str]) -> str:
 def _title(found: Result, notes: Mapping[str, str]) -> str:
     one = found.protocol
     note = f" ({notes[one.corpus]})" if one.corpus in notes else ""
-    n_classes = sum(1 for e in found.pooled.by_emotion if e.support)
-    return f"{one.title}{note}; {n_classes} classes, {found.pooled.n_speakers} speakers"
+    return f"{one.title}{note}; {_n_classes(found)} classes, {found.pooled.n_speakers} speakers"
+
+
+def _metric(found: Result) -> str:
+    return "UAR" if found.protocol.metric == "uar" else found.protocol.metric
+
+
+def _n_classes(found: Result) -> int:
+    """Emotions that occur among the tested clips."""
+    return sum(1 for e in found.pooled.by_emotion if e.support)
 
 
 def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:

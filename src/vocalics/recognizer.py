@@ -108,10 +108,9 @@ class Recognizer:
 
     def __post_init__(self) -> None:
         if self.unfamiliar_above is not None and not (self.unfamiliar_above > 0 and self.model.tells_strangeness):
-            fault = "expected above 0" if self.unfamiliar_above <= 0 else f"the model {self.card.name} does not tell it"
-            raise VocalicsError(
-                f"unfamiliar_above = {self.unfamiliar_above:g}: {fault}; vocalics models calibrate adds it to a net"
-            )
+            unknown = f"the model {self.card.name} does not tell it; vocalics models calibrate adds it to a net"
+            fault = "expected above 0" if self.unfamiliar_above <= 0 else unknown
+            raise VocalicsError(f"unfamiliar_above = {self.unfamiliar_above:g}: {fault}")
         if not 0 <= self.abstain_below <= 1:
             raise VocalicsError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
         if self.coverage is not None and confidence.chosen(self.card.conformal, self.coverage) is None:

@@ -194,9 +194,13 @@ def test_a_model_on_an_encoder_is_got_once_by_its_name(
     assert code == 1 and 'did you mean "head"' in err
 
 
-def test_the_same_weights_stored_otherwise_are_the_same_encoder(whisper: Path, head: Path, tmp_path: Path) -> None:
+def test_the_same_weights_stored_otherwise_are_the_same_encoder(
+    whisper: Path, head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The hub's file holds the decoder too, in float32, under names of their own."""
-    stored = tmp_path / "whole"
+    stored = tmp_path / whisper.name
+    monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(tmp_path))  # where the head by itself looks for its features
+    judge = recognizer.load(head)
     net = transformers.WhisperModel.from_pretrained(whisper, dtype=torch.float32)
     net.save_pretrained(stored)
     shutil.copy(whisper / "preprocessor_config.json", stored)
@@ -207,12 +211,15 @@ def test_the_same_weights_stored_otherwise_are_the_same_encoder(whisper: Path, h
     export.join(head, str(whisper), tmp_path / "other.onnx")
     said = [recognizer.load(tmp_path / f"{name}.onnx").predict(clip) for name in ("joined", "other")]
     assert said[0].probabilities == pytest.approx(said[1].probabilities, abs=1e-3)
+    assert judge.predict(clip).probabilities == pytest.approx(said[1].probabilities, abs=1e-3)
     with torch.no_grad():
         net.encoder.layers[0].fc1.weight[0, 0] += 0.5
     net.save_pretrained(stored)
     assert encoders.identity(stored) != encoders.identity(whisper)
     with pytest.raises(EncoderError, match="is another encoder"):
         export.join(head, str(stored), tmp_path / "x.onnx")
+    with pytest.raises(ModelFileError, match="was trained on another encoder"):
+        judge.predict(clip)
     (stored / "model.safetensors").write_bytes(b"nonsense")
     with pytest.raises(EncoderError, match="cannot be read as weights"):
         encoders.identity(stored)
