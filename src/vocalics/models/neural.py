@@ -309,7 +309,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
             truth = net.encode(names)
             record["valid_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth] + 1e-9).mean())
             record["valid_uar"] = float(unweighted_average_recall(truth, probabilities.argmax(axis=1)))
-        record["processor_seconds"] = round(time.process_time() - self.computed, 1)
+        record["processor_seconds"] = round(time.process_time() - self.computed, 3)
         self.records.append(record)
         if self.keep == "last" or self._best() == len(self.records) - 1:
             self.best = kept
