@@ -36,7 +36,16 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
             for take in range(3):
                 path = folder / f"{corpus}-{speaker}-{emotion}-{take}.wav"
                 audio.write(path, fakes.voice(0.7, pitch * (1 + 0.03 * take + 0.017 * k)))
-                rows.append(Utterance(str(path), corpus, f"{corpus}/{speaker}", "", emotion))
+                rows.append(
+                    Utterance(
+                        str(path),
+                        corpus,
+                        f"{corpus}/{speaker}",
+                        "",
+                        emotion,
+                        sex="male" if corpus == "savee" else "female",
+                    )
+                )
     return Manifest(tuple(rows)).with_digests()
 
 
@@ -82,14 +91,14 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     planned = [*runs("savee-loso", seeds=2), *runs("leave-one-corpus-out")]
     for run in planned:
         benchmark.execute(run, clips, Path(), tmp_path / "runs", tmp_path / "cache", {"tess": "made up"}, 1)
-    found = result(planned[:2], tmp_path / "runs")
+    found = result(planned[:2], tmp_path / "runs", clips)
     assert found is not None and len(found.by_seed) == 2 and set(found.by_fold) == {"savee-DC", "savee-JE", "savee-KL"}
     assert found.value == pytest.approx(np.mean(list(found.by_fold.values())))
     assert found.pooled.n_clips == 72 and found.pooled.n_speakers == 3 and found.n_parameters > 0
     assert found.value > 0.5  # four pitches, easily told apart
     said = judgements.read(tmp_path / "runs" / planned[0].folder / "fold-savee-DC.csv")
     assert said.emotions == ("neutral", "happy", "sad", "angry")  # the classes that the corpus has
-    left = result(planned[2:], tmp_path / "runs")
+    left = result(planned[2:], tmp_path / "runs", clips)
     assert left is not None and set(left.by_fold) == {"savee", "tess"}
     assert judgements.read(tmp_path / "runs" / planned[2].folder / "fold-tess.csv").emotions == scheme("eight").emotions
     page = benchmark_page.to_markdown([found, left], {"tess": "made up"}, ["savee", "tess"])
@@ -99,6 +108,11 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     assert share == told.count(emotion) / len(told) and share == max(told.count(e) for e in told) / len(told)
     assert f"{100 * left.by_fold['tess']:.1f} ({emotion} {100 * share:.0f})" in page
     assert "| model | savee | tess (made up) | mean |" in page and "## Speakers shared" not in page
+    (division,) = (d for d in left.pooled.divided if d.by == "sex")
+    assert [part.name for part in division.parts] == ["female", "male"]
+    low, high = sorted(part.uar.value for part in division.parts)
+    assert f"| {100 * (high - low):.1f} |" in page.partition("## Who is heard how well")[2]
+    assert not [d for d in found.pooled.divided if d.by == "sex"]  # savee's voices are all male
     changed = dataclasses.replace(planned[0], recipe=dataclasses.replace(planned[0].recipe, model_settings={"C": 1.0}))
     with pytest.raises(VocalicsError, match=r"benchmark of another configuration .* another folder with --runs"):
         benchmark.execute(changed, clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
@@ -132,11 +146,11 @@ def test_classes_are_those_of_the_corpus_not_of_a_fold(clips: Manifest) -> None:
 
 def test_unfinished_runs_give_no_figure(clips: Manifest, tmp_path: Path) -> None:
     (run,) = runs("tess-cross", "own")
-    assert result([run], tmp_path) is None
+    assert result([run], tmp_path, clips) is None
     benchmark.execute(run, clips, Path(), tmp_path, tmp_path / "cache", {}, 1)
-    assert result([run], tmp_path) is not None
+    assert result([run], tmp_path, clips) is not None
     (tmp_path / run.folder / "fold-tess-OAF.csv").unlink()
-    assert result([run], tmp_path) is None
+    assert result([run], tmp_path, clips) is None
 
 
 def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], clips: Manifest, tmp_path: Path) -> None:

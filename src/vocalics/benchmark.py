@@ -23,7 +23,7 @@ from vocalics.audio import Clip
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import ManifestError
-from vocalics.evaluation import EvaluationReport, Score
+from vocalics.evaluation import EvaluationReport, Score, groups_of
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, feature_set
 from vocalics.judgements import Judgements
@@ -415,12 +415,13 @@ class Result:
         return self.pooled.uar if self.protocol.metric == "uar" else self.pooled.accuracy
 
 
-def result(runs: Sequence[Run], folder: Path) -> Result | None:
+def result(runs: Sequence[Run], folder: Path, clips: Manifest) -> Result | None:
     """Return the figures of a recipe under one protocol, over the seeds that are finished; ``None`` for none.
 
     Args:
         runs: The same recipe, protocol and scope with several seeds.
         folder: Of all runs.
+        clips: What is known of the tested speakers: sex, age and language, by which the figures are divided.
     """
     first, tables, about = runs[0], [], []
     for run in runs:
@@ -441,7 +442,7 @@ def result(runs: Sequence[Run], folder: Path) -> Result | None:
     named_most = {name: _named_most([table[name] for table in tables]) for name in by_fold}
     whole = _together([said for table in tables for said in table.values()], scheme(first.protocol.scheme))
     return Result(
-        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first), by_fold, named_most,
+        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first, clips), by_fold, named_most,
         max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
         sum(a["audio_seconds"] for a in about) / max(sum(a["processor_seconds"] for a in about), 1e-9),
         max(a["size"] for a in about),
@@ -480,7 +481,10 @@ def _figure(said: Judgements, metric: str) -> float:
     return float(metrics.unweighted_average_recall([position[t] for t in said.truth], given))
 
 
-def _report(said: Judgements, run: Run) -> EvaluationReport:
+def _report(said: Judgements, run: Run, clips: Manifest) -> EvaluationReport:
     leak = "speakers of the test clips were in training" if run.protocol.leaky else ""
+    known = {u.path: u for u in clips}
+    unknown = Utterance("", "", "", "", "neutral")
+    groups = groups_of(known.get(path, unknown) for path in said.paths)
     rng = np.random.default_rng(0)
-    return judgements.report(said, rng, model=run.recipe.name, protocol=run.protocol.title, leak=leak)
+    return judgements.report(said, rng, model=run.recipe.name, protocol=run.protocol.title, leak=leak, groups=groups)

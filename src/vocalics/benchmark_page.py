@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vocalics.benchmark import N_TIMED, Result
+from vocalics.evaluation import Parts
 
 INTRODUCTION = """\
 Written by `vocalics benchmark`. Unless speakers are shared, every fold's model was trained without the speakers of its
@@ -49,6 +50,7 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
     left_out = [r for r in results if r.protocol.folds == "corpora"]
     if left_out:
         lines += _left_out(left_out, notes)
+    lines += _divided([r for r in results if not r.protocol.leaky], notes)
     lines += [
         "## The models",
         "",
@@ -91,6 +93,10 @@ def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[st
             "by_fold": dict(r.by_fold),
             "named_most": {fold: list(most) for fold, most in r.named_most.items()},
             "calibration_error": r.pooled.calibration_error,
+            "divided": {
+                division.by: {part.name: list(part.uar.ends) for part in division.parts}
+                for division in r.pooled.divided
+            },
         }
         for r in results
     ]
@@ -141,6 +147,33 @@ def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
         figures = " | ".join(_left(r, c) for c in corpora)
         lines.append(f"| `{r.recipe}` | {figures} | **{_percent(r.value)}** |")
     return [*lines, ""]
+
+
+def _divided(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
+    """The table of who is heard how well; no lines where nothing divides the speakers."""
+    rows = [
+        f"| {_title(r, notes)} | `{r.recipe}` | {division.by} | {_parts(division)} | {_percent(division.gap)} |"
+        for r in results
+        for division in r.pooled.divided
+    ]
+    if not rows:
+        return []
+    return [
+        "## Who is heard how well",
+        "",
+        "UAR in % of the judgements of all seeds together, by what is known of the speakers, with a 95 % interval (a "
+        "bootstrap over speakers; of a single one, over clips) and their number. The gap is between the best and the "
+        "worst part, in points; intervals that overlap say that it may be chance.",
+        "",
+        "| protocol | model | by | parts | gap |",
+        "|---|---|---|---|---:|",
+        *rows,
+        "",
+    ]
+
+
+def _parts(division: Parts) -> str:
+    return "; ".join(f"{part.name} {part.uar} ({part.n_speakers})" for part in division.parts)
 
 
 def _left(found: Result, corpus: str) -> str:

@@ -93,7 +93,7 @@ def _benchmark(
     results = []
     for part in planned:
         for one in chosen:
-            found = benchmark.result([run for run in part if run.protocol is one], work)
+            found = benchmark.result([run for run in part if run.protocol is one], work, manifest)
             if found is not None:
                 results.append(found)
     results.sort(key=lambda r: chosen.index(r.protocol))
