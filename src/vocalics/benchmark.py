@@ -27,6 +27,7 @@ from vocalics.evaluation import EvaluationReport, Score, groups_of
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, feature_set
 from vocalics.judgements import Judgements
+from vocalics.logmel_bank import BankSettings, bank
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 from vocalics.recognizer import Recognizer
@@ -315,10 +316,19 @@ def _judged(
     """Return what :func:`vocalics.reproduction.judged` does, from the features that the training has computed.
 
     Where a model takes features, they are the same in every fold and for every seed; what takes long is not done again.
+    An encoder's frames are kept as float16.
     """
-    if model.card.input != "features" or model.card.preprocess or model.card.n_features is None:
+    if model.card.input != "features" or model.card.preprocess:
         return judged(model, clips, classes, progress)
-    rows = compute(clips, feature_set(recipe.features or model.card.feature_set), (), 0, cache, progress)[:, 0]
+    rows: Any
+    if model.card.n_features is not None:
+        rows = compute(clips, feature_set(recipe.features or model.card.feature_set), (), 0, cache, progress)[:, 0]
+    elif SEPARATOR in recipe.features:
+        settings = BankSettings(encoded_front_end(recipe.features), (), 0, recipe.seed)
+        kept = bank(list(clips), settings, cache, progress=lambda done, n: progress("frames", done, n))
+        rows = [copies[0].astype(np.float32) for copies in kept]
+    else:
+        return judged(model, clips, classes, progress)
     chances = np.full((len(clips), len(classes.emotions)), np.nan)
     for n, (utterance, row) in enumerate(zip(clips, rows, strict=True)):
         clip = audio.read(utterance.path, model.card.sample_rate)
@@ -442,8 +452,8 @@ def result(runs: Sequence[Run], folder: Path, clips: Manifest) -> Result | None:
     named_most = {name: _named_most([table[name] for table in tables]) for name in by_fold}
     whole = _together([said for table in tables for said in table.values()], scheme(first.protocol.scheme))
     return Result(
-        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first, clips), by_fold, named_most,
-        max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
+        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first, clips), by_fold,
+        named_most, max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
         sum(a["audio_seconds"] for a in about) / max(sum(a["processor_seconds"] for a in about), 1e-9),
         max(a["size"] for a in about),
     )  # fmt: skip

@@ -276,6 +276,11 @@ class Encoder:
     _net: Any
     _prepare: Any
 
+    @property
+    def blocks(self) -> Any:
+        """The transformer blocks, torch modules."""
+        return self._net.layers if self.about.kind == "whisper" else self._net.encoder.layers
+
     def frames(self, clip: Clip) -> Floats:
         """Return what comes out of every block.
 

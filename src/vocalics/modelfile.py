@@ -28,6 +28,8 @@ from vocalics.errors import ModelFileError, RecipeError
 from vocalics.preprocess import Preparation
 from vocalics.registry import suggestion
 
+LEFT_OUT_KEY = "vocalics_left_out"
+"""In the metadata of a model without its encoder's weights: by constant, which tensor, and whether it is turned."""
 CARD_KEY = "vocalics_card"
 """The metadata key under which a model file holds its card."""
 
@@ -244,6 +246,11 @@ class LoadedModel:
         """
         result: npt.NDArray[np.float32] = self.session.run([OUTPUT], {self.card.input: batch})[0]
         return result
+
+    @cached_property
+    def is_thin(self) -> bool:
+        """Whether weights of the encoder that it sits on are left out, see :mod:`vocalics.export.thin`."""
+        return LEFT_OUT_KEY in self.session.get_modelmeta().custom_metadata_map
 
     @cached_property
     def tells_strangeness(self) -> bool:

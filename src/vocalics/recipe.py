@@ -33,6 +33,7 @@ class Fit:
         weight_decay: Decoupled for adamw.
         momentum: Of sgd and rmsprop.
         schedule: "constant", "cosine" or "plateau".
+        warm_up: Share of the epochs in which a cosine rises; the first epoch goes by whole. 0 is none.
         factor: What a plateau multiplies the rate by.
         plateau_patience: Epochs that make a plateau.
         plateau_of: The loss that a plateau is seen in: "validation" (that of training where nothing is validated) or
@@ -59,6 +60,7 @@ class Fit:
     weight_decay: float = 0.0
     momentum: float = 0.0
     schedule: str = "constant"
+    warm_up: float = 0.1
     factor: float = 0.4
     plateau_patience: int = 2
     plateau_of: str = "validation"

@@ -245,6 +245,11 @@ class Recognizer:
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the model {self.card.name}", "features") from error
         chosen = feature_set(self.card.feature_set)
+        if self.model.is_thin:
+            raise ModelFileError(
+                f"the model {self.card.name} lacks weights of its encoder; vocalics models join FILE -o FILE puts them "
+                "back"
+            )
         known = self.card.front_end.get("encoder")
         if known and known != chosen.source and not self._same_encoder():
             raise ModelFileError(

@@ -49,6 +49,10 @@ N_COMPARED = 16
 Report = Callable[[dict[str, Any]], Any]
 
 
+_GIVEN = ("n_blocks", "block_width", "encoder", "after")
+"""What training tells a net over an encoder's frames; no recipe does."""
+
+
 def check(recipe: Recipe) -> ModelSpec:
     """Check what a recipe says of its model and batches, before anything is read or computed; return the model.
 
@@ -57,7 +61,7 @@ def check(recipe: Recipe) -> ModelSpec:
         MissingExtraError: Where torch or scikit-learn is missing.
     """
     spec = model_spec(recipe.model)
-    given = ("n_classes", "n_hints", "n_blocks", "block_width") if spec.uneven else ("n_classes",)
+    given = ("n_classes", "n_hints", *_GIVEN) if spec.uneven else ("n_classes",)
     known = [name for name in inspect.signature(spec.build).parameters if name not in given]
     for name in recipe.model_settings:
         if name not in known:
@@ -328,7 +332,7 @@ def _train_neural(
     if spec.uneven:
         inputs, bank_settings = _bank(recipe, spec, data, cache, progress)
         early, late = _batches(recipe, spec)
-        settings |= _given(bank_settings.front_end, inputs[rows[0]][0])
+        settings |= _given(spec, bank_settings.front_end, inputs[rows[0]][0])
         labels = _labels(recipe, data)
         if fit.vote_share:
             settings["targets"] = labels
@@ -461,12 +465,13 @@ def _taught(
     }
 
 
-def _given(front_end: LogMel | FrontEnd, example: Any) -> dict[str, Any]:
+def _given(spec: ModelSpec, front_end: LogMel | FrontEnd, example: Any) -> dict[str, Any]:
     """What a net over an encoder's frames has to know of them."""
     if isinstance(front_end, LogMel):
         return {}
     n = len(front_end.blocks)
-    return {"module__n_blocks": n, "module__block_width": example.shape[0] // n}
+    told = dict(zip(_GIVEN, (n, example.shape[0] // n, front_end.name, max(front_end.blocks)), strict=True))
+    return {f"module__{k}": v for k, v in told.items() if k in inspect.signature(spec.build).parameters}
 
 
 def _pair(path: str, front_end: LogMel | FrontEnd, recipe: Recipe) -> tuple[Any, Any]:

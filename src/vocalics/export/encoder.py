@@ -23,6 +23,7 @@ from vocalics import encoders
 from vocalics.errors import EncoderError, MissingExtraError, ModelFileError
 from vocalics.export import card as card_file
 from vocalics.export.onnx import IR_VERSION, OPSET, OUTPUT, n_parameters
+from vocalics.export.thin import filled
 from vocalics.export.waveform import INPUT, SILENCE, power_spectrum
 from vocalics.features.filterbank import mel_filterbank
 
@@ -150,6 +151,7 @@ def standalone(head: bytes, folder: Path) -> bytes:
             f"the model {card.name} takes {given} features; blocks {numbers} of {folder.name} have {wanted}"
         )
     first = whisper(folder, blocks, frames=kind == FRAMES, course=kind == COURSE)
+    net = filled(net, _weights(folder))
     net = compose.add_prefix(net, "head_", rename_inputs=False, rename_outputs=False)
     del net.metadata_props[:]
     net.ir_version = first.ir_version = IR_VERSION

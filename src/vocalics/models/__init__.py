@@ -14,7 +14,7 @@ from typing import Any
 from vocalics.errors import MissingExtraError, RecipeError
 from vocalics.registry import lookup
 
-MODULES = ("classical", "gmm", "cnn", "cnn1d", "cnn2d", "dense", "recurrent", "logmel_cnn", "transfer")
+MODULES = ("classical", "gmm", "cnn", "cnn1d", "cnn2d", "dense", "recurrent", "logmel_cnn", "transfer", "finetuned")
 
 WAVEFORM = "waveform"
 """What a net takes whose front end is part of it."""

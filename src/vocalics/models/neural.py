@@ -183,6 +183,7 @@ class Schedule:
             fit.n_epochs,
             fit.restart,
             fit.restart_rate,
+            fit.warm_up,
             factor=fit.factor,
             patience=fit.plateau_patience,
             lowest=fit.lowest_rate,

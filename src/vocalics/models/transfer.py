@@ -13,9 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vocalics.errors import RecipeError
 from vocalics.models import ENCODER, ModelSpec
 from vocalics.models.logmel_batches import LogMels, Rng
 from vocalics.models.logmel_cnn import AttentiveStatistics
+
+FILLS = ("again", "nothing")
 
 
 class EncoderHead(nn.Module):
@@ -76,6 +79,8 @@ class FrameAugmentation:
 
     Attributes:
         n_frames: Length that training clips are cut or filled up to; 50 frames are a second.
+        fill: What a shorter clip is filled with: "again", itself over and over, which keeps its statistics; or
+            "nothing", which the mask says.
         noise: Deviation of what is added to every number, as a share of the batch's own deviation.
         time_masks: Number of stretches of time that are left out.
         time_mask: Their largest length, in frames.
@@ -84,23 +89,30 @@ class FrameAugmentation:
     """
 
     n_frames: int = 150
+    fill: str = "again"
     noise: float = 0.1
     time_masks: int = 1
     time_mask: int = 20
     mixup: float = 0.3
     mixup_share: float = 0.5
 
-    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Cut clips to one length, or repeat them up to it: (n, n_rows, n_frames) float32, and a mask that is all true.
+    def __post_init__(self) -> None:
+        """Refuse what is no way to fill."""
+        if self.fill not in FILLS:
+            raise RecipeError(f'fill = "{self.fill}" is no way to fill a clip up; expected {" or ".join(FILLS)}')
 
-        Repeated, rather than filled with nothing, a short clip has the statistics that it has by itself.
-        """
-        x = np.empty((len(clips), clips[0].shape[0], self.n_frames), np.float32)
+    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor]:
+        """Cut clips to one length, or fill them up: (n, n_rows, n_frames) float32, and a mask of what is there."""
+        x = np.zeros((len(clips), clips[0].shape[0], self.n_frames), np.float32)
+        mask = np.ones((len(clips), self.n_frames), bool)
         for i, clip in enumerate(clips):
             n = clip.shape[1]
+            if n < self.n_frames and self.fill == "nothing":
+                x[i, :, :n], mask[i, n:] = clip, False
+                continue
             start = int(rng.integers(0, n if n < self.n_frames else n - self.n_frames + 1))
             x[i] = clip[:, (start + np.arange(self.n_frames)) % n]
-        return torch.from_numpy(x), torch.ones(len(clips), self.n_frames, dtype=torch.bool)
+        return torch.from_numpy(x), torch.from_numpy(mask)
 
     def colour(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
         """Add noise; leave stretches of time out of the mask, in place, at most a quarter of a clip at once."""
@@ -108,8 +120,9 @@ class FrameAugmentation:
             x = x + self.noise * float(x.std()) * torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
         for i in range(len(x)):
             for _ in range(self.time_masks):
-                length = int(rng.integers(0, min(self.time_mask, self.n_frames // 4) + 1))
-                start = int(rng.integers(0, self.n_frames - length + 1))
+                n = int(mask[i].sum())
+                length = int(rng.integers(0, min(self.time_mask, n // 4) + 1))
+                start = int(rng.integers(0, n - length + 1))
                 mask[i, start : start + length] = False
         return x
 
