@@ -144,6 +144,33 @@ def test_classes_are_those_of_the_corpus_not_of_a_fold(clips: Manifest) -> None:
     assert benchmark.classes_of(protocol("leave-one-corpus-out"), whole).emotions == scheme("eight").emotions
 
 
+def test_one_model_is_tested_on_a_fold_of_each_corpus_and_heard_none_of_them(clips: Manifest, tmp_path: Path) -> None:
+    planned = [*runs("savee-loso"), *runs("tess-cross")]
+    models = benchmark.together(planned, clips, Path())
+    told = [[(run.protocol.name, spec) for run, spec in model] for model in models]
+    assert sorted(f for model in told for f in model) == [
+        *(("savee-loso", f"speaker=savee/{s}") for s in ("DC", "JE", "KL")),
+        *(("tess-cross", f"speaker=tess/{s}") for s in ("OAF", "YAF")),
+    ]
+    assert [len(model) for model in told] == [2, 2, 1] and all(len({n for n, _ in m}) == len(m) for m in told)
+    benchmark.execute_together(planned, clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    for model, name in zip(models, ("model-01", "model-02", "model-03"), strict=True):
+        about = recognizer.load(tmp_path / "runs" / "together" / "lr" / "0" / name / "lr.onnx").card
+        held_out = {spec.removeprefix("speaker=") for _, spec in model}
+        assert not held_out & {*about.training_speakers, *about.validation_speakers}
+        assert about.emotions == tuple(e for e in scheme("nine").emotions if e in PITCH)
+    savee, tess = (result([run], tmp_path / "runs", clips) for run in planned)
+    assert savee is not None and tess is not None and savee.together and savee.pooled.n_clips == 36
+    assert set(savee.by_fold) == {"savee-DC", "savee-JE", "savee-KL"} and set(tess.by_fold) == {"tess-OAF", "tess-YAF"}
+    page = benchmark_page.to_markdown([savee, tess], {}, ["savee", "tess"])
+    assert "all corpora, folds together" in page and "*Folds together*:" in page
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
+    benchmark.execute_together(planned, clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    assert len(before) == 3 and before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
+    with pytest.raises(VocalicsError, match=r"benchmark of another configuration"):
+        benchmark.execute(planned[0], clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+
+
 def test_unfinished_runs_give_no_figure(clips: Manifest, tmp_path: Path) -> None:
     (run,) = runs("tess-cross", "own")
     assert result([run], tmp_path, clips) is None

@@ -40,6 +40,11 @@ N_TIMED = 20
 SECONDS = 3.0
 """Length of the sound whose operations are counted."""
 
+TOGETHER = "together"
+"""The folder of models that are tested under several protocols; what a run's configuration says of them."""
+JOINT_SCHEME = "nine"
+"""The classes of models that are tested under several protocols."""
+
 Scope = Literal["all", "own"]
 """What is trained on: all corpora of the recipe, or the tested one alone."""
 
@@ -231,15 +236,17 @@ def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
             clips.where(lambda u: u.corpus == one.corpus), run.recipe, f"folds-leaky={files / one.folds}"
         )
         return {str(number): data for number, data in enumerate(every, start=1)}
+    return {_fold_name(spec): dataset.divide(clips, run.recipe, [spec]) for spec in _hold_outs(one, clips, files)}
+
+
+def _hold_outs(one: Protocol, clips: Manifest, files: Path) -> list[str]:
+    """Every fold of a protocol that does not leak, as :func:`vocalics.splits.hold_out` takes it."""
     if one.folds == "speakers":
-        specs = [f"speaker={s}" for s in clips.where(lambda u: u.corpus == one.corpus).speakers]
-    elif one.folds == "corpora":
-        specs = [f"corpus={c}" for c in clips.corpora]
-    else:
-        file = files / one.folds
-        parts = one.parts or splits.fold_names(clips, file)
-        specs = [f"folds={file}#{part}" for part in parts]
-    return {_fold_name(spec): dataset.divide(clips, run.recipe, [spec]) for spec in specs}
+        return [f"speaker={s}" for s in clips.where(lambda u: u.corpus == one.corpus).speakers]
+    if one.folds == "corpora":
+        return [f"corpus={c}" for c in clips.corpora]
+    file = files / one.folds
+    return [f"folds={file}#{part}" for part in one.parts or splits.fold_names(clips, file)]
 
 
 def _fold_name(spec: str) -> str:
@@ -289,25 +296,116 @@ def execute(
         data = dataclasses.replace(divided, notes={c: t for c, t in notes.items() if c in run.recipe.corpora})
         model = training.train_on(data, run.recipe, own / f"fold-{name}", True, cache, threads, counted, report)
         (test,) = data.tests.values()
-        clips = data.manifest.take(test)
-        judge = recognizer.load(model)
-        said = _judged(judge, run.recipe, clips, classes_of(run.protocol, data.manifest), cache, counted)
-        timed = clips.drawn(N_TIMED, np.random.default_rng(0))
-        judge.predict(timed[0].path)  # what is loaded once is no part of the time of a clip
-        began = time.process_time()
-        judge.predict_clips(audio.read(u.path) for u in timed)
-        about = {
-            "clips": len(clips),
-            "processor_seconds": time.process_time() - began,
-            "audio_seconds": sum(_seconds(u) for u in timed),
-            "parameters": judge.card.n_parameters + _of_encoder(run.recipe),
-            "macs_per_second": _macs(model, judge, run.recipe),
-            "size": model.stat().st_size,
-        }
-        target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
-        part = target.with_suffix(".part")
-        part.write_text(said.to_csv(), encoding="utf-8")
-        part.replace(target)
+        _measure(model, run, data.manifest, data.manifest.take(test), cache, target, counted)
+
+
+def together(runs: Sequence[Run], manifest: Manifest, files: Path) -> list[list[tuple[Run, str]]]:
+    """Return which folds of several protocols one model is to be tested on: of each corpus at most one.
+
+    A model is trained without the speakers of all its folds. That is a little less to learn from than a fold by itself
+    leaves, and a fraction of the trainings.
+
+    Args:
+        runs: Of one recipe and seed; each protocol tests one corpus, speakers apart.
+        manifest: Clips of all corpora.
+        files: Folder of the protocols' files.
+
+    Returns:
+        By model, its folds as run and hold-out.
+    """
+    of_corpus: dict[str, list[tuple[Run, str]]] = {}
+    for run in runs:
+        for spec in _hold_outs(run.protocol, manifest, files):
+            of_corpus.setdefault(run.protocol.corpus, []).append((run, spec))
+    models: list[list[tuple[Run, str]]] = [[] for _ in range(max(len(folds) for folds in of_corpus.values()))]
+    for folds in sorted(of_corpus.values(), key=len, reverse=True):
+        # The models that have the fewest folds so far, so that none lacks a speaker of every corpus.
+        free = sorted(range(len(models)), key=lambda k: len(models[k]))[: len(folds)]
+        for k, fold in zip(sorted(free), folds, strict=True):
+            models[k].append(fold)
+    return models
+
+
+def execute_together(
+    runs: Sequence[Run],
+    manifest: Manifest,
+    files: Path,
+    folder: Path,
+    cache: Path,
+    notes: Mapping[str, str],
+    threads: int | None = None,
+    progress: Progress | None = None,
+    report: training.Report | None = None,
+) -> None:
+    """Do what :func:`execute` does for every run, with one model for folds of several, see :func:`together`.
+
+    The models know the classes of all protocols (:data:`JOINT_SCHEME`). The other arguments are those of
+    :func:`execute`.
+
+    Args:
+        runs: Of one recipe and seed, all corpora trained on.
+    """
+    counted: Progress = progress or (lambda *_: None)
+    recipe = dataclasses.replace(runs[0].recipe, scheme=JOINT_SCHEME)
+    models = together(runs, manifest, files)
+    plain = {k: v for k, v in recipe.as_dict().items() if k != "publication"}
+    clips = training.digest(manifest.where(lambda u: u.corpus in recipe.corpora))
+    whole = {"recipe": plain, "clips": clips}
+    named = [[f"{run.protocol.name} {_fold_name(spec)}" for run, spec in model] for model in models]
+    own = folder / TOGETHER / recipe.name / str(recipe.seed)
+    training.freeze(own, {**whole, "models": named}, True, "benchmark", "--runs")
+    for run in runs:
+        folds = [_fold_name(spec) for model in models for r, spec in model if r is run]
+        config = {**whole, "folds": folds, TOGETHER: True}
+        training.freeze(folder / run.folder, config, True, "benchmark", "--runs")
+    for k, model in enumerate(models, start=1):
+        targets = [folder / run.folder / f"fold-{_fold_name(spec)}.csv" for run, spec in model]
+        if all(target.exists() for target in targets):
+            continue
+        divided = dataset.divide(
+            manifest.where(lambda u: u.corpus in recipe.corpora), recipe, [spec for _, spec in model]
+        )
+        data = dataclasses.replace(divided, notes={c: t for c, t in notes.items() if c in recipe.corpora})
+        path = training.train_on(data, recipe, own / f"model-{k:02}", True, cache, threads, counted, report)
+        for (run, _), target, test in zip(model, targets, data.tests.values(), strict=True):
+            if not target.exists():
+                classes = classes_of(run.protocol, data.manifest)
+                tested = Manifest(tuple(u for u in data.manifest.take(test) if classes.emotion(u.emotion) is not None))
+                _measure(path, run, data.manifest, tested, cache, target, counted)
+
+
+def _measure(
+    path: Path, run: Run, known: Manifest, clips: Manifest, cache: Path, target: Path, progress: Progress
+) -> None:
+    """Judge a fold's clips; write what was said, and beside it what the model costs.
+
+    Args:
+        path: The model file.
+        run: Its protocol and recipe.
+        known: All clips, for the classes that the tested corpus has.
+        clips: The fold's.
+        cache: Folder of computed features.
+        target: The table that is written.
+        progress: Called with ("judging", done, all).
+    """
+    judge = recognizer.load(path)
+    said = _judged(judge, run.recipe, clips, classes_of(run.protocol, known), cache, progress)
+    timed = clips.drawn(N_TIMED, np.random.default_rng(0))
+    judge.predict(timed[0].path)  # what is loaded once is no part of the time of a clip
+    began = time.process_time()
+    judge.predict_clips(audio.read(u.path) for u in timed)
+    about = {
+        "clips": len(clips),
+        "processor_seconds": time.process_time() - began,
+        "audio_seconds": sum(_seconds(u) for u in timed),
+        "parameters": judge.card.n_parameters + _of_encoder(run.recipe),
+        "macs_per_second": _macs(path, judge, run.recipe),
+        "size": path.stat().st_size,
+    }
+    target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
+    part = target.with_suffix(".part")
+    part.write_text(said.to_csv(), encoding="utf-8")
+    part.replace(target)
 
 
 def _judged(
@@ -400,6 +498,7 @@ class Result:
         real_time: Seconds of sound per second of one processor, over :data:`N_TIMED` clips of every fold: reading,
             front end and model together.
         size: Of one model file, in bytes, without the encoder.
+        together: Whether one model was tested on folds of several protocols, trained without the speakers of them all.
     """
 
     protocol: Protocol
@@ -413,6 +512,7 @@ class Result:
     macs: float
     real_time: float
     size: int
+    together: bool = False
 
     @property
     def value(self) -> float:
@@ -433,10 +533,11 @@ def result(runs: Sequence[Run], folder: Path, clips: Manifest) -> Result | None:
         folder: Of all runs.
         clips: What is known of the tested speakers: sex, age and language, by which the figures are divided.
     """
-    first, tables, about = runs[0], [], []
+    first, tables, about, joint = runs[0], [], [], False
     for run in runs:
         config = folder / run.folder / "config.json"
-        names = json.loads(config.read_text(encoding="utf-8"))["folds"] if config.exists() else []
+        frozen = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+        names, joint = frozen.get("folds", []), joint or bool(frozen.get(TOGETHER))
         files = [folder / run.folder / f"fold-{name}.csv" for name in names]
         if files and all(f.exists() for f in files):
             tables.append({f.stem.removeprefix("fold-"): judgements.read(f) for f in files})
@@ -455,7 +556,7 @@ def result(runs: Sequence[Run], folder: Path, clips: Manifest) -> Result | None:
         first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first, clips), by_fold,
         named_most, max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
         sum(a["audio_seconds"] for a in about) / max(sum(a["processor_seconds"] for a in about), 1e-9),
-        max(a["size"] for a in about),
+        max(a["size"] for a in about), joint,
     )  # fmt: skip
 
 

@@ -18,6 +18,10 @@ judgements together with a 95 % interval, a bootstrap over speakers (few speaker
 tests one corpus, its classes are taken as known, as in the publications.
 """
 HEAD = ("protocol", "figure", "model", "trained on", "mean", "together", "seeds", "calibration error", "published")
+TOGETHER = """\
+*Folds together*: one model is tested on a fold of each corpus, and was trained without the test speakers of them all: a
+fraction of the trainings, and a little less to learn from than a fold by itself leaves.
+"""
 SCOPES = {"all": "all corpora", "own": "the tested corpus"}
 
 
@@ -29,7 +33,8 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
         notes: What is to be said of a corpus's copy, by corpus.
         corpora: What "all corpora" were.
     """
-    lines = ["# Benchmark", "", INTRODUCTION, f"All corpora: {', '.join(_noted(c, notes) for c in corpora)}.", ""]
+    introduction = [INTRODUCTION, *([TOGETHER] if any(r.together for r in results) else [])]
+    lines = ["# Benchmark", "", *introduction, f"All corpora: {', '.join(_noted(c, notes) for c in corpora)}.", ""]
     for leaky in (False, True):
         own = [r for r in results if r.protocol.leaky == leaky]
         if not own:
@@ -88,7 +93,7 @@ def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[st
             "speakers": r.pooled.n_speakers,
             "largest_share": r.pooled.largest_share.share,
             "model": r.recipe,
-            "trained_on": SCOPES[r.scope],
+            "trained_on": _trained_on(r),
             "by_seed": list(r.by_seed),
             "by_fold": dict(r.by_fold),
             "named_most": {fold: list(most) for fold, most in r.named_most.items()},
@@ -112,7 +117,7 @@ def _row(found: Result, notes: Mapping[str, str]) -> str:
     )
     return (
         f"| {_title(found, notes)} | {_metric(found)} | `{found.recipe}` | "
-        f"{SCOPES[found.scope]} | **{_percent(found.value)}**{spread} | {found.score} | "
+        f"{_trained_on(found)} | **{_percent(found.value)}**{spread} | {found.score} | "
         f"{seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
     )
 
@@ -121,6 +126,10 @@ def _title(found: Result, notes: Mapping[str, str]) -> str:
     one = found.protocol
     note = f" ({notes[one.corpus]})" if one.corpus in notes else ""
     return f"{one.title}{note}; {_n_classes(found)} classes, {found.pooled.n_speakers} speakers"
+
+
+def _trained_on(found: Result) -> str:
+    return SCOPES[found.scope] + (", folds together" if found.together else "")
 
 
 def _metric(found: Result) -> str:

@@ -52,6 +52,7 @@ def _scheme(name: str, emotions: str, **merged: str) -> Scheme:
 SCHEMES: dict[str, Scheme] = {
     s.name: s
     for s in (
+        _scheme("nine", " ".join((*EMOTIONS, "boredom"))),
         _scheme("eight", " ".join(EMOTIONS)),
         _scheme("seven", "neutral happy sad angry fear disgust surprise", calm="neutral"),
         _scheme("six", "neutral happy sad angry fear disgust"),
@@ -63,5 +64,5 @@ SCHEMES: dict[str, Scheme] = {
 
 
 def scheme(name: str) -> Scheme:
-    """Return a scheme by name: eight, seven, six, four, three, or emodb (that corpus's own seven)."""
+    """Return a scheme by name: nine (with boredom), eight, seven, six, four, three, or emodb (its own seven)."""
     return lookup(SCHEMES, name, "emotion scheme")

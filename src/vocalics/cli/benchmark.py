@@ -42,6 +42,14 @@ def _benchmark(
     own: Annotated[
         bool, typer.Option("--own-corpus", help="Train on the tested corpus alone, not on all that are there.")
     ] = False,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together",
+            help="Train one model for a fold of each corpus, without the test speakers of them all: fewer trainings. "
+            "Corpora that are left out whole keep models of their own.",
+        ),
+    ] = False,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many seeds.")] = 3,
     output: Annotated[
         Path,
@@ -75,6 +83,7 @@ def _benchmark(
     from rich.console import Console
 
     from vocalics import benchmark, benchmark_page, training
+    from vocalics.errors import RecipeError
     from vocalics.recipe import read
 
     console = Console(stderr=True, highlight=False)
@@ -87,9 +96,11 @@ def _benchmark(
             training.check(recipe)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
-    for run in (run for part in planned for run in part):
-        if not table:
-            _run(run, manifest, protocols, work, cache or work / "cache", notes, threads, console)
+    if together and own:
+        raise RecipeError("--together trains on all corpora; leave --own-corpus out")
+    for part in [] if table else planned:
+        for jointly in _groups(part, together):
+            _run(jointly, manifest, protocols, work, cache or work / "cache", notes, threads, console)
     results = []
     for part in planned:
         for one in chosen:
@@ -119,11 +130,26 @@ def _gathered(roots: Any, console: Any) -> Any:
         return dataset.gather(roots, wanted, display.step)
 
 
+def _groups(planned: list[Run], together: bool) -> list[list[Run]]:
+    """The runs that share models: those of a seed that test one corpus each and keep speakers apart; others alone."""
+    if not together:
+        return [[run] for run in planned]
+    apart = [run for run in planned if run.protocol.leaky or not run.protocol.corpus]
+    seeds = sorted({run.seed for run in planned})
+    joint = [[run for run in planned if run not in apart and run.seed == seed] for seed in seeds]
+    return [group for group in joint if group] + [[run] for run in apart]
+
+
 def _run(
-    run: Run, manifest: Any, files: Path, work: Path, cache: Path, notes: Any, threads: int | None, console: Any
+    group: list[Run], manifest: Any, files: Path, work: Path, cache: Path, notes: Any, threads: int | None, console: Any
 ) -> None:
     from vocalics import benchmark
 
-    console.print(f"[bold]{run.recipe.name}[/bold], {run.protocol.title}, seed {run.seed}")
-    with runs.Display(console, run.recipe) as display:
-        benchmark.execute(run, manifest, files, work, cache, notes, threads, display.step, display.count)
+    first = group[0]
+    console.print(f"[bold]{first.recipe.name}[/bold], {'; '.join(r.protocol.title for r in group)}, seed {first.seed}")
+    with runs.Display(console, first.recipe) as display:
+        shared = (manifest, files, work, cache, notes, threads, display.step, display.count)
+        if len(group) > 1:
+            benchmark.execute_together(group, *shared)
+        else:
+            benchmark.execute(first, *shared)
