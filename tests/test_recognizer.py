@@ -17,7 +17,7 @@ from vocalics.audio import Clip
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import AudioError, ModelFileError, VocalicsError
 from vocalics.export.card import with_card
-from vocalics.recognizer import WHOLE_SECONDS, Recognizer, _Windows, bundled, load, model_path
+from vocalics.recognizer import WHOLE_SECONDS, Recognizer, Windows, bundled, load, model_path
 from vocalics.segment import speech_seconds
 
 MODEL = Recognizer(modelfile.load(fakes.waveform_model()))
@@ -117,7 +117,7 @@ def test_reading_in_blocks_equals_reading_whole(
 
 
 def cut(samples: np.ndarray, sizes: list[int], **settings: float) -> list[tuple[int, np.ndarray]]:
-    windows = _Windows(sample_rate=10, **settings)  # type: ignore[arg-type]
+    windows = Windows(sample_rate=10, **settings)  # type: ignore[arg-type]
     found, position = [], 0
     for size in [*sizes, len(samples)]:
         found += list(windows.feed(samples[position : position + size]))

@@ -141,6 +141,30 @@ def resample(clip: Clip, sample_rate: int) -> Clip:
     return Clip(np.asarray(samples, dtype=np.float32), sample_rate)
 
 
+class Resampler:
+    """Samples of a stream at another rate; what comes out depends on the samples only, not on how they are fed.
+
+    Args:
+        source_rate: Of what is fed, in Hz.
+        sample_rate: Of what comes out, in Hz.
+        name: For messages.
+
+    Raises:
+        AudioError: For a rate out of range.
+    """
+
+    def __init__(self, source_rate: int, sample_rate: int, name: str = "") -> None:
+        _check_rate(source_rate, name or "the stream")
+        same = source_rate == sample_rate
+        self._stream = None if same else soxr.ResampleStream(source_rate, sample_rate, 1, dtype="float32")
+
+    def feed(self, samples: Samples, last: bool = False) -> Samples:
+        """Return what the samples so far allow; after the last ones, all that is left."""
+        if self._stream is None:
+            return samples
+        return np.asarray(self._stream.resample_chunk(samples, last=last), dtype=np.float32)
+
+
 def pad(clip: Clip, seconds: float) -> Clip:
     """Return the clip followed by zeros up to a length in seconds; a longer clip is returned unchanged."""
     missing = round(seconds * clip.sample_rate) - len(clip.samples)
@@ -274,11 +298,8 @@ def _ogg_ends(handle: BinaryIO, size: int) -> bool:
 
 
 def _decoded(file: soundfile.SoundFile, name: str, sample_rate: int | None, block_seconds: float) -> Iterator[Clip]:
-    _check_rate(file.samplerate, name)
     rate = sample_rate or file.samplerate
-    resampler = None
-    if rate != file.samplerate:
-        resampler = soxr.ResampleStream(file.samplerate, rate, 1, dtype="float32")
+    resampler = Resampler(file.samplerate, rate, name)
     n_block = max(1, round(block_seconds * file.samplerate))
     n_read, yielded = 0, False
     while True:
@@ -286,8 +307,7 @@ def _decoded(file: soundfile.SoundFile, name: str, sample_rate: int | None, bloc
         samples = _mono(frames, name, n_read)
         n_read += len(frames)
         last = len(frames) < n_block
-        if resampler is not None:
-            samples = np.asarray(resampler.resample_chunk(samples, last=last), dtype=np.float32)
+        samples = resampler.feed(samples, last)
         if last and n_read == 0:
             raise AudioError(f"{name}: holds no samples; expected sound")
         if len(samples) or (last and not yielded):

@@ -140,7 +140,7 @@ class Recognizer:
         Raises:
             AudioError: When the source is not usable sound.
         """
-        windows = _Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
+        windows = Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
         mean, weight, strange, n_samples = np.zeros(len(self.emotions)), 0.0, 0.0, 0
         for start, samples in _cut(windows, self._blocks(source, sample_rate)):
             n_samples = start + len(samples)
@@ -174,18 +174,34 @@ class Recognizer:
             AudioError: When the source is not usable sound.
             VocalicsError: For a window shorter than 0.25 s, or a hop that is not above 0 and at most a window.
         """
+        windows = self.windows(window, hop)
+        return self._timeline(windows, self._blocks(source, sample_rate), _name(source))
+
+    def windows(self, window: float | None = None, hop: float | None = None) -> Windows:
+        """Return what cuts a stream of samples at the model's rate into the windows of a timeline.
+
+        The arguments and errors are those of :meth:`timeline`.
+        """
         window = self.card.window_seconds if window is None else window
         if window > (longest := float(self.card.front_end.get("longest_seconds", float("inf")))):
             raise VocalicsError(f"a window of {window:g} s is more than {self.card.name} hears, {longest:g} s")
         hop = min(self.card.hop_seconds, window) if hop is None else hop
-        windows = _Windows(window, hop, self.card.sample_rate)
-        return self._timeline(windows, self._blocks(source, sample_rate), _name(source))
+        return Windows(window, hop, self.card.sample_rate)
 
-    def _timeline(self, windows: _Windows, blocks: Iterator[Clip], name: str) -> Iterator[Prediction]:
+    def _timeline(self, windows: Windows, blocks: Iterator[Clip], name: str) -> Iterator[Prediction]:
         for start, samples in _cut(windows, blocks):
-            clip = Clip(samples, self.card.sample_rate)
-            values, strange = self._judged(clip, name) if speech_seconds(clip) else (None, None)
-            yield self._prediction(name, start, start + len(samples), values, strange)
+            yield self.judge_window(start, Clip(samples, self.card.sample_rate), name)
+
+    def judge_window(self, start: int, clip: Clip, name: str = "") -> Prediction:
+        """Return the prediction for one window of a timeline.
+
+        Args:
+            start: Position of its first sample in the recording.
+            clip: At the model's rate.
+            name: What the prediction calls the recording.
+        """
+        values, strange = self._judged(clip, name) if speech_seconds(clip) else (None, None)
+        return self._prediction(name, start, start + len(clip.samples), values, strange)
 
     def predict_clips(self, clips: Iterable[Clip]) -> list[Prediction]:
         """Judge many clips; each result is that of :meth:`predict`."""
@@ -381,7 +397,7 @@ def load(
     return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage, unfamiliar_above)
 
 
-class _Windows:
+class Windows:
     """Cuts a stream of samples into windows; what comes out depends on the samples only, not on how they are fed.
 
     Window k starts at k hops. It is as long as a window, but the last one takes in a rest of less than half a window,
@@ -399,25 +415,36 @@ class _Windows:
         self._window, self._hop = round(window * sample_rate), round(hop * sample_rate)
         self._whole = round(max(whole, window if whole else 0) * sample_rate)
         self._start, self._held = 0, np.zeros(0, np.float32)
+        self._pieces: list[Samples] = []
+        self._n_pieces = 0
 
     def feed(self, samples: Samples) -> Iterator[tuple[int, Samples]]:
         """Take samples in; yield the windows that are complete, each with its first sample's position."""
-        self._held = np.concatenate([self._held, samples]) if len(self._held) else samples
-        if self._start == 0 and len(self._held) <= self._whole:
-            return
+        self._pieces.append(samples)
+        self._n_pieces += len(samples)
+        n_held = len(self._held) + self._n_pieces
         # Cut only when the rest is long enough for a window of its own.
         needed = max(self._window, self._hop + (self._window + 1) // 2)
+        if n_held < needed or (self._start == 0 and n_held <= self._whole):
+            return
+        self._join()
         while len(self._held) >= needed:
             yield self._start, self._held[: self._window]
             self._start, self._held = self._start + self._hop, self._held[self._hop :]
 
     def flush(self) -> Iterator[tuple[int, Samples]]:
         """Yield what is left, unless earlier windows hold all of it."""
+        self._join()
         if self._start == 0 or len(self._held) > self._window - self._hop:
             yield self._start, self._held
 
+    def _join(self) -> None:
+        """Put the pieces behind what is held: once per window, however small they are."""
+        self._held = np.concatenate([self._held, *self._pieces])
+        self._pieces, self._n_pieces = [], 0
 
-def _cut(windows: _Windows, blocks: Iterator[Clip]) -> Iterator[tuple[int, Samples]]:
+
+def _cut(windows: Windows, blocks: Iterator[Clip]) -> Iterator[tuple[int, Samples]]:
     for block in blocks:
         yield from windows.feed(block.samples)
     yield from windows.flush()
@@ -437,6 +464,7 @@ __all__: Sequence[str] = (
     "Prediction",
     "Recognizer",
     "Source",
+    "Windows",
     "bundled",
     "heads",
     "joined_path",

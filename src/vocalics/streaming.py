@@ -1,0 +1,198 @@
+"""Emotions of sound as it comes in: samples are fed in pieces of any size, predictions come out as windows fill.
+
+A stream holds its own state (a resampler's tail, the samples that the next window needs) over a model that any number
+of streams share. What comes out is what :meth:`vocalics.recognizer.Recognizer.timeline` says of the same samples,
+however they are cut into pieces, and memory does not grow with the stream.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.audio import Clip, Resampler, Samples
+from vocalics.errors import AudioError, VocalicsError
+from vocalics.recognizer import Prediction, Recognizer, Windows
+
+HOP_SECONDS = 0.5
+"""Between two predictions of a stream, where nothing else is asked for."""
+
+
+class StreamingRecognizer:
+    """One stream of sound over a shared model.
+
+    Args:
+        recognizer: The model; nothing of it is changed.
+        sample_rate: Of what is fed, in Hz.
+        window: Length of a window in seconds; the card's where ``None``.
+        hop: Seconds from one prediction to the next, at most ``window``.
+        name: What the predictions call the stream.
+
+    Raises:
+        AudioError: For a rate that is none.
+        VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        sample_rate: int,
+        window: float | None = None,
+        hop: float = HOP_SECONDS,
+        name: str = "",
+    ) -> None:
+        self.recognizer, self.sample_rate, self.name = recognizer, sample_rate, name
+        self._resampler = Resampler(sample_rate, recognizer.card.sample_rate, name or "the stream")
+        self._windows: Windows | None = recognizer.windows(window, hop)
+        self._n_fed = 0
+
+    @property
+    def seconds(self) -> float:
+        """How much sound was fed."""
+        return self._n_fed / self.sample_rate
+
+    def feed(self, samples: npt.ArrayLike) -> list[Prediction]:
+        """Take samples in; return a prediction for every window that they complete, in order, mostly none.
+
+        Args:
+            samples: float in -1 to 1, or integers at their full scale; (n,) or (n, n_channels), which are averaged.
+
+        Raises:
+            AudioError: For values that are not finite, or of another kind; the stream goes on without them.
+            VocalicsError: When the stream has ended.
+        """
+        return [self.judge(clip) for clip in self.cut(samples)]
+
+    def flush(self) -> list[Prediction]:
+        """End the stream; return predictions of what was left.
+
+        Raises:
+            AudioError: When nothing was fed at all.
+        """
+        return [self.judge(clip) for clip in self.rest()]
+
+    def cut(self, samples: npt.ArrayLike) -> list[tuple[int, Clip]]:
+        """Do what :meth:`feed` does without asking the model: return the windows that are complete.
+
+        For a server, which cuts here and judges (:meth:`judge`) elsewhere.
+
+        Returns:
+            Each window with the position of its first sample, at the model's rate.
+        """
+        if self._windows is None:
+            raise VocalicsError(f"{self.name or 'the stream'} has ended; open another one")
+        given = Clip.from_array(samples, self.sample_rate, self.name or "the stream").samples
+        self._n_fed += len(given)
+        return self._clips(self._windows.feed(self._resampler.feed(given)))
+
+    def rest(self) -> list[tuple[int, Clip]]:
+        """Do what :meth:`flush` does without asking the model."""
+        if self._windows is None:
+            return []
+        windows, self._windows = self._windows, None
+        if not self._n_fed:
+            raise AudioError(f"{self.name or 'the stream'}: holds no samples; expected sound")
+        clips = self._clips(windows.feed(self._resampler.feed(np.zeros(0, np.float32), last=True)))
+        return clips + self._clips(windows.flush())
+
+    def judge(self, window: tuple[int, Clip]) -> Prediction:
+        """Return the prediction for a window of :meth:`cut`; touches nothing of the stream's state."""
+        return self.recognizer.judge_window(*window, self.name)
+
+    def _clips(self, windows: Iterable[tuple[int, Samples]]) -> list[tuple[int, Clip]]:
+        rate = self.recognizer.card.sample_rate
+        return [(start, Clip(samples, rate)) for start, samples in windows]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a display shows at one moment.
+
+    Attributes:
+        prediction: The window's own prediction, as it is.
+        emotion: What is shown: the emotion that has been in front for long enough; ``None`` while nobody speaks.
+        since: When it came, in seconds of the stream.
+        probabilities: Smoothed; all 0 while nobody speaks.
+        changed: Whether another emotion was shown before.
+    """
+
+    prediction: Prediction
+    emotion: str | None
+    since: float
+    probabilities: Mapping[str, float]
+    changed: bool
+
+    @property
+    def confidence(self) -> float:
+        """The smoothed probability of what is shown; 0 while nobody speaks."""
+        return self.probabilities.get(self.emotion or "", 0.0)
+
+
+@dataclass
+class Display:
+    """Predictions made steady for the eye: smoothed, and slow to change, without a change to the predictions.
+
+    Probabilities follow an exponential average. What is shown changes when another emotion's average is ahead by a
+    margin, or has been ahead at all for a while; and when speech begins or ends.
+
+    Attributes:
+        smoothing: Time constant of the average in seconds; 0 is none.
+        margin: How far another emotion has to be ahead to be shown at once.
+        patience: Seconds after which any lead is enough.
+        quiet: Seconds without speech after which nothing is shown.
+    """
+
+    smoothing: float = 1.5
+    margin: float = 0.1
+    patience: float = 2.0
+    quiet: float = 2.0
+    _mean: npt.NDArray[np.float64] | None = dataclasses.field(default=None, init=False, repr=False)
+    _shown: str | None = dataclasses.field(default=None, init=False, repr=False)
+    _since: float = dataclasses.field(default=0.0, init=False, repr=False)
+    _rival: tuple[str, float] | None = dataclasses.field(default=None, init=False, repr=False)
+    _heard: float = dataclasses.field(default=0.0, init=False, repr=False)
+    _end: float = dataclasses.field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        for name in ("smoothing", "margin", "patience", "quiet"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise VocalicsError(f"{name} = {getattr(self, name):g}; expected 0 or more")
+
+    def update(self, prediction: Prediction) -> Shown:
+        """Take the next prediction of a stream in; return what is to be shown."""
+        emotions, end = tuple(prediction.probabilities), prediction.end
+        before, passed = self._shown, max(0.0, end - self._end)
+        self._end = end
+        if prediction.confidence > 0:
+            values = np.array(list(prediction.probabilities.values()))
+            keep = float(np.exp(-passed / self.smoothing)) if self.smoothing and self._mean is not None else 0.0
+            self._mean = values if self._mean is None else keep * self._mean + (1 - keep) * values
+            self._heard = end
+            self._choose(emotions, end)
+        elif end - self._heard >= self.quiet:
+            self._mean = self._shown = self._rival = None
+        if self._shown != before:
+            self._since = end
+        held = np.zeros(len(emotions)) if self._mean is None else self._mean
+        smoothed = MappingProxyType(dict(zip(emotions, held.tolist(), strict=True)))
+        return Shown(prediction, self._shown, self._since, smoothed, self._shown != before)
+
+    def _choose(self, emotions: tuple[str, ...], end: float) -> None:
+        assert self._mean is not None
+        first = emotions[int(self._mean.argmax())]
+        if self._shown is None:
+            self._shown = first
+        if first == self._shown:
+            self._rival = None
+            return
+        if self._rival is None or self._rival[0] != first:
+            self._rival = (first, end)
+        lead = float(self._mean.max() - self._mean[emotions.index(self._shown)])
+        if lead >= self.margin or end - self._rival[1] >= self.patience:
+            self._shown, self._rival = first, None
