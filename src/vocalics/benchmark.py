@@ -264,6 +264,7 @@ def execute(
     threads: int | None = None,
     progress: Progress | None = None,
     report: training.Report | None = None,
+    part: tuple[int, int] = (1, 1),
 ) -> None:
     """Train and judge every fold of a run, or go on with it; ``fold-NAME.csv`` in its folder holds what was said.
 
@@ -279,6 +280,7 @@ def execute(
         threads: Of the computation.
         progress: Called with (what, done, all).
         report: Called with every epoch's record.
+        part: (k, n): only every n-th fold, from the k-th on, so that n processes share the work.
     """
     own = folder / run.folder
     counted: Progress = progress or (lambda *_: None)
@@ -289,7 +291,7 @@ def execute(
         "folds": list(every),
     }
     training.freeze(own, config, True, "benchmark", "--runs")
-    for name, divided in every.items():
+    for name, divided in list(every.items())[part[0] - 1 :: part[1]]:
         target = own / f"fold-{name}.csv"
         if target.exists():
             continue
@@ -336,6 +338,7 @@ def execute_together(
     threads: int | None = None,
     progress: Progress | None = None,
     report: training.Report | None = None,
+    part: tuple[int, int] = (1, 1),
 ) -> None:
     """Do what :func:`execute` does for every run, with one model for folds of several, see :func:`together`.
 
@@ -344,6 +347,7 @@ def execute_together(
 
     Args:
         runs: Of one recipe and seed, all corpora trained on.
+        part: (k, n): only every n-th model, from the k-th on, so that n processes share the work.
     """
     counted: Progress = progress or (lambda *_: None)
     recipe = dataclasses.replace(runs[0].recipe, scheme=JOINT_SCHEME)
@@ -358,7 +362,7 @@ def execute_together(
         folds = [_fold_name(spec) for model in models for r, spec in model if r is run]
         config = {**whole, "folds": folds, TOGETHER: True}
         training.freeze(folder / run.folder, config, True, "benchmark", "--runs")
-    for k, model in enumerate(models, start=1):
+    for k, model in list(enumerate(models, start=1))[part[0] - 1 :: part[1]]:
         targets = [folder / run.folder / f"fold-{_fold_name(spec)}.csv" for run, spec in model]
         if all(target.exists() for target in targets):
             continue

@@ -50,6 +50,10 @@ def _benchmark(
             "Corpora that are left out whole keep models of their own.",
         ),
     ] = False,
+    part: Annotated[
+        str,
+        typer.Option(metavar="K/N", help="Train every N-th model only, from the K-th on: N processes share the work."),
+    ] = "1/1",
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many seeds.")] = 3,
     output: Annotated[
         Path,
@@ -96,11 +100,12 @@ def _benchmark(
             training.check(recipe)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
+    share = _part(part)
     if together and own:
         raise RecipeError("--together trains on all corpora; leave --own-corpus out")
     for part in [] if table else planned:
         for jointly in _groups(part, together):
-            _run(jointly, manifest, protocols, work, cache or work / "cache", notes, threads, console)
+            _run(jointly, manifest, protocols, work, cache or work / "cache", notes, threads, console, share)
     results = []
     for part in planned:
         for one in chosen:
@@ -130,6 +135,20 @@ def _gathered(roots: Any, console: Any) -> Any:
         return dataset.gather(roots, wanted, display.step)
 
 
+def _part(text: str) -> tuple[int, int]:
+    """ "1/2" as numbers.
+
+    Raises:
+        RecipeError: For a part that is none.
+    """
+    from vocalics.errors import RecipeError
+
+    k, _, n = text.partition("/")
+    if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        raise RecipeError(f'--part {text}: expected K/N with K from 1 to N, e.g. "1/2" for the first of two processes')
+    return int(k), int(n)
+
+
 def _groups(planned: list[Run], together: bool) -> list[list[Run]]:
     """The runs that share models: those of a seed that test one corpus each and keep speakers apart; others alone."""
     if not together:
@@ -141,14 +160,22 @@ def _groups(planned: list[Run], together: bool) -> list[list[Run]]:
 
 
 def _run(
-    group: list[Run], manifest: Any, files: Path, work: Path, cache: Path, notes: Any, threads: int | None, console: Any
+    group: list[Run],
+    manifest: Any,
+    files: Path,
+    work: Path,
+    cache: Path,
+    notes: Any,
+    threads: int | None,
+    console: Any,
+    part: tuple[int, int],
 ) -> None:
     from vocalics import benchmark
 
     first = group[0]
     console.print(f"[bold]{first.recipe.name}[/bold], {'; '.join(r.protocol.title for r in group)}, seed {first.seed}")
     with runs.Display(console, first.recipe) as display:
-        shared = (manifest, files, work, cache, notes, threads, display.step, display.count)
+        shared = (manifest, files, work, cache, notes, threads, display.step, display.count, part)
         if len(group) > 1:
             benchmark.execute_together(group, *shared)
         else:
