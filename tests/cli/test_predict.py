@@ -19,7 +19,7 @@ import pytest
 
 from vocalics import audio
 from vocalics.audio import Clip
-from vocalics.cli.predictions import _clock, _shortened, expand
+from vocalics.cli.predictions import _shortened, clock, expand
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import AudioError
 from vocalics.recognizer import load
@@ -202,7 +202,7 @@ def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
     ("seconds", "text"), [(0, "0.0"), (59.94, "59.9"), (59.96, "1:00.0"), (61.5, "1:01.5"), (3723.44, "1:02:03.4")]
 )
 def test_times_are_readable(seconds: float, text: str) -> None:
-    assert _clock(seconds) == text
+    assert clock(seconds) == text
 
 
 def test_names_are_shortened_from_the_left_by_their_columns() -> None:

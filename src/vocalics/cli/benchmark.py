@@ -103,13 +103,13 @@ def _benchmark(
     share = _part(part)
     if together and own:
         raise RecipeError("--together trains on all corpora; leave --own-corpus out")
-    for part in [] if table else planned:
-        for jointly in _groups(part, together):
+    for of_recipe in [] if table else planned:
+        for jointly in _groups(of_recipe, together):
             _run(jointly, manifest, protocols, work, cache or work / "cache", notes, threads, console, share)
     results = []
-    for part in planned:
+    for of_recipe in planned:
         for one in chosen:
-            found = benchmark.result([run for run in part if run.protocol is one], work, manifest)
+            found = benchmark.result([run for run in of_recipe if run.protocol is one], work, manifest)
             if found is not None:
                 results.append(found)
     results.sort(key=lambda r: chosen.index(r.protocol))

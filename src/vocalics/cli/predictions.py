@@ -204,8 +204,8 @@ def _table(names: Sequence[str], top: int, sets: bool) -> Callable[[Prediction],
         print(
             line(
                 _shortened(_printable(prediction.path), width),
-                _clock(prediction.start),
-                _clock(prediction.end),
+                clock(prediction.start),
+                clock(prediction.end),
                 prediction.label,
                 f"{prediction.confidence:.0%}" if spoken else "",
                 ", ".join(then) if spoken else "",
@@ -216,7 +216,7 @@ def _table(names: Sequence[str], top: int, sets: bool) -> Callable[[Prediction],
     return table_row
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """12.3, or 1:02:03.4 from a minute on."""
     if seconds < 59.95:
         return f"{seconds:.1f}"

@@ -1,0 +1,141 @@
+"""``vocalics listen``: emotions of sound as it comes in."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vocalics.cli.predictions import STDIN, as_record
+from vocalics.cli.sources import Encoding
+
+if TYPE_CHECKING:
+    from vocalics.cli.sources import Sound
+    from vocalics.recognizer import Prediction
+    from vocalics.streaming import Shown, StreamingRecognizer
+
+
+class Format(StrEnum):
+    """How a stream is shown."""
+
+    METER = "meter"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("listen")(listen)
+
+
+def listen(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE|-", help="A recording, or - for raw samples; a microphone where there is none."),
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
+    format: Annotated[
+        Format, typer.Option(help="A picture (lines of changes where no terminal is), or JSON lines.")
+    ] = Format.METER,
+    window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Sound that each prediction is of.")] = None,
+    hop: Annotated[float, typer.Option(metavar="SECONDS", help="From one prediction to the next.")] = 0.5,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The microphone: its number, or a part of its name.")
+    ] = None,
+    devices: Annotated[bool, typer.Option("--devices", help="List the microphones.")] = False,
+    rate: Annotated[int, typer.Option(metavar="HZ", help="Sample rate of raw samples.")] = 16_000,
+    encoding: Annotated[Encoding, typer.Option(help="Of raw samples, little endian.")] = Encoding.PCM16,
+    channels: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Of raw samples.")] = 1,
+    fast: Annotated[bool, typer.Option("--fast", help="A file as fast as it can be judged, not at its pace.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Stop after so much sound.")] = None,
+    unfamiliar_above: Annotated[
+        float | None,
+        typer.Option(metavar="S", help='Say "unfamiliar" where a sound is stranger than this; see vocalics predict.'),
+    ] = None,
+) -> None:
+    """Show the emotion of sound as it comes in, until it ends or Ctrl-C.
+
+    What is drawn is smoothed and slow to change; a line of JSON has the window's own prediction as well, the same that
+    vocalics predict --timeline gives.
+    """
+    from vocalics.cli import sources
+    from vocalics.errors import AudioError
+    from vocalics.recognizer import load
+    from vocalics.streaming import Display, StreamingRecognizer
+
+    if devices:
+        print(sources.devices())
+        return
+    if source is not None and device is not None:
+        raise AudioError(f"--device {device} names a microphone, {source} a recording; leave one of them out")
+    recognizer = load(model, unfamiliar_above=unfamiliar_above)
+    if source is None:
+        sound = sources.microphone(device)
+    elif source == STDIN:
+        sound = sources.raw(sys.stdin.buffer, rate, channels, encoding)
+    else:
+        sound = sources.file(source, paced=not fast)
+    stream = StreamingRecognizer(recognizer, sound.sample_rate, window, hop, name=source or "microphone")
+    display = Display()
+    shares: dict[str, float] = {}
+    with _shown(format, sound, hop) as show:
+        for shown in (display.update(p) for p in _predictions(stream, sound, seconds)):
+            show(shown)
+            name = shown.emotion or "no speech"
+            shares[name] = shares.get(name, 0.0) + 1
+    if format is Format.METER:
+        told = ", ".join(f"{e} {n / sum(shares.values()):.0%}" for e, n in sorted(shares.items(), key=lambda x: -x[1]))
+        print(f"{stream.seconds:.1f} s of {sound.name}" + (f": {told}" if told else ""))
+    if sound.n_lost:
+        print(f"vocalics: {sound.n_lost} blocks of 0.1 s were lost: this machine is too busy", file=sys.stderr)
+
+
+def _predictions(stream: StreamingRecognizer, sound: Sound, seconds: float | None) -> Iterator[Prediction]:
+    """Predictions until the sound ends, or the user ends it; what is left of it then is judged, too."""
+    try:
+        for block in sound.blocks:
+            if seconds is not None:
+                block = block[: max(0, round(seconds * sound.sample_rate) - round(stream.seconds * sound.sample_rate))]
+            yield from stream.feed(block)
+            if seconds is not None and stream.seconds >= seconds:
+                break
+    except KeyboardInterrupt:
+        if not stream.seconds:
+            return
+    yield from stream.flush()
+
+
+@contextmanager
+def _shown(format: Format, sound: Sound, hop: float) -> Iterator[Callable[[Shown], None]]:
+    """A function that shows a moment."""
+    if format is Format.JSON:
+        yield _json_line
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    from vocalics.cli.meter import Meter, follow
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        yield lambda shown: follow(console, shown)
+        return
+    meter = Meter(sound.name, hop, console.width)
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda shown: live.update(meter.draw(shown), refresh=True)
+
+
+def _json_line(shown: Shown) -> None:
+    record = as_record(shown.prediction)
+    record["shown"] = {
+        "emotion": shown.emotion,
+        "confidence": round(shown.confidence, 6),
+        "since": round(shown.since, 3),
+        "probabilities": {e: round(p, 6) for e, p in shown.probabilities.items()},
+        "changed": shown.changed,
+    }
+    print(json.dumps(record), flush=True)
