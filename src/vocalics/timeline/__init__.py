@@ -1,0 +1,31 @@
+"""A long recording: speech, emotions by segment and by window, each channel by itself.
+
+:func:`build` judges it, and what it returns is written to files of several kinds by :func:`write`.
+"""
+
+from __future__ import annotations
+
+from vocalics.timeline.analysis import LONGEST_SECONDS, MOST_CHANNELS, Source, build
+from vocalics.timeline.recording import (
+    ENVELOPE_SECONDS,
+    ENVELOPE_VALUES,
+    Channel,
+    Summary,
+    Timeline,
+    record,
+    summarise,
+)
+
+__all__ = [
+    "ENVELOPE_SECONDS",
+    "ENVELOPE_VALUES",
+    "LONGEST_SECONDS",
+    "MOST_CHANNELS",
+    "Channel",
+    "Source",
+    "Summary",
+    "Timeline",
+    "build",
+    "record",
+    "summarise",
+]

@@ -1,0 +1,178 @@
+"""A recording of any length, judged from beginning to end.
+
+It is read several times, block by block: once for its levels, twice to find where somebody speaks, once for the
+windows and once for the segments, of every channel. Memory holds what was found and no more than a few seconds of sound
+(and the file itself, where its bytes are given).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import audio
+from vocalics.audio import Clip, Samples
+from vocalics.errors import AudioError, MissingExtraError
+from vocalics.recognizer import WHOLE_SECONDS, Prediction, Recognizer
+from vocalics.segment import cut, utterances
+from vocalics.timeline.recording import ENVELOPE_SECONDS, ENVELOPE_VALUES, Channel, Timeline
+
+Source = str | os.PathLike[str] | bytes
+Progress = Callable[[float], None]
+
+MOST_CHANNELS = 8
+"""A recording with more channels is judged as a whole only."""
+
+LONGEST_SECONDS = WHOLE_SECONDS
+"""A longer segment is divided: so long is what goes through the model in one piece."""
+
+_FOUND, _HEARD = 0.35, 0.7  # of a channel's work: segments found; and windows judged
+
+
+def build(
+    recognizer: Recognizer,
+    source: Source,
+    window: float | None = None,
+    hop: float | None = None,
+    mix: bool = False,
+    progress: Progress | None = None,
+) -> Timeline:
+    """Judge a recording by segments and by windows, each channel by itself.
+
+    A segment's prediction is that of :meth:`Recognizer.predict` for its sound, and the windows are those of
+    :meth:`Recognizer.timeline`. A channel that is the same as one before it, to the last bit, is left out: a recording
+    of one voice on both sides is "mono".
+
+    Args:
+        recognizer: Judges.
+        source: The path of a recording, or the bytes of one.
+        window: Length of a window in seconds; the card's where ``None``.
+        hop: From window to window in seconds; the card's where ``None``.
+        mix: Average the channels and judge them as one.
+        progress: Called with the share of the work that is done, 0 to 1, rising.
+
+    Raises:
+        AudioError: When the source is not usable sound, or has more than ``MOST_CHANNELS`` channels and no ``mix``.
+        MissingExtraError: Where the detector of voice activity is not installed.
+        VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`.
+    """
+    recognizer.windows(window, hop)
+    name = "-" if isinstance(source, bytes) else os.fspath(source)
+    if not isinstance(source, bytes) and Path(source).is_fifo():
+        source = Path(source).read_bytes()  # a pipe can be read once
+    rate = audio.layout(source).sample_rate
+    chosen: dict[str, int | None] = {"mono": None} if mix else _channels(source, name)
+    channels: list[Channel] = []
+    duration = 0.0
+    for i, (label, channel) in enumerate(chosen.items()):
+        work = _Channel(recognizer, source, name, channel, rate, _part(progress, i, len(chosen)))
+        found, duration = work.judged(label, window, hop)
+        channels.append(found)
+    return Timeline(name, duration, rate, recognizer.card.name, recognizer.emotions, tuple(channels))
+
+
+def _channels(source: Source, name: str) -> dict[str, int | None]:
+    """The channels to be judged, by name; none twice."""
+    n = audio.layout(source).n_channels
+    if n > MOST_CHANNELS:
+        raise AudioError(f"{name}: has {n} channels; expected at most {MOST_CHANNELS}, or mix them into one (--mix)")
+    own: list[int] = []
+    for channel in range(n):
+        if not any(_same(source, channel, other) for other in own):
+            own.append(channel)
+    if len(own) == 1:
+        return {"mono": own[0]}
+    return {("left", "right")[c] if n == 2 else f"channel {c + 1}": c for c in own}
+
+
+def _same(source: Source, one: int, other: int) -> bool:
+    """Whether two channels hold the same samples; reads no further than to the first difference."""
+    pairs = zip(audio.stream(source, channel=one), audio.stream(source, channel=other), strict=True)
+    return all(np.array_equal(a.samples, b.samples) for a, b in pairs)
+
+
+def _part(progress: Progress | None, i: int, n: int) -> Progress:
+    if progress is None:
+        return lambda _share: None
+    return lambda share: progress((i + min(max(share, 0.0), 1.0)) / n)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Channel:
+    """One channel on its way: ``channel`` counts from 0, or is ``None`` for the average."""
+
+    recognizer: Recognizer
+    source: Source
+    name: str
+    channel: int | None
+    sample_rate: int
+    progress: Progress
+
+    def judged(self, label: str, window: float | None, hop: float | None) -> tuple[Channel, float]:
+        """The channel, and the recording's length in seconds."""
+        envelope = _Envelope(self.sample_rate)
+        for block in audio.stream(self.source, channel=self.channel):
+            envelope.feed(block.samples)
+        duration = envelope.duration
+        try:
+            spans = utterances(self.source, longest=LONGEST_SECONDS, channel=self.channel)
+        except MissingExtraError:
+            raise MissingExtraError("finding where somebody speaks", "timeline") from None
+        spans = [(start, min(end, duration)) for start, end in spans if start < duration]
+        self.progress(_FOUND)
+        windows = []
+        for prediction in self._windows(window, hop):
+            windows.append(prediction)
+            self.progress(_FOUND + (_HEARD - _FOUND) * prediction.end / duration)
+        segments = []
+        for (start, end), clip in zip(spans, cut(self.source, spans, channel=self.channel), strict=True):
+            judged = self.recognizer.predict(clip)
+            segments.append(dataclasses.replace(judged, path=self.name, start=start, end=end))
+            self.progress(_HEARD + (1 - _HEARD) * end / duration)
+        self.progress(1.0)
+        return Channel(label, tuple(segments), tuple(windows), *envelope.drawn()), duration
+
+    def _windows(self, window: float | None, hop: float | None) -> Iterator[Prediction]:
+        cutter, rate = self.recognizer.windows(window, hop), self.recognizer.card.sample_rate
+        for block in audio.stream(self.source, rate, channel=self.channel):
+            for start, samples in cutter.feed(block.samples):
+                yield self.recognizer.judge_window(start, Clip(samples, rate), self.name)
+        for start, samples in cutter.flush():
+            yield self.recognizer.judge_window(start, Clip(samples, rate), self.name)
+
+
+class _Envelope:
+    """Peak levels of a stream in steps of equal length; they depend on the samples only, not on how they are fed."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate, self._size = sample_rate, round(ENVELOPE_SECONDS * sample_rate)
+        self._peaks: list[npt.NDArray[np.float32]] = []
+        self._rest = np.zeros(0, np.float32)
+        self._n_samples = 0
+
+    def feed(self, samples: Samples) -> None:
+        """Take the next samples in."""
+        self._n_samples += len(samples)
+        levels = np.concatenate([self._rest, np.abs(samples)])
+        n = len(levels) // self._size * self._size
+        self._peaks.append(levels[:n].reshape(-1, self._size).max(axis=1))
+        self._rest = levels[n:]
+
+    @property
+    def duration(self) -> float:
+        """Of what was fed, in seconds."""
+        return self._n_samples / self._rate
+
+    def drawn(self) -> tuple[tuple[float, ...], float]:
+        """Return at most ``ENVELOPE_VALUES`` peaks and the seconds of each; the last may stand for fewer."""
+        rest = [np.array([self._rest.max()])] if len(self._rest) else []
+        peaks, size = np.concatenate([*self._peaks, *rest]), self._size
+        while len(peaks) > ENVELOPE_VALUES:
+            peaks = np.pad(peaks, (0, len(peaks) % 2)).reshape(-1, 2).max(axis=1)
+            size *= 2
+        return tuple(peaks.tolist()), size / self._rate
