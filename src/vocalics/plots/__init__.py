@@ -6,8 +6,9 @@ told apart with the common colour-vision deficiencies (Okabe and Ito, 2008), and
 
 from __future__ import annotations
 
-from vocalics.plots.canvas import FAINT, INK, PALETTE, require, save, svg
+from vocalics.plots.canvas import FAINT, INK, PALETTE, png, require, save, svg
 from vocalics.plots.curves import learning_curves
+from vocalics.plots.recording import Track, recording
 from vocalics.plots.reports import confusion_matrix, reliability
 from vocalics.plots.reproduced import promises
 from vocalics.plots.robustness import robustness
@@ -19,6 +20,7 @@ __all__ = [
     "FAINT",
     "INK",
     "PALETTE",
+    "Track",
     "bars",
     "clouds",
     "confusion_matrix",
@@ -26,7 +28,9 @@ __all__ = [
     "heat_map",
     "histograms",
     "learning_curves",
+    "png",
     "promises",
+    "recording",
     "reliability",
     "require",
     "robustness",

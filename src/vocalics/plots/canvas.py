@@ -43,9 +43,16 @@ def save(figure: Any, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG, whole or not at all."""
     target = Path(path)
     part = target.with_name(f".{target.name}.part")
-    with _any_script():
-        figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": "vocalics"})
+    part.write_bytes(png(figure))
     part.replace(target)
+
+
+def png(figure: Any) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    sheet = io.BytesIO()
+    with _any_script():
+        figure.savefig(sheet, format="png", dpi=_DPI, metadata={"Software": "vocalics"})
+    return sheet.getvalue()
 
 
 def svg(figure: Any, name: str, label: str) -> str:

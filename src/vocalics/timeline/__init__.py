@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from vocalics.timeline.analysis import LONGEST_SECONDS, MOST_CHANNELS, Source, build
+from vocalics.timeline.formats import FORMATS, Format, encode, format_of, write
+from vocalics.timeline.page import page
 from vocalics.timeline.recording import (
     ENVELOPE_SECONDS,
     ENVELOPE_VALUES,
@@ -19,13 +21,19 @@ from vocalics.timeline.recording import (
 __all__ = [
     "ENVELOPE_SECONDS",
     "ENVELOPE_VALUES",
+    "FORMATS",
     "LONGEST_SECONDS",
     "MOST_CHANNELS",
     "Channel",
+    "Format",
     "Source",
     "Summary",
     "Timeline",
     "build",
+    "encode",
+    "format_of",
+    "page",
     "record",
     "summarise",
+    "write",
 ]

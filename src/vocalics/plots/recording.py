@@ -1,0 +1,126 @@
+"""A long recording: every channel's waveform coloured by emotion, and the probabilities below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.plots.canvas import FAINT, INK, PALETTE, RULE, SOFT, blank, captioned, plain, plain_axes
+
+_WIDTH, _ROW = 11.0, 3.1  # inches
+_PER_LETTER = 0.0075  # of the panel's width
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One channel.
+
+    Attributes:
+        name: What it is called.
+        envelope: Peak levels, full scale 1, shape (n,).
+        step: Seconds of each.
+        stretches: (start, end, emotion) of what was spoken, in seconds, without overlap; an emotion of ``None`` where
+            none is named.
+        windows: (start, end) in seconds, shape (n_windows, 2), without overlap.
+        probabilities: Shape (n_windows, n_emotions); a row of zeros holds no speech.
+    """
+
+    name: str
+    envelope: npt.NDArray[np.floating]
+    step: float
+    stretches: Sequence[tuple[float, float, str | None]]
+    windows: npt.NDArray[np.floating]
+    probabilities: npt.NDArray[np.floating]
+
+
+def recording(
+    tracks: Sequence[Track], duration: float, emotions: Sequence[str], title: str = "", caption: str = ""
+) -> Any:
+    """Draw a recording, a row per channel: its waveform in the colours of the emotions, their probabilities below.
+
+    Every stretch that is wide enough is named by a word too.
+
+    Args:
+        tracks: The channels.
+        duration: Of the recording, in seconds.
+        emotions: The columns of the probabilities.
+        title: The heading.
+        caption: The recording and the model.
+    """
+    figure = blank(_WIDTH, 0.9 + _ROW * len(tracks))
+    panels = figure.subplots(
+        2 * len(tracks), 1, sharex=True, squeeze=False, height_ratios=[1.0, 1.0] * len(tracks)
+    )[:, 0]  # fmt: skip
+    for i, track in enumerate(tracks):
+        _wave(panels[2 * i], track, duration)
+        _chances(panels[2 * i + 1], track, emotions)
+    bottom = panels[-1]
+    # A third of an hour in seconds is not read; in minutes it is.
+    scale, unit = (60.0, "min") if duration >= 180 else (1.0, "s")
+    bottom.set(xlim=(0, duration), xlabel=f"time, {unit}")
+    bottom.xaxis.set_major_locator(_locator(scale))
+    bottom.xaxis.set_major_formatter(lambda value, _position: f"{value / scale:g}")
+    handles, names = panels[1].get_legend_handles_labels() if len(tracks) else ([], [])
+    figure.legend(handles, names, frameon=False, loc="outside right upper", fontsize=8.5)
+    if title:
+        panels[0].set_title(plain(title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=20)
+    return captioned(figure, caption)
+
+
+def _locator(scale: float) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    class _Scaled(MaxNLocator):  # type: ignore[misc]
+        """Round numbers of the unit that is shown."""
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            return np.asarray(super().tick_values(vmin / scale, vmax / scale)) * scale
+
+    return _Scaled(nbins=10, steps=[1, 2, 5, 10])
+
+
+def _wave(axes: Any, track: Track, duration: float) -> None:
+    time = (np.arange(len(track.envelope)) + 0.5) * track.step
+    limit = max(float(track.envelope.max(initial=0)) * 1.08, 1e-3)
+    axes.fill_between(time, -track.envelope, track.envelope, color=RULE, linewidth=0)
+    for start, end, emotion in track.stretches:
+        inside = (time + track.step / 2 > start) & (time - track.step / 2 < end)
+        colour = FAINT if emotion is None else PALETTE[emotion]
+        axes.fill_between(
+            time[inside], -track.envelope[inside], track.envelope[inside], facecolor=colour, edgecolor=INK,
+            linewidth=0.2,
+        )  # fmt: skip
+    _words(axes, [s for s in track.stretches if s[2] is not None], limit, duration)
+    axes.set(ylim=(-limit, limit), yticks=[])
+    axes.set_ylabel(plain(track.name), fontsize=10, color=INK)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _words(axes: Any, stretches: Sequence[tuple[float, float, str | None]], height: float, end: float) -> None:
+    """Name the stretches above the panel, as many as have room beside each other."""
+    free = -np.inf
+    for start, stop, emotion in stretches:
+        word = emotion or ""
+        half, middle = _PER_LETTER * len(word) * end / 2, (start + stop) / 2
+        if middle - half >= free:
+            axes.text(middle, height * 1.02, word, ha="center", va="bottom", fontsize=7.5, color=SOFT)
+            free = middle + half + _PER_LETTER * end
+
+
+def _chances(axes: Any, track: Track, emotions: Sequence[str]) -> None:
+    floor = np.zeros(len(track.windows))
+    first, last = track.windows[:, 0], track.windows[:, 1]
+    for emotion, column in zip(emotions, track.probabilities.T, strict=True):
+        axes.bar(
+            first, column, last - first, bottom=floor, align="edge", color=PALETTE[emotion], label=emotion,
+            linewidth=0, antialiased=False,
+        )  # fmt: skip
+        floor = floor + column
+    axes.set(ylim=(0, 1), yticks=[0, 0.5, 1])
+    axes.set_ylabel("probability", fontsize=8, color=SOFT)
+    axes.tick_params(labelsize=8)
+    plain_axes(axes)

@@ -1,0 +1,45 @@
+"""A timeline as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vocalics import plots
+from vocalics.errors import MissingExtraError
+from vocalics.timeline.recording import Channel, Timeline
+from vocalics.timeline.stretches import spans
+
+
+def picture(timeline: Timeline) -> bytes:
+    """Return a PNG: every channel's waveform coloured by the segments' emotions, the windows' probabilities below.
+
+    Raises:
+        MissingExtraError: Where matplotlib is not installed.
+    """
+    try:
+        plots.require()
+    except MissingExtraError:
+        raise MissingExtraError("a picture of a timeline", "timeline") from None
+    figure = plots.recording(
+        [_track(channel, timeline.emotions) for channel in timeline.channels],
+        timeline.duration,
+        timeline.emotions,
+        "Emotions by segment, and their probabilities by window",
+        f"{Path(timeline.path).name}, judged by {timeline.model}. Grey: nobody speaks. Acted speech was learnt from; "
+        "what is shown is expression as the model hears it, and can be wrong.",
+    )
+    return plots.png(figure)
+
+
+def _track(channel: Channel, emotions: tuple[str, ...]) -> plots.Track:
+    windows = spans(channel, windows=True)
+    return plots.Track(
+        channel.name,
+        np.array(channel.envelope),
+        channel.envelope_step,
+        [(start, end, segment.emotion) for start, end, segment in spans(channel) if segment.confidence > 0],
+        np.array([(start, end) for start, end, _ in windows]).reshape(-1, 2),
+        np.array([list(window.probabilities.values()) for _, _, window in windows]).reshape(-1, len(emotions)),
+    )
