@@ -1,0 +1,111 @@
+"""The process: it listens, and ends without losing what it has taken in."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from vocalics.recognizer import Recognizer
+from vocalics.web import logs
+from vocalics.web.app import create_app
+from vocalics.web.service import Service
+from vocalics.web.settings import Settings
+from vocalics.web.stream import ABORT
+
+LAST_SECONDS = 3
+"""For answers on their way out, after the grace."""
+
+SEND_BUFFER = 64 * 2**10
+"""Bytes of events that the system holds for a client: small, so that one who does not read is noticed soon."""
+
+
+class Connection(WebSocketsSansIOProtocol):
+    """A WebSocket that a stream can cut off: closing one waits until the client has read all, perhaps for ever."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bound what waits for the client."""
+        super().connection_made(transport)
+        own: socket.socket | None = transport.get_extra_info("socket")
+        if own is not None:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+    async def run_asgi(self) -> None:
+        """Serve the connection."""
+        extensions: Any = self.scope["extensions"]
+        extensions[ABORT] = {"abort": self.transport.abort}
+        await super().run_asgi()
+
+
+class Server(uvicorn.Server):
+    """A server that drains on its first signal: nothing new is taken, what was taken is answered. A second ends it."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._drain: asyncio.Task[None] | None = None
+        self._signalled = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            logs.event("listening", host=host, port=port, models=list(self._service.models))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal to stop."""
+        if self._signalled or not self.started or self._loop is None:
+            self.should_exit = self.force_exit = True
+            return
+        self._signalled = True
+        self._loop.call_soon_threadsafe(self._begin_to_drain)
+
+    def _begin_to_drain(self) -> None:
+        self._drain = asyncio.create_task(self._drained())
+
+    async def _drained(self) -> None:
+        service = self._service
+        logs.event("draining", requests=service.n_answering, streams=service.streams.n_taken)
+        service.draining.set()
+        await self._until_idle(service.settings.grace_seconds)
+        service.over.set()
+        await self._until_idle(LAST_SECONDS)
+        self.should_exit = True
+
+    async def _until_idle(self, seconds: float) -> None:
+        end = asyncio.get_running_loop().time() + seconds
+        while not self._service.is_idle and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.02)
+
+
+def run(settings: Settings, models: Mapping[str, Recognizer]) -> None:
+    """Serve until a signal ends it; logs go to standard error.
+
+    Raises:
+        VocalicsError: When there is no model.
+        SystemExit: When the address cannot be listened to.
+    """
+    logs.to_stderr()
+    app = create_app(settings, models)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws=Connection,
+        # Ours is told in an event; beyond this one the connection is closed without.
+        ws_max_size=4 * settings.limits.frame_bytes,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=LAST_SECONDS,
+    )
+    Server(config, app.state.service).run()

@@ -1,0 +1,385 @@
+"""A WebSocket that takes sound and answers with predictions.
+
+Sound is cut into windows as it arrives; windows are judged one after the other, in the queue of all. What is not judged
+yet is bounded: beyond it nothing is read, and the client's own socket fills up. A client that does not take its events
+is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from vocalics.audio import HIGHEST_SAMPLE_RATE, LOWEST_SAMPLE_RATE, Clip
+from vocalics.errors import AudioError, VocalicsError
+from vocalics.recognizer import Recognizer
+from vocalics.streaming import HOP_SECONDS, Display, StreamingRecognizer
+from vocalics.web import logs, records, tokens
+from vocalics.web.problems import Problem
+from vocalics.web.service import Service
+
+ABORT = "vocalics.abort"
+"""The extension of an ASGI scope by which a connection can be cut off: a close would wait for its reader."""
+
+NORMAL, GOING_AWAY, WRONG_KIND, BAD_DATA, POLICY, TOO_BIG, OURS = 1000, 1001, 1003, 1007, 1008, 1009, 1011
+LOST = 1006
+"""Close codes (RFC 6455, 7.4.1); the last one is never sent."""
+
+CODES = {
+    "wrong-message": WRONG_KIND,
+    "unauthorized": POLICY,
+    "too-many-streams": POLICY,
+    "idle": POLICY,
+    "frame-too-large": TOO_BIG,
+    "draining": GOING_AWAY,
+    "internal": OURS,
+}
+"""The close code after a problem; of all others it is 1007, bad data."""
+
+FORMATS: dict[str, np.dtype[Any]] = {"pcm16": np.dtype("<i2"), "float32": np.dtype("<f4")}
+
+SLICE_SECONDS = 0.5
+"""A long message is cut piece by piece, so that others get their turn."""
+
+
+class SlowClientError(Exception):
+    """Raised when a client does not take its events."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A stream's first message, as it was understood.
+
+    Attributes:
+        sample_rate: In Hz.
+        format: One of :data:`FORMATS`.
+        channels: Interleaved; they are averaged.
+        recognizer: The model.
+        name: Its name here.
+        window: Seconds; the card's where ``None``.
+        hop: Seconds.
+    """
+
+    sample_rate: int
+    format: str
+    channels: int
+    recognizer: Recognizer
+    name: str
+    window: float | None
+    hop: float
+
+
+def parsed(text: str, service: Service) -> Start:
+    """Return what a first message asks for.
+
+    Raises:
+        Problem: Naming what is wrong with it.
+    """
+    said = _object(text)
+    if said is None:
+        raise Problem("invalid-parameter", 'expected a JSON object first, as {"sample_rate": 48000, "format": "pcm16"}')
+
+    def number(key: str, low: float, high: float, default: float | None, whole: bool = False) -> float | None:
+        value: Any = said.get(key, default)
+        if value is None and default is None and key != "sample_rate":
+            return None
+        known = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not known or not low <= value <= high or (whole and value != int(value)):
+            raise Problem(
+                "invalid-parameter",
+                f"{key} is {json.dumps(value)[:40]}; expected a {'whole ' if whole else ''}number from {low:g} to "
+                f"{high:g}",
+                high,
+            )
+        return float(value)
+
+    def word(key: str, default: str) -> str:
+        value = said.get(key, default)
+        if not isinstance(value, str):
+            raise Problem("invalid-parameter", f"{key} is {json.dumps(value)[:40]}; expected text")
+        return value
+
+    limits = service.limits
+    sample_rate = number("sample_rate", LOWEST_SAMPLE_RATE, HIGHEST_SAMPLE_RATE, None, whole=True)
+    channels = number("channels", 1, limits.channels, 1, whole=True)
+    window = number("window", 0, limits.window_seconds, None)
+    hop = number("hop", limits.hop_seconds, limits.window_seconds, HOP_SECONDS)
+    assert sample_rate is not None and channels is not None and hop is not None
+    form = word("format", "pcm16")
+    if form not in FORMATS:
+        raise Problem("invalid-parameter", f"format is {form[:40]!r}; expected {' or '.join(FORMATS)}")
+    name = word("model", service.default)
+    recognizer = service.recognizer(name)
+    service.check_windows(recognizer, window, hop)
+    return Start(int(sample_rate), form, int(channels), recognizer, name, window, hop)
+
+
+async def serve(websocket: WebSocket, service: Service) -> None:
+    """Serve one stream from its handshake to its close."""
+    clock, request_id = logs.Stopwatch(), logs.request_id(websocket.headers.get("x-request-id", ""))
+    await websocket.accept(headers=[(b"x-request-id", request_id.encode())])
+    session, code = Session(websocket, service), OURS
+    try:
+        code = await _served(session)
+    except WebSocketDisconnect:
+        code = LOST
+    except SlowClientError:
+        code = POLICY
+        session.abort()
+    finally:
+        service.metrics.streams.labels(str(code)).inc()
+        service.metrics.audio_seconds.labels("stream").inc(session.seconds)
+        logs.event(
+            "stream",
+            request_id=request_id,
+            route="/v1/stream",
+            status=code,
+            seconds=clock.seconds,
+            audio_seconds=round(session.seconds, 3),
+            client=session.owner,
+        )
+
+
+async def _served(session: Session) -> int:
+    service = session.service
+    try:
+        if service.draining.is_set():
+            raise Problem("draining", "the server is about to stop; connect again")
+        with service.streams.taken():
+            await session.open()
+            code = await session.run()
+            await session.close(code)
+            return code
+    except Problem as problem:
+        code = CODES.get(problem.kind, BAD_DATA)
+        await session.tell({"type": "error", **problem.body()})
+    except (WebSocketDisconnect, SlowClientError):
+        raise
+    except Exception as error:
+        code = OURS
+        logs.failure("stream failed", error)
+        await session.tell({"type": "error", **Problem("internal", "the stream failed; open another one").body()})
+    await session.close(code)
+    return code
+
+
+class Session:
+    """One stream: a task that reads and cuts, and a task that judges and tells.
+
+    Args:
+        websocket: Accepted.
+        service: Whose models are asked.
+    """
+
+    def __init__(self, websocket: WebSocket, service: Service) -> None:
+        self.service = service
+        self.owner: str | None = None
+        self._websocket, self._limits = websocket, service.limits
+        self._stream: StreamingRecognizer | None = None
+        self._display = Display()
+        self._waiting: deque[tuple[int, Clip]] = deque()
+        self._changed = asyncio.Event()
+        self._ended = self._receiving = False
+        self._code = NORMAL
+
+    @property
+    def seconds(self) -> float:
+        """How much sound came in."""
+        return self._stream.seconds if self._stream else 0.0
+
+    def abort(self) -> None:
+        """Cut the connection off, whatever is still to be sent."""
+        extension: dict[str, Any] = self._websocket.scope.get("extensions", {}).get(ABORT, {})
+        if extension:
+            extension["abort"]()
+
+    async def tell(self, event: dict[str, Any]) -> None:
+        """Send an event.
+
+        Raises:
+            SlowClientError: When the client does not take it in time.
+            WebSocketDisconnect: When it is gone.
+        """
+        try:
+            async with asyncio.timeout(self._limits.send_seconds):
+                await self._websocket.send_text(records.encoded(event).decode())
+        except TimeoutError:
+            raise SlowClientError from None
+
+    async def close(self, code: int) -> None:
+        """Say goodbye; raises as :meth:`tell`."""
+        try:
+            async with asyncio.timeout(self._limits.send_seconds):
+                await self._websocket.close(code)
+        except TimeoutError:
+            raise SlowClientError from None
+
+    async def open(self) -> None:
+        """Take the first message and answer it.
+
+        Raises:
+            Problem: When it is not what it should be, or does not come in time.
+        """
+        message = await self._received(self._limits.start_seconds)
+        if message.get("text") is None:
+            raise Problem("wrong-message", "expected a text message with the stream's settings first")
+        if len(message["text"]) > self._limits.frame_bytes:
+            raise self._too_large(len(message["text"]))
+        known = self.service.settings.tokens
+        # Who is not let in learns nothing of the models, not even that a name is wrong.
+        if known:
+            self.owner = tokens.owner(known, self._token(message["text"]))
+            if self.owner is None:
+                raise Problem("unauthorized", 'expected {"token": ...} in the first message, or Authorization: Bearer')
+        start = self._start = parsed(message["text"], self.service)
+        card = start.recognizer.card
+        try:
+            self._stream = StreamingRecognizer(start.recognizer, start.sample_rate, start.window, start.hop)
+        except VocalicsError as error:
+            raise Problem("invalid-parameter", str(error)) from None
+        await self.tell(
+            {
+                "type": "ready",
+                "model": start.name,
+                "emotions": list(card.emotions),
+                "window": start.window or card.window_seconds,
+                "hop": start.hop,
+            }
+        )
+
+    async def run(self) -> int:
+        """Read and judge until the client ends the stream, or the server has to; return the close code.
+
+        Raises:
+            Problem: When the stream cannot go on.
+        """
+        reader, judge = asyncio.create_task(self._read()), asyncio.create_task(self._judge())
+        draining = asyncio.create_task(self.service.draining.wait())
+        over = asyncio.create_task(self.service.over.wait())
+        tasks = {reader, judge, draining, over}
+        try:
+            while not judge.done():
+                await asyncio.wait({t for t in tasks if not t.done()}, return_when=asyncio.FIRST_COMPLETED)
+                if over.done():
+                    raise Problem("draining", "the server stops before all was judged; connect again")
+                if reader.done() and not reader.cancelled():
+                    reader.result()
+                if draining.done() and not self._ended:
+                    self._code = GOING_AWAY
+                    if self._receiving:
+                        reader.cancel()
+                        self._end()
+            judge.result()
+            return self._code
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        while self._code == NORMAL:
+            message = await self._received(self._limits.idle_seconds)
+            if message.get("bytes") is not None:
+                await self._feed(message["bytes"])
+                continue
+            if (_object(message.get("text") or "") or {}).get("type") == "end":
+                break
+            raise Problem("wrong-message", 'expected binary frames of sound, or the text {"type": "end"}')
+        self._end()
+
+    async def _received(self, seconds: float) -> dict[str, Any]:
+        self._receiving = True
+        try:
+            async with asyncio.timeout(seconds):
+                message: dict[str, Any] = dict(await self._websocket.receive())
+        except TimeoutError:
+            raise Problem("idle", f"no message for {seconds:g} s; connect again", seconds, "seconds") from None
+        finally:
+            self._receiving = False
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", LOST))
+        return message
+
+    async def _feed(self, data: bytes) -> None:
+        assert self._stream is not None
+        if len(data) > self._limits.frame_bytes:
+            raise self._too_large(len(data))
+        samples = self._samples(data)
+        step = max(1, round(SLICE_SECONDS * self._stream.sample_rate))
+        for first in range(0, len(samples), step):
+            try:
+                self._waiting.extend(self._stream.cut(samples[first : first + step]))
+            except AudioError as error:
+                raise Problem("bad-frame", str(error)) from None
+            self._changed.set()
+            while len(self._waiting) * self._start.hop > self._limits.backlog_seconds:
+                self._changed.clear()
+                await self._changed.wait()
+            if first:
+                await asyncio.sleep(0)
+
+    def _samples(self, data: bytes) -> npt.NDArray[Any]:
+        kind, channels = FORMATS[self._start.format], self._start.channels
+        width = kind.itemsize * channels
+        if len(data) % width:
+            raise Problem(
+                "bad-frame",
+                f"a frame of {len(data)} bytes is no whole number of samples; expected a multiple of {width} "
+                f"({self._start.format}, channels: {channels})",
+            )
+        samples = np.frombuffer(data, kind).reshape(-1, channels)
+        return samples[:, 0] if channels == 1 else samples
+
+    def _end(self) -> None:
+        """Nothing more comes in: cut what is left."""
+        assert self._stream is not None
+        if self._stream.seconds:
+            self._waiting.extend(self._stream.rest())
+        self._ended = True
+        self._changed.set()
+
+    async def _judge(self) -> None:
+        stream = self._stream
+        assert stream is not None
+        while True:
+            while not self._waiting and not self._ended:
+                self._changed.clear()
+                await self._changed.wait()
+            if not self._waiting:
+                break
+            window = self._waiting[0]
+            said = await asyncio.wrap_future(self.service.judge.submit(partial(stream.judge, window)))
+            self._waiting.popleft()
+            self._changed.set()
+            shown = records.shown(self._display.update(said))
+            await self.tell({"type": "prediction", **records.prediction(said), "shown": shown})
+        await self.tell({"type": "end", "seconds": round(stream.seconds, 3)})
+
+    def _too_large(self, n_bytes: int) -> Problem:
+        limit = self._limits.frame_bytes
+        detail = f"a message of {n_bytes:,} bytes is too large; expected at most {limit:,}, send smaller pieces"
+        return Problem("frame-too-large", detail, limit, "bytes")
+
+    def _token(self, text: str) -> str:
+        scheme, _, token = self._websocket.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return token.strip()
+        sent = (_object(text) or {}).get("token")
+        return sent if isinstance(sent, str) else ""
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is, if it is one."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
