@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.plots.canvas import FAINT, INK, PALETTE, RULE, SOFT, blank, captioned, plain, plain_axes
+from vocalics.plots.canvas import FAINT, INK, PALETTE, PAPER, RULE, SOFT, blank, captioned, plain, plain_axes
 
 _WIDTH, _ROW = 11.0, 3.1  # inches
 _PER_LETTER = 0.0075  # of the panel's width
+_PALE = 0.78  # how much of a colour is taken away where nobody speaks
+_STEPS, _MOST_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200), 12  # seconds between ticks
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ def recording(
 ) -> Any:
     """Draw a recording, a row per channel: its waveform in the colours of the emotions, their probabilities below.
 
-    Every stretch that is wide enough is named by a word too.
+    Every stretch that is wide enough is named by a word too. Between stretches the probabilities are pale.
 
     Args:
         tracks: The channels.
@@ -57,30 +59,17 @@ def recording(
     )[:, 0]  # fmt: skip
     for i, track in enumerate(tracks):
         _wave(panels[2 * i], track, duration)
-        _chances(panels[2 * i + 1], track, emotions)
+        _chances(panels[2 * i + 1], track, emotions, duration)
     bottom = panels[-1]
-    # A third of an hour in seconds is not read; in minutes it is.
-    scale, unit = (60.0, "min") if duration >= 180 else (1.0, "s")
-    bottom.set(xlim=(0, duration), xlabel=f"time, {unit}")
-    bottom.xaxis.set_major_locator(_locator(scale))
-    bottom.xaxis.set_major_formatter(lambda value, _position: f"{value / scale:g}")
+    step = next((step for step in _STEPS if duration / step <= _MOST_TICKS), _STEPS[-1])
+    ticks = np.arange(0, duration + 1e-6, step)
+    bottom.set(xlim=(0, duration), xlabel="time, min:s")
+    bottom.set_xticks(ticks, [f"{int(tick) // 60}:{int(tick) % 60:02}" for tick in ticks])
     handles, names = panels[1].get_legend_handles_labels() if len(tracks) else ([], [])
     figure.legend(handles, names, frameon=False, loc="outside right upper", fontsize=8.5)
     if title:
         panels[0].set_title(plain(title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=20)
     return captioned(figure, caption)
-
-
-def _locator(scale: float) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    class _Scaled(MaxNLocator):  # type: ignore[misc]
-        """Round numbers of the unit that is shown."""
-
-        def tick_values(self, vmin: float, vmax: float) -> Any:
-            return np.asarray(super().tick_values(vmin / scale, vmax / scale)) * scale
-
-    return _Scaled(nbins=10, steps=[1, 2, 5, 10])
 
 
 def _wave(axes: Any, track: Track, duration: float) -> None:
@@ -111,7 +100,7 @@ def _words(axes: Any, stretches: Sequence[tuple[float, float, str | None]], heig
             free = middle + half + _PER_LETTER * end
 
 
-def _chances(axes: Any, track: Track, emotions: Sequence[str]) -> None:
+def _chances(axes: Any, track: Track, emotions: Sequence[str], duration: float) -> None:
     floor = np.zeros(len(track.windows))
     first, last = track.windows[:, 0], track.windows[:, 1]
     for emotion, column in zip(emotions, track.probabilities.T, strict=True):
@@ -120,6 +109,10 @@ def _chances(axes: Any, track: Track, emotions: Sequence[str]) -> None:
             linewidth=0, antialiased=False,
         )  # fmt: skip
         floor = floor + column
+    # What is heard between the stretches is an echo, the other party or a noise: it is there, but pale.
+    edges = [0.0, *(edge for start, end, _ in track.stretches for edge in (start, end)), duration]
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        axes.axvspan(start, end, facecolor=PAPER, alpha=_PALE, linewidth=0, zorder=2)
     axes.set(ylim=(0, 1), yticks=[0, 0.5, 1])
     axes.set_ylabel("probability", fontsize=8, color=SOFT)
     axes.tick_params(labelsize=8)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from vocalics.timeline.analysis import LONGEST_SECONDS, MOST_CHANNELS, Source, build
 from vocalics.timeline.formats import FORMATS, Format, encode, format_of, write
 from vocalics.timeline.page import page
+from vocalics.timeline.picture import picture, require_picture
 from vocalics.timeline.recording import (
     ENVELOPE_SECONDS,
     ENVELOPE_VALUES,
@@ -33,7 +34,9 @@ __all__ = [
     "encode",
     "format_of",
     "page",
+    "picture",
     "record",
+    "require_picture",
     "summarise",
     "write",
 ]

@@ -112,7 +112,16 @@ def _chances(channel: Channel, timeline: Timeline) -> str:
         f'<path fill="{colour(emotion)}" d="{_steps(edges, top, timeline.duration)}"/>'
         for emotion, top in reversed(list(zip(timeline.emotions, tops.T, strict=True)))
     ]
-    return "".join(shapes)
+    return "".join(shapes) + _pale(channel, timeline.duration)
+
+
+def _pale(channel: Channel, duration: float) -> str:
+    """A veil between the segments: what is heard there is an echo, the other party or a noise."""
+    spoken = [segment for segment in channel.segments if segment.confidence > 0]
+    edges = [0.0, *(edge for segment in spoken for edge in (segment.start, segment.end)), duration]
+    gaps = zip(edges[::2], edges[1::2], strict=True)
+    drawn = "".join(f"M{_x(start, duration)} 0H{_x(end, duration)}V100H{_x(start, duration)}Z" for start, end in gaps)
+    return f'<path class="pale" d="{drawn}"/>'
 
 
 def _steps(edges: npt.NDArray[np.floating], tops: Sequence[float], duration: float) -> str:

@@ -21,6 +21,11 @@ _CAUTION = (
     "The model learnt from acted speech. It tells how a voice sounds to it, not what somebody feels, and it can be "
     "wrong with high confidence. Do not base a decision about a person on it."
 )
+_HOW = (
+    "Above: the waveform, each segment in the colour of its emotion. Below: the probabilities of the emotions, window "
+    "by window; pale between the segments, where an echo or a noise may be heard. Click a segment to play it, or anything "
+    "else to play from there; or focus the drawing and use the arrow keys (5 s), Home, End and space."
+)
 _ENCLOSED = " This page contains the recording itself: whoever has the page can hear it."
 
 
@@ -55,9 +60,7 @@ def page(timeline: Timeline, source: Source | None = None) -> str:
         f"<title>{text(heading)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f"<header><h1>{text(heading)}</h1>\n<p>{text(_facts(timeline))}</p></header>\n<main>\n"
         f'<section aria-label="Emotions over time">{_tools(timeline)}{chart(timeline)}'
-        '<p class="note">Above: the waveform, each segment in the colour of its emotion. Below: the probabilities of '
-        "the emotions, window by window; empty where nobody speaks. Click a segment to play it, or anything else to "
-        "play from there; or focus the drawing and use the arrow keys (5 s), Home, End and space.</p></section>\n"
+        f'<p class="note">{text(_HOW)}</p></section>\n'
         f'<section class="cards" aria-label="Summary">{"".join(map(_summary, timeline.channels))}</section>\n'
         f'<section><h2 id="segments">Segments</h2>{_table(timeline, spoken)}</section>\n'
         f'<p class="warn">{text(_CAUTION if sound is None else _CAUTION + _ENCLOSED)}</p>\n</main>\n'
@@ -112,7 +115,7 @@ def _table(timeline: Timeline, spoken: list[tuple[int, Prediction]]) -> str:
     if not spoken:
         return "<p>Nobody speaks.</p>"
     head = ("time", "length", "channel", "emotion", "probability", "then")
-    titles = "".join(f'<th scope="col"{_right(name)}>{name}</th>' for name in head)
+    titles = "".join(f'<th scope="col"{_class(name)}>{name}</th>' for name in head)
     rows = "".join(_line(i, timeline.channels[channel].name, segment) for i, (channel, segment) in enumerate(spoken))
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="segments"><table><thead><tr>{titles}</tr>'
@@ -134,13 +137,12 @@ def _line(i: int, channel: str, segment: Prediction) -> str:
         text(others) if heard else "",
     )
     names = ("", "length", "", "", "probability", "then")
-    return f'<tr id="s{i}">{"".join(f"<td{_right(n)}>{c}</td>" for n, c in zip(names, cells, strict=True))}</tr>'
+    return f'<tr id="s{i}">{"".join(f"<td{_class(n)}>{c}</td>" for n, c in zip(names, cells, strict=True))}</tr>'
 
 
-def _right(column: str) -> str:
-    if column in ("length", "probability"):
-        return " class=n"
-    return " class=then" if column == "then" else ""
+def _class(column: str) -> str:
+    kinds = {"length": "n length", "probability": "n", "then": "then"}
+    return f' class="{kinds[column]}"' if column in kinds else ""
 
 
 def _player(sound: str | None) -> str:

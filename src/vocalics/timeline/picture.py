@@ -12,23 +12,28 @@ from vocalics.timeline.recording import Channel, Timeline
 from vocalics.timeline.stretches import spans
 
 
+def require_picture() -> None:
+    """Raise :class:`MissingExtraError` where matplotlib is not installed; for use before long work."""
+    try:
+        plots.require()
+    except MissingExtraError:
+        raise MissingExtraError("a picture of a timeline", "timeline") from None
+
+
 def picture(timeline: Timeline) -> bytes:
     """Return a PNG: every channel's waveform coloured by the segments' emotions, the windows' probabilities below.
 
     Raises:
         MissingExtraError: Where matplotlib is not installed.
     """
-    try:
-        plots.require()
-    except MissingExtraError:
-        raise MissingExtraError("a picture of a timeline", "timeline") from None
+    require_picture()
     figure = plots.recording(
         [_track(channel, timeline.emotions) for channel in timeline.channels],
         timeline.duration,
         timeline.emotions,
         "Emotions by segment, and their probabilities by window",
-        f"{Path(timeline.path).name}, judged by {timeline.model}. Grey: nobody speaks. Acted speech was learnt from; "
-        "what is shown is expression as the model hears it, and can be wrong.",
+        f"{Path(timeline.path).name}, judged by {timeline.model}. Pale: voice activity finds nobody "
+        "speaking. The model learnt from acted speech; what is shown is expression as it hears it, and can be wrong.",
     )
     return plots.png(figure)
 

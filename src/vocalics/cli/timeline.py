@@ -1,0 +1,167 @@
+"""``vocalics timeline``: a long recording from beginning to end, each channel by itself."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vocalics.errors import VocalicsError
+
+if TYPE_CHECKING:
+    from vocalics.recognizer import Recognizer
+    from vocalics.timeline import Timeline
+
+_STDIN = "-"
+
+
+class Format(enum.StrEnum):
+    """How a timeline is printed or written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    vtt = "vtt"
+    rttm = "rttm"
+    audacity = "audacity"
+    textgrid = "textgrid"
+    png = "png"
+    html = "html"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("timeline")(_timeline)
+
+
+def _timeline(
+    recording: Annotated[str, typer.Argument(metavar="FILE", help="A recording, or - for standard input.")],
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write there; may be repeated. The ending tells the format: .json, .csv, .vtt, .rttm, .txt "
+            "(Audacity), .TextGrid (Praat), .png, .html.",
+        ),
+    ] = None,
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Of what is printed, or of every -o whatever its ending.")
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
+    window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the windows.")] = None,
+    hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="From one window to the next.")] = None,
+    mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
+    windows: Annotated[bool, typer.Option("--windows", help="Lines stand for windows instead of segments.")] = False,
+    no_sound: Annotated[
+        bool, typer.Option("--no-sound", help="A page asks for the recording instead of containing it.")
+    ] = False,
+) -> None:
+    """Show who sounds how, and when, in a long recording.
+
+    Segments are what voice activity finds, each judged as a whole; windows follow each other at equal distances,
+    whoever speaks or not. Every channel of a stereo recording is judged by itself. A picture (.png) and a page (.html) show the
+    waveform in the colours of the emotions above their probabilities; the page plays the recording.
+    """
+    from vocalics import timeline
+
+    targets = [(path, _format(path, format)) for path in output or []]
+    shown = format or Format.table
+    if not targets and shown is Format.png:
+        raise VocalicsError("a picture is no text to print; write it with -o FILE.png")
+    if any(name == "png" for _, name in targets):
+        timeline.require_picture()
+    for path, _ in targets:
+        _refuse_unwritable(path)
+    from vocalics.recognizer import load
+
+    recognizer = load(model)
+    source: str | bytes = sys.stdin.buffer.read() if recording == _STDIN else recording
+    found = _built(recognizer, source, window, hop, mix)
+    sound = None if no_sound else source
+    for path, name in targets:
+        timeline.write(found, path, name, windows=windows, source=sound)
+    if targets:
+        typer.echo("\n".join([*_summaries(found), *(f"written   {path}" for path, _ in targets)]))
+    elif shown is Format.table:
+        typer.echo("\n".join(_table(found, windows)))
+    else:
+        text = timeline.encode(found, shown.value, windows=windows, source=sound).decode("utf-8")
+        typer.echo(text, nl=False)
+
+
+def _format(path: Path, format: Format | None) -> str:
+    from vocalics import timeline
+
+    if format is Format.table:
+        raise VocalicsError(f"{path}: a table is printed, not written; leave out -o, or --format table")
+    return timeline.format_of(path) if format is None else format.value
+
+
+def _refuse_unwritable(output: Path) -> None:
+    """Find out before the work whether its result can be kept."""
+    partial = output.with_name(f".{output.name}.part")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise VocalicsError(f"{output}: cannot be written ({error.strerror}); choose another place") from None
+
+
+def _built(recognizer: Recognizer, source: str | bytes, window: float | None, hop: float | None, mix: bool) -> Timeline:
+    from rich.console import Console
+
+    from vocalics import timeline
+    from vocalics.cli.progress import counting
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return timeline.build(recognizer, source, window, hop, mix)
+    with counting(console, transient=True) as bar:
+        task = bar.add_task("listening", total=100)
+        return timeline.build(
+            recognizer, source, window, hop, mix, lambda share: bar.update(task, completed=round(100 * share))
+        )
+
+
+def _table(found: Timeline, windows: bool) -> list[str]:
+    lines = []
+    for channel, summary in zip(found.channels, _summaries(found), strict=True):
+        header = f"{channel.name:<10}{'start':>9}  {'end':>9}  {'emotion':<10}  {'confidence':>10}  then"
+        lines += [header, "-" * len(header)]
+        for part in channel.windows if windows else channel.segments:
+            ranked = sorted(part.probabilities.items(), key=lambda item: -item[1])
+            then = ", ".join(f"{name} {chance:.0%}" for name, chance in ranked[1 if part.emotion else 0 : 3])
+            heard = part.confidence > 0
+            lines.append(
+                f"{'':<10}{_clock(part.start):>9}  {_clock(part.end):>9}  {part.label:<10}  "
+                f"{f'{part.confidence:.0%}' if heard else '':>10}  {then if heard else ''}".rstrip()
+            )
+        lines += [summary, ""]
+    return lines[:-1]
+
+
+def _summaries(found: Timeline) -> list[str]:
+    """A line per channel."""
+    lines = []
+    for channel in found.channels:
+        summary = channel.summary
+        shares = ", ".join(f"{label} {share:.0%}" for label, share in summary.shares.items())
+        changes = "1 change" if summary.changes == 1 else f"{summary.changes} changes"
+        told = f"{_clock(summary.speech_seconds)} s of speech: {shares}; {changes}" if shares else "nobody speaks"
+        lines.append(f"{channel.name:<10}{told}")
+    return lines
+
+
+def _clock(seconds: float) -> str:
+    """12.3, or 1:02:03.4 from a minute on."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:04.1f}"
+    return f"{minutes}:{rest:04.1f}" if minutes else f"{rest:.1f}"
