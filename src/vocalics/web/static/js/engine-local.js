@@ -1,0 +1,85 @@
+/** The engine in the browser alone: the voice never leaves it. */
+
+/** @import { Card, Engine, LiveHandlers, Options, Result } from "./types.js" */
+/** @import { Bundled } from "./local/ort.js" */
+import { decode } from "./decode.js";
+import { Problem } from "./types.js";
+
+const FAILED = "The sound could not be judged";
+
+/** @implements {Engine} */
+export class LocalEngine {
+  /** @param {{runtime: string, models: Bundled[]}} config */
+  constructor(config) {
+    this.local = true;
+    this.bundled = config.models;
+    this.worker = new Worker(new URL("./local/worker.js", import.meta.url), { type: "module" });
+    this.count = 0;
+    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Problem) => void}>} */
+    this.waiting = new Map();
+    /** @type {Map<number, LiveHandlers>} */
+    this.streams = new Map();
+    this.worker.addEventListener("message", ({ data }) => this.heard(data));
+    this.worker.addEventListener("error", (event) => {
+      for (const { reject } of this.waiting.values()) reject(new Problem(FAILED, event.message));
+      this.waiting.clear();
+    });
+    this.ask("start", { page: document.baseURI, runtime: config.runtime, models: config.models });
+  }
+
+  /** @returns {Promise<Card[]>} */
+  async models() {
+    return this.bundled.map((model) => model.card);
+  }
+
+  /** @param {string} name @returns {Promise<Card>} */
+  async card(name) {
+    const model = this.bundled.find((one) => one.name === name);
+    if (!model) throw new Problem("No such model", `"${name}" is not in this folder.`);
+    return model.card;
+  }
+
+  /** @param {File} file @param {Options} options @returns {Promise<Result>} */
+  async analyse(file, { model, window, hop }) {
+    const { rate, channels } = await decode(file);
+    return this.ask("analyse", { model, channels, rate, path: file.name, window, hop });
+  }
+
+  /** @param {number} rate @param {Options} options @param {LiveHandlers} handlers */
+  async live(rate, { model, window, hop }, handlers) {
+    const stream = ++this.count;
+    this.streams.set(stream, handlers);
+    const emotions = await this.ask("open", { stream, model, rate, window, hop });
+    return {
+      emotions,
+      feed: (/** @type {Float32Array} */ samples) => void this.ask("feed", { stream, samples }),
+      finish: () => void this.ask("finish", { stream }),
+    };
+  }
+
+  /** @param {string} action @param {any} told @returns {Promise<any>} */
+  ask(action, told) {
+    const id = ++this.count;
+    const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+    answer.catch(() => {});
+    this.worker.postMessage({ id, action, told });
+    return answer;
+  }
+
+  /** @param {any} data */
+  heard({ id, result, error, stream, prediction, end }) {
+    const problem = error ? new Problem(FAILED, error) : null;
+    if (id) {
+      const waiting = this.waiting.get(id);
+      this.waiting.delete(id);
+      if (problem) waiting?.reject(problem);
+      else waiting?.resolve(result);
+    }
+    const handlers = this.streams.get(stream);
+    if (!handlers) return;
+    if (problem) handlers.error(problem);
+    if (prediction) handlers.prediction(prediction);
+    if (end) handlers.end();
+    if (end || problem) this.streams.delete(stream);
+  }
+}

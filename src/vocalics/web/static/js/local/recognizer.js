@@ -1,0 +1,110 @@
+/** From sound to emotion: `vocalics.recognizer.Recognizer`, over any function that runs the graph. */
+
+/** @import { Card, Prediction } from "../types.js" */
+import { trimSilence } from "./trim.js";
+import { speechSeconds } from "./voicing.js";
+import { Windows } from "./windows.js";
+
+const WHOLE_SECONDS = 10;
+
+/**
+ * @typedef {{probabilities: number[], strangeness: number | null}} Judgement
+ * @typedef {(samples: Float32Array) => Promise<Judgement>} Run
+ */
+
+export class Recognizer {
+  /** @param {Card} card @param {Run} run */
+  constructor(card, run) {
+    this.card = card;
+    this.run = run;
+    /** @type {number} */
+    this.rate = card.sample_rate;
+  }
+
+  /** @param {Float32Array} samples at the card's rate @returns {Promise<Judgement>} */
+  judged(samples) {
+    const { trim_db: below } = this.card;
+    return this.run(below === null ? samples : trimSilence(samples, this.rate, below));
+  }
+
+  /**
+   * Judge a recording as a whole.
+   * @param {Float32Array} samples at the card's rate
+   * @param {string} path
+   * @returns {Promise<Prediction>}
+   */
+  async predict(samples, path) {
+    const length = this.card.window_seconds;
+    const windows = new Windows(length, length, this.rate, WHOLE_SECONDS);
+    /** @type {number[]} */
+    const mean = this.card.emotions.map(() => 0);
+    let weight = 0;
+    let strange = 0;
+    /** @type {number | null} */
+    let told = null;
+    for (const cut of [...windows.feed(samples), ...windows.flush()]) {
+      const seconds = speechSeconds(cut.samples, this.rate);
+      if (seconds === 0) continue;
+      const { probabilities, strangeness } = await this.judged(cut.samples);
+      weight += seconds;
+      probabilities.forEach((value, i) => (mean[i] += seconds * value));
+      strange += seconds * (strangeness ?? 0);
+      told = strangeness;
+    }
+    if (!weight) return this.prediction(path, 0, samples.length, null);
+    const values = mean.map((value) => value / weight);
+    return this.prediction(path, 0, samples.length, values, told === null ? null : strange / weight);
+  }
+
+  /**
+   * @param {number | null} window in seconds; the card's where null
+   * @param {number | null} hop in seconds; the card's where null
+   * @returns {Windows}
+   */
+  windows(window, hop) {
+    const length = window ?? this.card.window_seconds;
+    const longest = this.card.front_end?.longest_seconds ?? Infinity;
+    if (length > longest)
+      throw new Error(`A window of ${length} s is more than ${this.card.name} hears, ${longest} s.`);
+    return new Windows(length, hop ?? Math.min(this.card.hop_seconds, length), this.rate);
+  }
+
+  /**
+   * Judge one window.
+   * @param {number} start position of its first sample
+   * @param {Float32Array} samples
+   * @param {string} path
+   * @returns {Promise<Prediction>}
+   */
+  async judgeWindow(start, samples, path) {
+    const end = start + samples.length;
+    if (speechSeconds(samples, this.rate) === 0) return this.prediction(path, start, end, null);
+    const { probabilities, strangeness } = await this.judged(samples);
+    return this.prediction(path, start, end, probabilities, strangeness);
+  }
+
+  /**
+   * @param {string} path @param {number} first @param {number} last @param {number[] | null} values
+   * @param {number | null} [strangeness]
+   * @returns {Prediction}
+   */
+  prediction(path, first, last, values, strangeness = null) {
+    /** @type {string[]} */
+    const emotions = this.card.emotions;
+    const confidence = values ? Math.max(...values) : 0;
+    const emotion = values ? emotions[values.indexOf(confidence)] : null;
+    return {
+      path,
+      start: first / this.rate,
+      end: last / this.rate,
+      label: emotion ?? "no speech",
+      emotion,
+      confidence,
+      probabilities: Object.fromEntries(emotions.map((name, i) => [name, values ? values[i] : 0])),
+      model: this.card.name,
+      candidates: [],
+      strangeness,
+      unfamiliar: false,
+    };
+  }
+}

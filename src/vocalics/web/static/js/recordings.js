@@ -1,0 +1,122 @@
+/** Files, dropped, chosen or recorded, and their results. */
+
+/** @import { Engine, Options } from "./types.js" */
+import { byId, make } from "./dom.js";
+import { Microphone, levelOf } from "./microphone.js";
+import { alertOf, announce, clearAlerts, problemBox } from "./notices.js";
+import { headlineOf, headlineWords, resultBody } from "./result.js";
+import { Problem } from "./types.js";
+import { writeWave } from "./wave.js";
+import { clock } from "./words.js";
+
+export class Recordings {
+  /** @param {Engine} engine @param {() => Options} options */
+  constructor(engine, options) {
+    this.engine = engine;
+    this.options = options;
+    this.results = byId("results", HTMLElement);
+    /** @type {Promise<void>} one file after another */
+    this.queue = Promise.resolve();
+    this.setUpDrop();
+    this.setUpRecord();
+  }
+
+  setUpDrop() {
+    const [drop, files] = [byId("drop", HTMLElement), byId("files", HTMLInputElement)];
+    byId("choose", HTMLButtonElement).addEventListener("click", () => files.click());
+    files.addEventListener("change", () => {
+      this.take([...(files.files ?? [])]);
+      files.value = "";
+    });
+    for (const event of ["dragenter", "dragover"]) {
+      addEventListener(event, (given) => {
+        given.preventDefault();
+        drop.classList.add("over");
+      });
+    }
+    addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) drop.classList.remove("over");
+    });
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      drop.classList.remove("over");
+      this.take([...(event.dataTransfer?.files ?? [])]);
+    });
+  }
+
+  setUpRecord() {
+    const [control, label] = [byId("record", HTMLButtonElement), byId("record-label", HTMLElement)];
+    const level = byId("record-level", HTMLElement);
+    /** @type {Microphone | null} */
+    let microphone = null;
+    /** @type {Float32Array[]} */
+    let pieces = [];
+    let count = 0;
+    const show = () => {
+      control.setAttribute("aria-pressed", String(microphone !== null));
+      label.textContent = microphone ? `Stop, ${clock(count / microphone.rate)}` : "Record";
+      level.hidden = microphone === null;
+    };
+    control.addEventListener("click", async () => {
+      clearAlerts();
+      control.disabled = true;
+      try {
+        if (microphone) {
+          const { rate } = microphone;
+          await microphone.close();
+          microphone = null;
+          const at = new Date().toTimeString().slice(0, 8).replaceAll(":", ".");
+          this.take([new File([writeWave(pieces, rate)], `recording ${at}.wav`, { type: "audio/wav" })]);
+        } else {
+          [pieces, count] = [[], 0];
+          microphone = await Microphone.open((samples) => {
+            pieces.push(samples);
+            count += samples.length;
+            /** @type {HTMLElement} */ (level.firstElementChild).style.width = `${100 * levelOf(samples)}%`;
+            show();
+          });
+          announce("Recording.");
+        }
+      } catch (error) {
+        alertOf(Problem.from(error));
+      } finally {
+        control.disabled = false;
+        show();
+      }
+    });
+  }
+
+  /** @param {File[]} files */
+  take(files) {
+    clearAlerts();
+    const places = files.map((file) => {
+      const place = make("article", { class: "card result", "aria-busy": "true", "aria-label": file.name });
+      place.append(
+        make("p", { class: "waiting" }, make("b", {}, file.name), make("span", { class: "note" }, "waiting")),
+      );
+      return place;
+    });
+    this.results.prepend(...places);
+    const options = this.options();
+    files.forEach((file, i) => {
+      this.queue = this.queue.then(() => this.judge(file, places[i], options, files.length === 1 || i === 0));
+    });
+  }
+
+  /** @param {File} file @param {HTMLElement} place @param {Options} options @param {boolean} open */
+  async judge(file, place, options, open) {
+    const note = place.querySelector(".note");
+    if (note) note.textContent = "listening …";
+    try {
+      const result = await this.engine.analyse(file, options);
+      const summary = make("summary", {}, make("b", { class: "name" }, file.name), headlineOf(result));
+      place.replaceChildren(make("details", { open }, summary, resultBody(result, file)));
+      announce(`${file.name}: ${headlineWords(result)}.`);
+    } catch (error) {
+      const problem = Problem.from(error);
+      place.replaceChildren(problemBox(problem, file.name));
+      announce(`${file.name}: ${problem.message}`);
+    }
+    place.removeAttribute("aria-busy");
+  }
+}
