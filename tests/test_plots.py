@@ -296,3 +296,26 @@ def test_a_figure_inside_a_page_is_legible_in_light_and_dark_and_names_no_addres
     assert f"var(--faint, {plots.FAINT.lower()})" in first.lower()
     assert not re.search(r": #0{6}|: #f{6}", first, re.IGNORECASE)  # black and white would not follow a dark page
     assert plots.svg(figure, "one", 'what it "shows"') == first
+
+
+def track(name: str = "left") -> plots.Track:
+    """A channel of ten seconds, spoken in from 2 to 5 and from 7 to 8."""
+    edges = np.arange(0, 10, 2.0)
+    chances = np.full((5, 8), 0.125)
+    chances[3] = 0
+    envelope = np.random.default_rng(0).uniform(0, 1, 200)
+    stretches = [(2.0, 5.0, "angry"), (7.0, 8.0, None)]
+    return plots.Track(name, envelope, 0.05, stretches, np.stack([edges, edges + 2], axis=1), chances)
+
+
+def test_a_recording_is_drawn_a_row_per_channel() -> None:
+    figure = plots.recording([track(), track("$right$")], 10.0, EMOTIONS, "Title", "caption")
+    assert len(figure.axes) == 4 and [axes.get_ylabel() for axes in figure.axes[::2]] == ["left", r"\$right\$"]
+    assert "angry" in [text.get_text() for text in figure.axes[0].texts]
+    assert all(axes.get_xlim() == (0, 10) for axes in figure.axes)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(EMOTIONS)
+    drawn = [shape.get_paths()[0] for shape in figure.axes[1].collections]
+    assert [path.vertices[:, 1].max() for path in drawn] == pytest.approx(np.arange(1, 9) / 8), "stacked to 1"
+    at = [[path.contains_point((second, 0.05)) for second in (3, 7)] for path in drawn]
+    assert at[0] == [True, False] and not any(silent for _, silent in at), "the fourth window holds no speech"
+    assert plots.png(figure).startswith(b"\x89PNG")

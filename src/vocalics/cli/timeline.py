@@ -64,8 +64,8 @@ def _timeline(
     """Show who sounds how, and when, in a long recording.
 
     Segments are what voice activity finds, each judged as a whole; windows follow each other at equal distances,
-    whoever speaks or not. Every channel of a stereo recording is judged by itself. A picture (.png) and a page (.html) show the
-    waveform in the colours of the emotions above their probabilities; the page plays the recording.
+    whoever speaks or not. Every channel of a stereo recording is judged by itself. A picture (.png) and a page (.html)
+    show the waveform in the colours of the emotions above their probabilities; the page plays the recording.
     """
     from vocalics import timeline
 

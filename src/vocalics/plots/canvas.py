@@ -43,16 +43,20 @@ def save(figure: Any, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG, whole or not at all."""
     target = Path(path)
     part = target.with_name(f".{target.name}.part")
-    part.write_bytes(png(figure))
+    _write_png(figure, part)
     part.replace(target)
 
 
 def png(figure: Any) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     sheet = io.BytesIO()
-    with _any_script():
-        figure.savefig(sheet, format="png", dpi=_DPI, metadata={"Software": "vocalics"})
+    _write_png(figure, sheet)
     return sheet.getvalue()
+
+
+def _write_png(figure: Any, target: Path | io.BytesIO) -> None:
+    with _any_script():
+        figure.savefig(target, format="png", dpi=_DPI, metadata={"Software": "vocalics"})
 
 
 def svg(figure: Any, name: str, label: str) -> str:

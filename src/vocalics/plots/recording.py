@@ -27,7 +27,7 @@ class Track:
         step: Seconds of each.
         stretches: (start, end, emotion) of what was spoken, in seconds, without overlap; an emotion of ``None`` where
             none is named.
-        windows: (start, end) in seconds, shape (n_windows, 2), without overlap.
+        windows: (start, end) in seconds, shape (n_windows, 2), each begins where the one before ends.
         probabilities: Shape (n_windows, n_emotions); a row of zeros holds no speech.
     """
 
@@ -47,7 +47,7 @@ def recording(
     Every stretch that is wide enough is named by a word too. Between stretches the probabilities are pale.
 
     Args:
-        tracks: The channels.
+        tracks: The channels, at least one.
         duration: Of the recording, in seconds.
         emotions: The columns of the probabilities.
         title: The heading.
@@ -65,7 +65,7 @@ def recording(
     ticks = np.arange(0, duration + 1e-6, step)
     bottom.set(xlim=(0, duration), xlabel="time, min:s")
     bottom.set_xticks(ticks, [f"{int(tick) // 60}:{int(tick) % 60:02}" for tick in ticks])
-    handles, names = panels[1].get_legend_handles_labels() if len(tracks) else ([], [])
+    handles, names = panels[1].get_legend_handles_labels()
     figure.legend(handles, names, frameon=False, loc="outside right upper", fontsize=8.5)
     if title:
         panels[0].set_title(plain(title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=20)
@@ -101,17 +101,18 @@ def _words(axes: Any, stretches: Sequence[tuple[float, float, str | None]], heig
 
 
 def _chances(axes: Any, track: Track, emotions: Sequence[str], duration: float) -> None:
-    floor = np.zeros(len(track.windows))
-    first, last = track.windows[:, 0], track.windows[:, 1]
+    # One shape per emotion, not one bar per window: a recording of hours has thousands.
+    edges = np.append(track.windows[:, 0], track.windows[-1:, 1])
+    floor = np.zeros(len(edges))
     for emotion, column in zip(emotions, track.probabilities.T, strict=True):
-        axes.bar(
-            first, column, last - first, bottom=floor, align="edge", color=PALETTE[emotion], label=emotion,
-            linewidth=0, antialiased=False,
-        )  # fmt: skip
-        floor = floor + column
+        top = floor + np.append(column, column[-1:])
+        axes.fill_between(
+            edges, floor, top, step="post", color=PALETTE[emotion], label=emotion, linewidth=0, antialiased=False
+        )
+        floor = top
     # What is heard between the stretches is an echo, the other party or a noise: it is there, but pale.
-    edges = [0.0, *(edge for start, end, _ in track.stretches for edge in (start, end)), duration]
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
+    turns = [0.0, *(edge for start, end, _ in track.stretches for edge in (start, end)), duration]
+    for start, end in zip(turns[::2], turns[1::2], strict=True):
         axes.axvspan(start, end, facecolor=PAPER, alpha=_PALE, linewidth=0, zorder=2)
     axes.set(ylim=(0, 1), yticks=[0, 0.5, 1])
     axes.set_ylabel("probability", fontsize=8, color=SOFT)

@@ -49,7 +49,7 @@ def clock(seconds: float) -> str:
 def _row(number: int, channel: Channel, timeline: Timeline) -> str:
     duration = timeline.duration
     spoken = [segment for segment in channel.segments if segment.confidence > 0]
-    ends = [segment.start for segment in spoken[1:]] + [duration]
+    ends = [*(segment.start for segment in spoken), duration][1:]  # a word may reach to the next one
     words = "".join(
         f'<span style="left:{100 * s.start / duration:.3f}%;width:{100 * (end - s.start) / duration:.3f}%">'
         f"{text(s.label)}</span>"

@@ -23,8 +23,8 @@ _CAUTION = (
 )
 _HOW = (
     "Above: the waveform, each segment in the colour of its emotion. Below: the probabilities of the emotions, window "
-    "by window; pale between the segments, where an echo or a noise may be heard. Click a segment to play it, or anything "
-    "else to play from there; or focus the drawing and use the arrow keys (5 s), Home, End and space."
+    "by window; pale between the segments, where an echo or a noise may be heard. Click a segment to play it, or "
+    "anything else to play from there; or focus the drawing and use the arrow keys (5 s), Home, End and space."
 )
 _ENCLOSED = " This page contains the recording itself: whoever has the page can hear it."
 
