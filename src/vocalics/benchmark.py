@@ -18,22 +18,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vocalics import audio, dataset, encoders, judgements, metrics, recognizer, splits, training
+from vocalics import audio, dataset, encoders, ensembles, judgements, metrics, recognizer, splits, training
 from vocalics.audio import Clip
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import ManifestError
 from vocalics.evaluation import EvaluationReport, Score, groups_of
-from vocalics.feature_rows import compute
-from vocalics.features.feature_set import SEPARATOR, encoded_front_end, feature_set
+from vocalics.features.feature_set import SEPARATOR, encoded_front_end, encoded_kind
 from vocalics.judgements import Judgements
-from vocalics.logmel_bank import BankSettings, bank
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 from vocalics.recognizer import Recognizer
 from vocalics.registry import lookup
 from vocalics.reproduction import judged
-from vocalics.segment import speech_seconds
 
 N_TIMED = 20
 """Test clips of a fold that are judged from their files, to tell the real-time factor."""
@@ -393,7 +390,7 @@ def _measure(
         progress: Called with ("judging", done, all).
     """
     judge = recognizer.load(path)
-    said = _judged(judge, run.recipe, clips, classes_of(run.protocol, known), cache, progress)
+    said = _judged(path, judge, run.recipe, clips, classes_of(run.protocol, known), cache, progress)
     timed = clips.drawn(N_TIMED, np.random.default_rng(0))
     judge.predict(timed[0].path)  # what is loaded once is no part of the time of a clip
     began = time.process_time()
@@ -402,8 +399,8 @@ def _measure(
         "clips": len(clips),
         "processor_seconds": time.process_time() - began,
         "audio_seconds": sum(_seconds(u) for u in timed),
-        "parameters": judge.card.n_parameters + _of_encoder(run.recipe),
-        "macs_per_second": _macs(path, judge, run.recipe),
+        "parameters": judge.card.n_parameters + _of_encoder(judge),
+        "macs_per_second": _macs(path, judge),
         "size": path.stat().st_size,
     }
     target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
@@ -413,33 +410,25 @@ def _measure(
 
 
 def _judged(
-    model: Recognizer, recipe: Recipe, clips: Manifest, classes: Scheme, cache: Path, progress: Progress
+    path: Path,
+    model: Recognizer,
+    recipe: Recipe,
+    clips: Manifest,
+    classes: Scheme,
+    cache: Path,
+    progress: Progress,
 ) -> Judgements:
     """Return what :func:`vocalics.reproduction.judged` does, from the features that the training has computed.
 
-    Where a model takes features, they are the same in every fold and for every seed; what takes long is not done again.
-    An encoder's frames are kept as float16.
+    See :mod:`vocalics.cached_inputs`.
     """
-    if model.card.input != "features" or model.card.preprocess:
-        return judged(model, clips, classes, progress)
-    rows: Any
-    if model.card.n_features is not None:
-        rows = compute(clips, feature_set(recipe.features or model.card.feature_set), (), 0, cache, progress)[:, 0]
-    elif SEPARATOR in recipe.features:
-        settings = BankSettings(encoded_front_end(recipe.features), (), 0, recipe.seed)
-        kept = bank(list(clips), settings, cache, progress=lambda done, n: progress("frames", done, n))
-        rows = [copies[0].astype(np.float32) for copies in kept]
-    else:
+    said = ensembles.said_of(path, recipe, clips, cache, progress)
+    if said is None:
         return judged(model, clips, classes, progress)
     chances = np.full((len(clips), len(classes.emotions)), np.nan)
-    for n, (utterance, row) in enumerate(zip(clips, rows, strict=True)):
-        clip = audio.read(utterance.path, model.card.sample_rate)
-        if clip.duration > recognizer.WHOLE_SECONDS:
-            chances[n] = judgements.chances_of(model.predict(utterance.path), classes)
-        elif speech_seconds(clip):
-            said = model.model.probabilities(row[None])[0]
-            chances[n] = judgements.chances(dict(zip(model.emotions, said.tolist(), strict=True)), classes)
-        progress("judging", n + 1, len(clips))
+    for n, row in enumerate(said):
+        if np.isfinite(row).all():
+            chances[n] = judgements.chances(dict(zip(model.emotions, row.tolist(), strict=True)), classes)
     truth = [str(classes.emotion(u.emotion)) for u in clips]
     return Judgements.of(clips, truth, classes.emotions, chances)
 
@@ -451,23 +440,23 @@ def _seconds(utterance: Utterance) -> float:
     return len(clip.samples) / clip.sample_rate
 
 
-def _macs(path: Path, model: Recognizer, recipe: Recipe) -> float:
+def _macs(path: Path, model: Recognizer) -> float:
     """Multiply-accumulate operations per second of sound, with those of the encoder that the model sits on."""
     from vocalics.export.cost import macs
 
     noise = np.random.default_rng(0).standard_normal(round(SECONDS * model.card.sample_rate), dtype=np.float32)
     count = macs(path, model.given(Clip(0.1 * noise, model.card.sample_rate)))
-    if SEPARATOR in recipe.features:
-        front_end = encoded_front_end(recipe.features)
+    if SEPARATOR in model.card.feature_set:
+        front_end = encoded_front_end(encoded_kind(model.card.feature_set)[0])
         count += encoders.macs(encoders.find(front_end.name), max(front_end.blocks), SECONDS)
     return count / SECONDS
 
 
-def _of_encoder(recipe: Recipe) -> int:
-    """Weights of the encoder whose blocks a recipe takes."""
-    if SEPARATOR not in recipe.features:
+def _of_encoder(model: Recognizer) -> int:
+    """Weights of the encoder whose blocks a model takes."""
+    if SEPARATOR not in model.card.feature_set:
         return 0
-    front_end = encoded_front_end(recipe.features)
+    front_end = encoded_front_end(encoded_kind(model.card.feature_set)[0])
     return encoders.n_parameters(encoders.find(front_end.name), max(front_end.blocks))
 
 

@@ -14,7 +14,7 @@ Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,28 @@ def least_probability(probabilities: npt.ArrayLike, truth: npt.ArrayLike, covera
 def thresholds(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> dict[str, float]:
     """Return the least probabilities of all :data:`COVERAGES`, as a card holds them: {"0.9": 0.12, ...}."""
     return {f"{c:g}": least_probability(probabilities, truth, c) for c in COVERAGES}
+
+
+def mixture_weights(probabilities: Sequence[npt.ArrayLike], truth: npt.ArrayLike) -> list[float]:
+    """Return what each of several models is to count in their mean, so that the truth is most likely.
+
+    Found by expectation maximisation (Dempster, Laird and Rubin, 1977); the likelihood has one maximum.
+
+    Args:
+        probabilities: Of each model, shape (n, n_classes), for clips that none was trained on.
+        truth: Positions of their classes, shape (n,).
+
+    >>> mixture_weights([[[0.9, 0.1], [0.1, 0.9]], [[0.5, 0.5], [0.5, 0.5]]], [0, 1])
+    [1.0, 0.0]
+    """
+    positions = np.asarray(truth, np.int64)
+    of_truth = np.array([np.asarray(p, np.float64)[np.arange(len(positions)), positions] for p in probabilities])
+    of_truth = np.maximum(of_truth, 1e-12)
+    weights = np.full(len(of_truth), 1 / len(of_truth))
+    for _ in range(2000):
+        shares = weights[:, None] * of_truth
+        weights = (shares / shares.sum(axis=0)).mean(axis=1)
+    return [round(float(w), 4) for w in weights]
 
 
 def chosen(known: Mapping[str, Any], coverage: float) -> float | None:

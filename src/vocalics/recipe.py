@@ -22,6 +22,9 @@ from vocalics.errors import RecipeError
 from vocalics.preprocess import Preparation
 from vocalics.registry import lookup, suggestion
 
+ENSEMBLE = "ensemble"
+"""The model of a recipe that has members."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -166,6 +169,9 @@ class Recipe:
         limits: For the card.
         publication: The published system that the recipe follows.
         teacher: What the default net learns from besides the labels.
+        members: Recipes (names, or paths of .toml files) whose models are trained on the same clips and averaged; their
+            weights are found on the validation speakers. ``model`` is then "ensemble", and what is said of features,
+            batches and fit is the members' own.
     """
 
     name: str
@@ -189,11 +195,16 @@ class Recipe:
     limits: str = ""
     publication: Publication | None = None
     teacher: Teacher | None = None
+    members: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for table in self.preprocess:
             Preparation.parse(table)
         lookup(SCHEMES, self.scheme, "emotion scheme", RecipeError)
+        if (self.model == ENSEMBLE) != bool(self.members):
+            raise RecipeError(
+                f'recipe {self.name}: model = "{ENSEMBLE}" and members belong together; give both or neither'
+            )
         _one_of(self.fit.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
         _one_of(self.fit.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
         _one_of(self.fit.keep, ("best", "last"), "fit.keep")
@@ -249,7 +260,10 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return dataclasses.asdict(self)
+        table = dataclasses.asdict(self)
+        if not self.members:
+            del table["members"]  # so that runs made before there were any go on
+        return table
 
 
 def recipes() -> dict[str, Path]:

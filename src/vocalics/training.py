@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import vocalics
-from vocalics import audio, encoders, modelfile
+from vocalics import audio, encoders, ensembles, modelfile
 from vocalics.confidence import thresholds
 from vocalics.corpora import corpora, corpus
 from vocalics.dataset import Data, Progress, divide, draw_weights, short
@@ -60,6 +60,9 @@ def check(recipe: Recipe) -> ModelSpec:
         RecipeError: For an unknown model, model setting or batch setting.
         MissingExtraError: Where torch or scikit-learn is missing.
     """
+    if recipe.members:
+        specs = [check(member) for member in ensembles.members(recipe)]
+        return specs[0]
     spec = model_spec(recipe.model)
     given = ("n_classes", "n_hints", *_GIVEN) if spec.uneven else ("n_classes",)
     known = [name for name in inspect.signature(spec.build).parameters if name not in given]
@@ -181,6 +184,10 @@ def train_on(
     _settle(folder, recipe, data, resume)
     target = folder / f"{recipe.name}.onnx"
     cache = cache or folder / "cache"
+    if recipe.members:
+        for member in ensembles.members(recipe):
+            train_on(data, member, folder / member.name, True, cache, threads, progress, report)
+        return ensembles.average(recipe, data, target, cache, progress, card)
     if not spec.neural:
         return _train_classical(recipe, spec, data, target, cache, progress, rows)
     return _train_neural(recipe, spec, data, folder, target, cache, threads, progress, report, rows)
@@ -192,9 +199,11 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
     held_out = f"; apart: {', '.join(map(short, data.tests))}" if data.tests else ""
     rows = tuple(_corpus_row(name, trained, data.notes) for name in sorted({u.corpus for u in trained}))
     said = "chose the epoch" if recipe.fit.keep == "best" else "watched the training, the last epoch was kept"
-    if not model_spec(recipe.model).neural:
+    if recipe.members:
+        said = "gave its members their weights"
+    elif not model_spec(recipe.model).neural:
         said = "watched" if data.validation else ""
-    if recipe.fit.calibrate:
+    if recipe.fit.calibrate or (recipe.members and data.validation):
         said += ", the temperature is theirs"
     share = f"{len(data.speakers(data.validation))} speakers apart {said}" if data.validation else "none apart"
     return Card(

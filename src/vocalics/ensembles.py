@@ -1,0 +1,138 @@
+"""Models that are averaged: their recipes, what each counts, and what they say together."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import cached_inputs, modelfile, recognizer
+from vocalics.confidence import mixture_weights, thresholds
+from vocalics.dataset import Data, Progress
+from vocalics.manifest import Manifest
+from vocalics.modelfile import Card
+from vocalics.recipe import Recipe, read
+
+ENSEMBLE_FILE = "ensemble.json"
+"""In an ensemble's run: its members, their weights and the temperature of their mean."""
+
+
+def members(recipe: Recipe) -> list[Recipe]:
+    """Return the recipes of an ensemble's members, as they are trained: its classes, corpora, seed and division."""
+    found = []
+    for name in recipe.members:
+        member = read(name)
+        shares = {c: s for c, s in member.shares.items() if not recipe.corpora or c in recipe.corpora}
+        found.append(
+            dataclasses.replace(
+                member,
+                scheme=recipe.scheme,
+                corpora=recipe.corpora,
+                shares=shares,
+                seed=recipe.seed,
+                validation=recipe.validation,
+            )
+        )
+    return found
+
+
+def said_of(
+    path: Path, recipe: Recipe, clips: Manifest, cache: Path, progress: Progress | None = None
+) -> npt.NDArray[np.float64] | None:
+    """Return what a run's model says of clips, from cached features; ``None`` where there are none that it takes.
+
+    Args:
+        path: The model file in its run's folder.
+        recipe: That it was trained by.
+        clips: The clips.
+        cache: Folder of computed features.
+        progress: Called with (what, done, all).
+
+    Returns:
+        Shape (n_clips, n_emotions); a row of NaN is "no speech".
+    """
+    counted: Progress = progress or (lambda *_: None)
+    if not recipe.members:
+        return cached_inputs.probabilities(recognizer.load(path), recipe, clips, cache, counted)
+    found = [
+        said_of(path.parent / member.name / f"{member.name}.onnx", member, clips, cache, progress)
+        for member in members(recipe)
+    ]
+    told = [part for part in found if part is not None]
+    if len(told) < len(found):
+        return None
+    known = json.loads((path.parent / ENSEMBLE_FILE).read_text(encoding="utf-8"))
+    return _mean(told, known["weights"], known["temperature"])
+
+
+def _mean(said: Sequence[npt.NDArray[np.float64]], weights: Sequence[float], factor: float) -> npt.NDArray[np.float64]:
+    """Mean of probabilities, sharpened or softened by a temperature."""
+    mean = np.tensordot(np.asarray(weights), np.array(said), axes=1)
+    powered = np.maximum(mean, 1e-12) ** (1 / factor)
+    result: npt.NDArray[np.float64] = powered / powered.sum(axis=1, keepdims=True)
+    return result
+
+
+def average(
+    recipe: Recipe, data: Data, target: Path, cache: Path, progress: Progress | None, card: Callable[..., Card]
+) -> Path:
+    """Write the mean of an ensemble's members; weights and temperature are those of its validation speakers.
+
+    Args:
+        recipe: The ensemble's.
+        data: That the members were trained on.
+        target: The model file that is written; each member has a folder of its name beside it.
+        cache: Folder of computed features.
+        progress: Called with (what, done, all).
+        card: Makes a card of a recipe, data and what only the export knows.
+    """
+    from vocalics.export import average as graphs
+    from vocalics.export import card as card_file
+    from vocalics.models.calibration import temperature
+
+    listed = members(recipe)
+    paths = [target.parent / member.name / f"{member.name}.onnx" for member in listed]
+    weights, factor, conformal = [1 / len(listed)] * len(listed), 1.0, {}
+    clips = data.manifest.take(data.validation)
+    if len(clips):
+        said = [said_of(p, m, clips, cache, progress) for p, m in zip(paths, listed, strict=True)]
+        judged = [
+            _predicted(path, clips) if one is None else np.nan_to_num(one)
+            for path, one in zip(paths, said, strict=True)
+        ]
+        heard = np.flatnonzero(np.all([one.sum(axis=1) > 0 for one in judged], axis=0))
+        judged = [one[heard] for one in judged]
+        truth = np.array([data.emotions.index(u.emotion) for u in clips])[heard]
+        weights = mixture_weights(judged, truth)
+        mixed = _mean(judged, weights, 1.0)
+        factor = temperature(mixed, truth)
+        conformal = thresholds(_mean(judged, weights, factor), truth)
+    found = {"members": [m.name for m in listed], "weights": weights, "temperature": factor}
+    (target.parent / ENSEMBLE_FILE).write_text(json.dumps(found), encoding="utf-8")
+    files = [path.read_bytes() for path in paths]
+    graph, taken = graphs.average(files, weights, factor)
+    cards = [modelfile.load(data).card for data in files]
+    about = card(
+        recipe,
+        data,
+        input=cards[0].input,
+        sample_rate=cards[0].sample_rate,
+        feature_set=taken,
+        front_end=cards[0].front_end,
+        trim_db=cards[0].trim_db,
+        n_features=cards[0].n_features if taken == cards[0].feature_set else None,
+        n_parameters=sum(c.n_parameters for c in cards),
+        temperature=factor,
+        conformal=conformal,
+    )
+    card_file.write(target, graph, about)
+    return target
+
+
+def _predicted(path: Path, clips: Manifest) -> npt.NDArray[np.float64]:
+    model = recognizer.load(path)
+    return np.array([[*model.predict(u.path).probabilities.values()] for u in clips])

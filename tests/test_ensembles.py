@@ -1,0 +1,149 @@
+"""Ensembles: what the members count, and that one graph says what they say together."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import fakes
+import numpy as np
+import pytest
+
+from vocalics import audio, encoders, ensembles, modelfile, recognizer, training
+from vocalics.confidence import mixture_weights
+from vocalics.dataset import Data
+from vocalics.errors import ModelFileError, RecipeError
+from vocalics.export import average as graphs
+from vocalics.export import encoder as export
+from vocalics.manifest import Manifest, Utterance
+from vocalics.recipe import Recipe
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+MEMBERS = {
+    "pooled": 'model = "logistic_regression"\nfeatures = "whisper@1,2:course"\n',
+    "plain": 'model = "logistic_regression"\nfeatures = "whisper@2"\n',
+    "tuned": 'model = "tuned_encoder"\nfeatures = "whisper@1"\n[model_settings]\nn_tuned = 1\nrank = 2\nn_hidden = 8\n'
+    '[batch]\nn_frames = 30\nfill = "nothing"\n[fit]\nn_epochs = 2\nbatch_size = 6\nrate = 5e-3\n',
+    "sound": 'model = "logistic_regression"\nfeatures = "mfcc_pitch_energy_statistics"\n',
+}
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder") / "whisper"
+    torch.manual_seed(3)
+    config = transformers.WhisperConfig(
+        d_model=16, encoder_layers=2, decoder_layers=1, vocab_size=60_000, max_source_positions=1500,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, init_std=0.3,
+    )  # fmt: skip
+    transformers.WhisperModel(config).half().save_pretrained(folder)
+    transformers.WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _known(whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(whisper.parent))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    folder, rows = tmp_path_factory.mktemp("voices"), []
+    for speaker in range(4):
+        for emotion, pitch in {"neutral": 110.0, "happy": 170.0, "angry": 250.0}.items():
+            for take in range(2):
+                path = folder / f"{speaker}-{emotion}-{take}.wav"
+                audio.write(path, fakes.voice(0.5 + 0.2 * take, pitch * (1 + 0.01 * speaker)))
+                rows.append(Utterance(str(path), "folder", f"folder/{speaker}", "", emotion))
+    manifest = Manifest(tuple(rows)).with_digests()
+    return Data(manifest, tuple(range(18)), tuple(range(18, 24)), {}, ("neutral", "happy", "angry"))
+
+
+def recipe(folder: Path, *names: str) -> Recipe:
+    for name in names:
+        head = f'name = "{name}"\ndescription = "x"\nscheme = "three"\ncorpora = ["folder"]\n'
+        (folder / f"{name}.toml").write_text(head + MEMBERS[name], encoding="utf-8")
+    paths = tuple(str(folder / f"{name}.toml") for name in names)
+    return Recipe("both", "x", "ensemble", scheme="three", corpora=("folder",), validation=0.0, members=paths)
+
+
+def test_weights_are_those_of_highest_likelihood() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 400)
+    models = [np.full((400, 3), 0.1) for _ in range(2)]
+    for model, right in zip(models, (0.8, 0.6), strict=True):
+        said = np.where(rng.uniform(size=400) < right, truth, rng.integers(0, 3, 400))
+        model[np.arange(400), said] = 0.8
+    weights = mixture_weights(models, truth)
+    assert sum(weights) == pytest.approx(1, abs=1e-3) and weights[0] > weights[1] > 0.05
+
+    def likelihood(w: float) -> float:
+        mean = w * models[0] + (1 - w) * models[1]
+        return float(np.log(mean[np.arange(400), truth]).mean())
+
+    best = max(np.linspace(0, 1, 201), key=likelihood)
+    assert weights[0] == pytest.approx(best, abs=0.01)
+
+
+@pytest.mark.parametrize("names", [("pooled", "tuned"), ("plain", "pooled", "tuned"), ("sound", "sound")])
+def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Data, tmp_path: Path) -> None:
+    made = recipe(tmp_path, *dict.fromkeys(names))
+    training.check(made)
+    path = training.train_on(data, made, tmp_path / "run", False, tmp_path / "cache", threads=1)
+    known = json.loads((path.parent / ensembles.ENSEMBLE_FILE).read_text(encoding="utf-8"))
+    assert known["members"] == list(dict.fromkeys(names)) and sum(known["weights"]) == pytest.approx(1, abs=1e-3)
+    whole = recognizer.load(path)
+    parts = [recognizer.load(path.parent / n / f"{n}.onnx") for n in known["members"]]
+    clips = data.manifest.take(data.validation)
+    for utterance in clips:
+        said = np.array([[*part.predict(utterance.path).probabilities.values()] for part in parts])
+        mean = np.asarray(known["weights"]) @ said
+        expected = mean ** (1 / known["temperature"])
+        found = [*whole.predict(utterance.path).probabilities.values()]
+        np.testing.assert_allclose(found, expected / expected.sum(), atol=2e-4)
+        assert len(parts) == 1 or np.abs(said[0] - said[1]).max() > 1e-3
+    cached = ensembles.said_of(path, made, clips, tmp_path / "cache")
+    assert cached is not None
+    straight = [[*whole.predict(u.path).probabilities.values()] for u in clips]
+    np.testing.assert_allclose(cached, straight, atol=0.01)
+    card = whole.card
+    assert (
+        card.temperature == known["temperature"]
+        and card.conformal
+        and card.training_speakers == ("folder/0", "folder/1", "folder/2")
+    )
+    assert card.n_parameters == sum(p.card.n_parameters for p in parts)
+
+
+def test_it_joins_its_encoder_like_any_other(whisper: Path, data: Data, tmp_path: Path) -> None:
+    made = recipe(tmp_path, "pooled", "tuned")
+    path = training.train_on(data, made, tmp_path / "run", False, tmp_path / "cache", threads=1)
+    assert modelfile.load(path).card.feature_set == "whisper@1,2:frames"
+    export.join(path, str(whisper), tmp_path / "whole.onnx")
+    whole, split = recognizer.load(tmp_path / "whole.onnx"), recognizer.load(path)
+    for utterance in data.manifest.take(data.validation):
+        found, expected = ([*m.predict(utterance.path).probabilities.values()] for m in (whole, split))
+        np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+def test_members_keep_to_the_ensembles_data(tmp_path: Path) -> None:
+    made = dataclasses.replace(recipe(tmp_path, "plain", "sound"), seed=7, validation=0.25)
+    assert {(m.seed, m.validation, m.scheme) for m in ensembles.members(made)} == {(7, 0.25, "three")}
+
+
+def test_what_does_not_fit_is_said(data: Data, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"members belong together"):
+        Recipe("both", "x", "dense_head", members=("plain",))
+    with pytest.raises(RecipeError, match=r"members belong together"):
+        Recipe("both", "x", "ensemble")
+    made = recipe(tmp_path, "plain", "sound")
+    with pytest.raises(
+        ModelFileError, match=r"plain takes whisper@2, sound takes mfcc_.*: expected one input, or blocks"
+    ):
+        training.train_on(data, made, tmp_path / "run", False, tmp_path / "cache", threads=1)
+    sound = (tmp_path / "run" / "sound" / "sound.onnx").read_bytes()
+    graph, taken = graphs.average([sound, sound], [0.5, 0.5])
+    assert graph and taken == "mfcc_pitch_energy_statistics"
