@@ -54,6 +54,7 @@ def create_app(settings: Settings, models: Mapping[str, Recognizer]) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
         warming = asyncio.create_task(asyncio.to_thread(_warmed, service))
         yield
         await warming

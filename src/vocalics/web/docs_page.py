@@ -35,8 +35,9 @@ of them; a text message ends it.</p>
 → {"type": "end"}
 ← {"type": "end", "seconds": 4.2}, and the close code 1000</pre>
 <p>All but <code>sample_rate</code> may be left out; <code>format</code> is pcm16 or float32. An error is
-<code>{"type": "error", …problem…}</code> and a close code: 1003 another kind of message was expected, 1007 bad data,
-1008 token or too many streams, 1009 too large, 1011 ours; 1001 where the server stops.</p>
+<code>{"type": "error", "problem": …, "title": …, "status": …, "detail": …}</code>, where
+<code>problem</code> is the type of the problem, and a close code: 1003 another kind of message was expected, 1007 bad
+data, 1008 token or too many streams, 1009 too large, 1011 ours; 1001 where the server stops.</p>
 """
 
 

@@ -79,13 +79,17 @@ class Service:
             raise VocalicsError("no model to serve; expected at least one")
         self.settings, self.models = settings, dict(models)
         self.metrics = Metrics()
-        self.judge = Judge(settings.threads or os.cpu_count() or 1, self.metrics)
         limits = self.limits
         self.requests = Slots(limits.requests, "too-many-requests", "requests", self.metrics.running_requests)
         self.streams = Slots(limits.streams, "too-many-streams", "streams", self.metrics.open_streams)
-        self._uploads = ThreadPoolExecutor(limits.requests, "vocalics-upload")
         self.ready = False
         self.n_answering = 0
+        self.start()
+
+    def start(self) -> None:
+        """Make what an event loop and its end use up: threads, and the events of the end."""
+        self.judge = Judge(self.settings.threads or os.cpu_count() or 1, self.metrics)
+        self._uploads = ThreadPoolExecutor(self.limits.requests, "vocalics-upload")
         self.draining, self.over = asyncio.Event(), asyncio.Event()
 
     @property

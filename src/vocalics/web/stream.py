@@ -126,11 +126,11 @@ async def serve(websocket: WebSocket, service: Service) -> None:
     """Serve one stream from its handshake to its close."""
     clock, request_id = logs.Stopwatch(), logs.request_id(websocket.headers.get("x-request-id", ""))
     await websocket.accept(headers=[(b"x-request-id", request_id.encode())])
-    session, code = Session(websocket, service), OURS
+    session, code = Session(websocket, service), LOST
     try:
         code = await _served(session)
     except WebSocketDisconnect:
-        code = LOST
+        pass
     except SlowClientError:
         code = POLICY
         session.abort()
@@ -160,13 +160,13 @@ async def _served(session: Session) -> int:
             return code
     except Problem as problem:
         code = CODES.get(problem.kind, BAD_DATA)
-        await session.tell({"type": "error", **problem.body()})
+        await session.tell(_error(problem))
     except (WebSocketDisconnect, SlowClientError):
         raise
     except Exception as error:
         code = OURS
         logs.failure("stream failed", error)
-        await session.tell({"type": "error", **Problem("internal", "the stream failed; open another one").body()})
+        await session.tell(_error(Problem("internal", "the stream failed; open another one")))
     await session.close(code)
     return code
 
@@ -282,7 +282,8 @@ class Session:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                task.add_done_callback(_taken)
+            await asyncio.wait(tasks)
 
     async def _read(self) -> None:
         while self._code == NORMAL:
@@ -374,6 +375,18 @@ class Session:
             return token.strip()
         sent = (_object(text) or {}).get("token")
         return sent if isinstance(sent, str) else ""
+
+
+def _error(problem: Problem) -> dict[str, Any]:
+    """An event's type is its own; the problem's stands beside it."""
+    body = problem.body()
+    return {"type": "error", "problem": body.pop("type"), **body}
+
+
+def _taken(task: asyncio.Task[Any]) -> None:
+    """Take a task's error, of which another one has told already."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _object(text: str) -> dict[str, Any] | None:

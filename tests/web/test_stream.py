@@ -1,0 +1,318 @@
+"""A stream says what :class:`StreamingRecognizer` says of the same samples; its faults end it alone, and are told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import fakes
+import numpy as np
+import pytest
+from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from vocalics.modelfile import LoadedModel
+from vocalics.recognizer import Recognizer
+from vocalics.streaming import Display, StreamingRecognizer
+from vocalics.web import records, tokens
+
+Client = Callable[..., TestClient]
+URL = "/v1/stream"
+VOICE = np.concatenate([fakes.voice(2.0).samples, np.zeros(20_000, np.float32), fakes.voice(1.5, 260.0).samples])
+START = {"sample_rate": 16_000, "format": "pcm16", "window": 1.0, "hop": 0.5}
+
+
+def pcm(samples: np.ndarray) -> bytes:
+    """Samples as a client sends them."""
+    return (samples * 32_767).astype("<i2").tobytes()
+
+
+def rest(session: WebSocketTestSession) -> tuple[list[dict[str, Any]], int]:
+    """All events to the close, and its code."""
+    events = []
+    while True:
+        try:
+            events.append(session.receive_json())
+        except WebSocketDisconnect as end:
+            return events, end.code
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    """Frames of a size."""
+    for first in range(0, len(data), size):
+        yield data[first : first + size]
+
+
+def spoken(client: TestClient, start: dict[str, Any], data: bytes, size: int) -> tuple[list[dict[str, Any]], int]:
+    """What a stream answers to sound in frames of a size, after its ready."""
+    with client.websocket_connect(URL) as session:
+        session.send_json(start)
+        assert session.receive_json()["type"] == "ready"
+        for piece in pieces(data, size):
+            session.send_bytes(piece)
+        session.send_json({"type": "end"})
+        return rest(session)
+
+
+def idle(client: TestClient) -> bool:
+    """Whether no stream is open any more; waits a while for it."""
+    service = client.app.state.service  # type: ignore[attr-defined]
+    end = time.monotonic() + 5
+    while service.streams.n_taken and time.monotonic() < end:
+        time.sleep(0.005)
+    return bool(service.streams.n_taken == 0) and "vocalics_open_streams 0.0" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize("size", [64, 1_000, 30_000, 10**6])
+@pytest.mark.parametrize("format", ["pcm16", "float32"])
+def test_any_frames_of_any_format_give_the_same(client: Client, fake: Recognizer, format: str, size: int) -> None:
+    given = (VOICE * 32_767).astype("<i2") if format == "pcm16" else VOICE.astype("<f4")
+    one = client()
+    events, code = spoken(one, {**START, "format": format}, given.tobytes(), size)
+    alone, display = StreamingRecognizer(fake, 16_000, 1.0, 0.5), Display()
+    expected = [
+        {"type": "prediction", **records.prediction(p), "shown": records.shown(display.update(p))}
+        for p in [*alone.feed(given), *alone.flush()]
+    ]
+    assert events == [*json.loads(json.dumps(expected)), {"type": "end", "seconds": len(VOICE) / 16_000}]
+    assert code == 1000
+    assert len({e["label"] for e in expected}) > 2 and any(e["shown"]["changed"] for e in expected)
+    assert idle(one)
+
+
+def test_channels_are_averaged_and_rates_are_changed(client: Client, fake: Recognizer) -> None:
+    two = np.stack([VOICE, 0.5 * VOICE], axis=1).astype("<f4")
+    start = {**START, "sample_rate": 44_100, "channels": 2, "format": "float32"}
+    events, _ = spoken(client(), start, two.tobytes(), 8_000)
+    alone = StreamingRecognizer(fake, 44_100, 1.0, 0.5)
+    expected = [records.prediction(p)["probabilities"] for p in [*alone.feed(two), *alone.flush()]]
+    assert [e["probabilities"] for e in events[:-1]] == expected
+    assert len(expected) > 2
+
+
+def test_what_is_not_said_is_taken_from_the_model(client: Client, fake: Recognizer) -> None:
+    with client().websocket_connect(URL) as session:
+        session.send_json({"sample_rate": 48_000})
+        ready = {"type": "ready", "model": "fake", "emotions": list(fake.emotions), "window": 3.0, "hop": 0.5}
+        assert session.receive_json() == ready
+        session.send_json({"type": "end"})
+        assert rest(session) == ([{"type": "end", "seconds": 0.0}], 1000)
+
+
+def test_a_prediction_comes_as_soon_as_its_window_is_full(client: Client) -> None:
+    with client().websocket_connect(URL) as session:
+        session.send_json(START)
+        session.receive_json()
+        session.send_bytes(pcm(VOICE[:16_000]))
+        assert session.receive_json()["end"] == 1.0
+        session.send_bytes(pcm(VOICE[16_000:24_000]))
+        assert session.receive_json()["end"] == 1.5
+
+
+BAD_STARTS: dict[str, tuple[Any, int, str]] = {
+    "no JSON": ("hello", 1007, "expected a JSON object first"),
+    "deep JSON": ("[" * 100_000, 1007, "expected a JSON object first"),
+    "a list": ("[1]", 1007, "expected a JSON object first"),
+    "no rate": ({}, 1007, "sample_rate is null"),
+    "a wrong rate": ({"sample_rate": 100}, 1007, "expected a whole number from 4000 to 384000"),
+    "a rate in words": ({"sample_rate": "48000"}, 1007, 'sample_rate is "48000"'),
+    "half a rate": ({"sample_rate": 8000.5}, 1007, "whole number"),
+    "no number": ('{"sample_rate": NaN}', 1007, "sample_rate is NaN"),
+    "true": ({"sample_rate": True}, 1007, "sample_rate is true"),
+    "a format": ({**START, "format": "mp3"}, 1007, "expected pcm16 or float32"),
+    "channels": ({**START, "channels": 9}, 1007, "expected a whole number from 1 to 8"),
+    "a window": ({**START, "window": 0.1}, 1007, "too short to judge"),
+    "a long window": ({**START, "window": 31}, 1007, "from 0 to 30"),
+    "a hop": ({**START, "hop": 0.01}, 1007, "from 0.1 to 30"),
+    "a hop beyond the window": ({**START, "hop": 2}, 1007, "leaves gaps"),
+    "a model": ({**START, "model": "nope"}, 1007, 'unknown model "nope"'),
+    "a model in numbers": ({**START, "model": 1}, 1007, "model is 1; expected text"),
+    "binary": (b"RIFF", 1003, "text message with the stream's settings first"),
+    "much text": (" " * 2_000_000, 1009, "2,000,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STARTS)
+def test_a_start_that_cannot_be_is_told(case: str, client: Client) -> None:
+    message, code, words = BAD_STARTS[case]
+    one = client()
+    with one.websocket_connect(URL) as session:
+        if isinstance(message, bytes):
+            session.send_bytes(message)
+        else:
+            session.send_text(message if isinstance(message, str) else json.dumps(message))
+        (event,), found = rest(session)
+    assert event["type"] == "error" and event["problem"].startswith("/docs#")
+    assert (found, words in event["detail"]) == (code, True), event
+    assert idle(one)
+
+
+FAULTS: dict[str, tuple[Any, int, str]] = {
+    "half a sample": (b"abc", 1007, "a frame of 3 bytes is no whole number of samples; expected a multiple of 2"),
+    "text": ("hello", 1003, "expected binary frames of sound"),
+    "another event": ('{"type": "stop"}', 1003, "expected binary frames of sound"),
+    "a large frame": (bytes(2**20 + 2), 1009, "1,048,578 bytes"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_fault_ends_its_stream_and_no_other(case: str, client: Client) -> None:
+    message, code, words = FAULTS[case]
+    one = client()
+    with one.websocket_connect(URL) as other, one.websocket_connect(URL) as session:
+        for each in (other, session):
+            each.send_json(START)
+            assert each.receive_json()["type"] == "ready"
+        session.send_bytes(pcm(VOICE[:4_000]))
+        session.send_bytes(message) if isinstance(message, bytes) else session.send_text(message)
+        (event,), found = rest(session)
+        assert (found, event["status"] in (413, 422)) == (code, True)
+        assert words in event["detail"]
+        other.send_bytes(pcm(VOICE[:16_000]))
+        assert other.receive_json()["type"] == "prediction"
+        other.send_json({"type": "end"})
+        assert rest(other)[1] == 1000
+    assert idle(one)
+
+
+def test_values_that_are_no_sound_are_told(client: Client) -> None:
+    bad = VOICE[:1_000].astype("<f4").copy()
+    bad[10] = np.nan
+    events, code = spoken(client(), {**START, "format": "float32"}, bad.tobytes(), 10**6)
+    assert (len(events), code) == (1, 1007)
+    assert "not a finite number" in events[0]["detail"]
+
+
+def test_frames_of_two_channels_hold_whole_samples_of_both(client: Client) -> None:
+    events, code = spoken(client(), {**START, "channels": 2}, bytes(6), 6)
+    assert (code, "multiple of 4 (pcm16, channels: 2)" in events[0]["detail"]) == (1007, True)
+
+
+def test_a_client_that_goes_leaves_nothing_behind(client: Client) -> None:
+    one = client()
+    for _ in range(3):
+        with one.websocket_connect(URL) as session:
+            session.send_json(START)
+            session.receive_json()
+            session.send_bytes(pcm(VOICE[:30_000]))
+    assert idle(one)
+    assert 'vocalics_streams_total{code="1006"} 3.0' in one.get("/metrics").text
+
+
+def test_the_number_of_streams_is_bounded(client: Client) -> None:
+    one = client(streams=1)
+    with one.websocket_connect(URL) as first:
+        first.send_json(START)
+        first.receive_json()
+        with one.websocket_connect(URL) as second:
+            (event,), code = rest(second)
+        assert (event["type"], event["status"], event["limit"], code) == ("error", 429, 1, 1008)
+        first.send_json({"type": "end"})
+        assert rest(first)[1] == 1000
+    assert idle(one)
+    assert spoken(one, START, pcm(VOICE[:16_000]), 1_000)[1] == 1000
+
+
+def test_a_stream_needs_a_token_where_there_are_some(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    token, line = tokens.new("ann")
+    one = client(tokens=dict([line.split(":")]))
+    for wrong in ({}, {"token": "nope"}, {"token": 1}, {"token": None}):
+        with one.websocket_connect(URL) as session:
+            session.send_json({**START, **wrong})
+            (event,), code = rest(session)
+        assert (event["status"], code) == (401, 1008)
+    with caplog.at_level(logging.INFO, "vocalics.web"):
+        assert spoken(one, {**START, "token": token}, pcm(VOICE[:16_000]), 1_000)[1] == 1000
+    (record,) = [r for r in caplog.records if r.getMessage() == "stream"]
+    assert record.vocalics["client"] == "ann" and record.vocalics["audio_seconds"] == 1.0  # type: ignore[attr-defined]
+    assert token not in caplog.text
+    with one.websocket_connect(URL, headers={"Authorization": f"Bearer {token}"}) as session:
+        session.send_json(START)
+        assert session.receive_json()["type"] == "ready"
+
+
+def test_a_stream_without_messages_ends(client: Client) -> None:
+    one = client(start_seconds=0.1, idle_seconds=0.2)
+    with one.websocket_connect(URL) as silent:
+        (event,), code = rest(silent)
+        assert (event["status"], event["limit"], code) == (408, 0.1, 1008)
+    with one.websocket_connect(URL) as quiet:
+        quiet.send_json(START)
+        quiet.receive_json()
+        (event,), code = rest(quiet)
+        assert (event["status"], event["limit"], code) == (408, 0.2, 1008)
+    assert idle(one)
+
+
+class Broken(LoadedModel):
+    """A model that fails once it is warm."""
+
+    n_runs = 0
+
+    def judge(self, batch: Any) -> Any:
+        Broken.n_runs += 1
+        if Broken.n_runs > 1:
+            raise KeyError("a fault of ours")
+        return super().judge(batch)
+
+
+def test_a_fault_of_ours_is_told_without_its_words(client: Client, fake: Recognizer) -> None:
+    Broken.n_runs = 0
+    one = client(replace(fake, model=Broken(fake.model.session, fake.card, fake.model.sha256)))
+    events, code = spoken(one, START, pcm(VOICE[:16_000]), 1_000)
+    assert (events[0]["status"], code) == (500, 1011)
+    assert "a fault" not in str(events)
+    assert idle(one)
+
+
+def test_nothing_new_is_streamed_while_the_server_stops(client: Client) -> None:
+    one = client()
+    service = one.app.state.service  # type: ignore[attr-defined]
+    with one.websocket_connect(URL) as open_already:
+        open_already.send_json(START)
+        open_already.receive_json()
+        open_already.send_bytes(pcm(VOICE[:20_000]))
+        assert open_already.receive_json()["end"] == 1.0
+        one.portal.call(service.draining.set)
+        events, code = rest(open_already)
+        assert [e["type"] for e in events] == ["prediction", "end"]
+        assert (events[0]["end"], events[1]["seconds"], code) == (1.25, 1.25, 1001)
+    with one.websocket_connect(URL) as late:
+        (event,), code = rest(late)
+        assert (event["status"], code) == (503, 1001)
+    assert idle(one)
+
+
+class Waiting(LoadedModel):
+    """A model that is never in a hurry."""
+
+    gate = threading.Event()
+
+    def judge(self, batch: Any) -> Any:
+        assert self.gate.wait(10)
+        return super().judge(batch)
+
+
+def test_what_is_not_judged_is_bounded_and_then_nothing_is_read(client: Client, fake: Recognizer) -> None:
+    Waiting.gate.set()
+    one = client(replace(fake, model=Waiting(fake.model.session, fake.card, fake.model.sha256)), backlog_seconds=2.0)
+    Waiting.gate.clear()
+    voice = pcm(fakes.voice(60.0).samples)
+    with one.websocket_connect(URL) as session:
+        session.send_json(START)
+        session.receive_json()
+        for piece in pieces(voice, 16_000):
+            session.send_bytes(piece)
+        session.send_json({"type": "end"})
+        time.sleep(0.3)
+        waiting = one.get("/metrics").text
+        assert "vocalics_queue_length 1.0" in waiting or "vocalics_queue_length 0.0" in waiting
+        Waiting.gate.set()
+        events, code = rest(session)
+    assert (len(events), code) == (120, 1000)
+    assert events[-1]["seconds"] == 60.0
