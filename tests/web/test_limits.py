@@ -13,7 +13,7 @@ from typing import Any
 import fakes
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from web_fakes import PROBLEM, encoded
@@ -234,6 +234,30 @@ def test_a_form_is_the_same_in_any_pieces(size: int, junk: bytes) -> None:
     headers = [(b"content-type", b"multipart/form-data; boundary=x")]
     found = asyncio.run(bodies.read(Request({"type": "http", "headers": headers}, receive), Limits()))
     assert [(file.name, file.data) for file in found] == [("q", junk), ("-", WAV[:500])]
+
+
+FILES = {name: encoded(fakes.voice(0.4), name) for name in ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "W64", "CAF")}
+FUZZED: dict[str, TestClient] = {}
+
+
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    name=st.sampled_from(sorted(FILES)),
+    changes=st.lists(st.tuples(st.integers(0, 120) | st.integers(0, 10**4), st.integers(0, 255)), max_size=6),
+    kept=st.integers(0, 10**4) | st.just(10**6),
+)
+def test_a_damaged_file_is_a_problem_of_its_sender(
+    client: Client, name: str, changes: list[tuple[int, int]], kept: int
+) -> None:
+    one = FUZZED.setdefault("client", client(seconds=10.0))
+    data = bytearray(FILES[name])
+    for place, value in changes:
+        data[place % len(data)] = value
+    answer = one.post("/v1/predict", content=bytes(data[:kept]) or b"?", headers=SOUND)
+    assert answer.status_code in (200, 422), answer.text
+    assert changes or kept < len(data) or answer.status_code == 200
 
 
 def test_nothing_is_written_to_a_disk(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
