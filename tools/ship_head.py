@@ -1,4 +1,4 @@
-"""Make a head on an encoder ready to ship: weights at half their size, the benchmark's figures in its card.
+"""Make a head on an encoder ready to ship: without the encoder's weights, the others at half their size, with figures.
 
     python tools/ship_head.py runs/accurate/accurate.onnx docs/results/benchmark.json -o src/vocalics/bundled/heads
 
@@ -9,13 +9,17 @@ the tested speakers, and the card says so.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
 
-from vocalics import modelfile
+from vocalics import encoders, modelfile
+from vocalics.errors import EncoderError
 from vocalics.export import card as card_file
 from vocalics.export.half import halved
+from vocalics.export.thin import thin
+from vocalics.features.feature_set import SEPARATOR
 
 STATED = ("metric", "value", "low", "high", "corpus", "protocol", "classes", "speakers", "largest_share")
 LARGEST = 3_000_000
@@ -39,7 +43,11 @@ def main() -> None:
     if not figures:
         raise SystemExit(f"{arguments.figures}: holds no figure of {about.name}")
     target = arguments.output / f"{about.name}.onnx"
-    data = halved(arguments.model.read_bytes())
+    name = about.feature_set.partition(SEPARATOR)[0]
+    data = arguments.model.read_bytes()
+    with contextlib.suppress(EncoderError):  # a head that holds none of them is small as it is
+        data = thin(data, encoders.find(name))
+    data = halved(data)
     if len(data) > LARGEST:
         raise SystemExit(f"{target}: would be {len(data):,} bytes; at most {LARGEST:,} are shipped")
     card_file.write(target, data, dataclasses.replace(about, figures=tuple(figures)))
