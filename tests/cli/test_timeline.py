@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,3 +113,11 @@ def test_what_cannot_be_is_one_line(
     code, out, err = run("timeline", *arguments, *call[1:])
     assert (code, out) == (1, "") and words in err and err.count("\n") == 1
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_pipe_is_judged_and_not_read_again_for_its_page(run: Run, call: list[str], tmp_path: Path) -> None:
+    pipe, page = tmp_path / "pipe", tmp_path / "a.html"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(Path(call[0]).read_bytes()), daemon=True).start()
+    code, out, _ = run("timeline", str(pipe), *call[1:], "-o", str(page))
+    assert code == 0 and "s of speech" in out and 'type="file"' in page.read_text(encoding="utf-8")

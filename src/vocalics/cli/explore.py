@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vocalics.cli.outputs import refuse_unwritable
 from vocalics.errors import VocalicsError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _explore(
         plots.require()
     rows = _gathered(manifests)
     if output is not None:
-        _refuse_unwritable(output)
+        refuse_unwritable(output)
     if png is not None:
         png.mkdir(parents=True, exist_ok=True)
 
@@ -141,17 +142,6 @@ def _gathered(manifests: list[Path]) -> Manifest:
     for path in manifests:
         rows = rows + Manifest.read(path)
     return rows
-
-
-def _refuse_unwritable(output: Path) -> None:
-    """Find out before the work whether its result can be kept."""
-    partial = output.with_name(f".{output.name}.part")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        partial.unlink()
-    except OSError as error:
-        raise VocalicsError(f"{output}: cannot be written ({error.strerror}); choose another place") from None
 
 
 def _write_page(found: Exploration, output: Path, clips: int, seed: int) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vocalics.cli.outputs import refuse_unwritable
+from vocalics.cli.predictions import STDIN, clock
 from vocalics.errors import VocalicsError
 
 if TYPE_CHECKING:
     from vocalics.recognizer import Recognizer
     from vocalics.timeline import Timeline
-
-_STDIN = "-"
 
 
 class Format(enum.StrEnum):
@@ -76,13 +76,14 @@ def _timeline(
     if any(name == "png" for _, name in targets):
         timeline.require_picture()
     for path, _ in targets:
-        _refuse_unwritable(path)
+        refuse_unwritable(path)
     from vocalics.recognizer import load
 
     recognizer = load(model)
-    source: str | bytes = sys.stdin.buffer.read() if recording == _STDIN else recording
+    source: str | bytes = sys.stdin.buffer.read() if recording == STDIN else recording
     found = _built(recognizer, source, window, hop, mix)
-    sound = None if no_sound else source
+    # A pipe has been read, and gives nothing more.
+    sound = None if no_sound or (recording != STDIN and Path(recording).is_fifo()) else source
     for path, name in targets:
         timeline.write(found, path, name, windows=windows, source=sound)
     if targets:
@@ -100,17 +101,6 @@ def _format(path: Path, format: Format | None) -> str:
     if format is Format.table:
         raise VocalicsError(f"{path}: a table is printed, not written; leave out -o, or --format table")
     return timeline.format_of(path) if format is None else format.value
-
-
-def _refuse_unwritable(output: Path) -> None:
-    """Find out before the work whether its result can be kept."""
-    partial = output.with_name(f".{output.name}.part")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        partial.unlink()
-    except OSError as error:
-        raise VocalicsError(f"{output}: cannot be written ({error.strerror}); choose another place") from None
 
 
 def _built(recognizer: Recognizer, source: str | bytes, window: float | None, hop: float | None, mix: bool) -> Timeline:
@@ -139,7 +129,7 @@ def _table(found: Timeline, windows: bool) -> list[str]:
             then = ", ".join(f"{name} {chance:.0%}" for name, chance in ranked[1 if part.emotion else 0 : 3])
             heard = part.confidence > 0
             lines.append(
-                f"{'':<10}{_clock(part.start):>9}  {_clock(part.end):>9}  {part.label:<10}  "
+                f"{'':<10}{clock(part.start):>9}  {clock(part.end):>9}  {part.label:<10}  "
                 f"{f'{part.confidence:.0%}' if heard else '':>10}  {then if heard else ''}".rstrip()
             )
         lines += [summary, ""]
@@ -153,15 +143,6 @@ def _summaries(found: Timeline) -> list[str]:
         summary = channel.summary
         shares = ", ".join(f"{label} {share:.0%}" for label, share in summary.shares.items())
         changes = "1 change" if summary.changes == 1 else f"{summary.changes} changes"
-        told = f"{_clock(summary.speech_seconds)} s of speech: {shares}; {changes}" if shares else "nobody speaks"
+        told = f"{summary.speech_seconds:.1f} s of speech: {shares}; {changes}" if shares else "nobody speaks"
         lines.append(f"{channel.name:<10}{told}")
     return lines
-
-
-def _clock(seconds: float) -> str:
-    """12.3, or 1:02:03.4 from a minute on."""
-    minutes, rest = divmod(round(seconds, 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:04.1f}"
-    return f"{minutes}:{rest:04.1f}" if minutes else f"{rest:.1f}"

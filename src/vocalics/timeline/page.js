@@ -82,6 +82,7 @@ picker?.addEventListener("change", () => {
   if (!picker.files.length) return;
   audio.src = URL.createObjectURL(picker.files[0]);
   audio.hidden = false;
+  picker.labels[0].hidden = true;
   open();
 });
 audio.addEventListener("play", show);
