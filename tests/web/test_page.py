@@ -64,7 +64,7 @@ def page(chrome: Any, address: str) -> Iterator[Any]:
 def upload(page: Any, *paths: Path) -> list[Any]:
     """Give the page files; return their results, in order."""
     page.set_input_files("#files", [str(path) for path in paths])
-    page.wait_for_selector(f".result:nth-child({len(paths)}):not([aria-busy])", timeout=20_000)
+    page.wait_for_selector(f".result:nth-child({len(paths)}):not([aria-busy])", timeout=60_000)
     return list(page.query_selector_all(".result"))
 
 
@@ -119,7 +119,7 @@ def test_a_row_plays_its_stretch_and_no_more(page: Any, tmp_path: Path) -> None:
     row.query_selector("button").click()
     page.wait_for_selector("tr.heard")
     assert result.query_selector(".toggle").inner_text() == "Pause"
-    page.wait_for_selector(".toggle:text('Play')", timeout=8_000)
+    page.wait_for_selector(".toggle:text('Play')", timeout=60_000)
     at = float(result.query_selector("input[type=range]").input_value())
     assert end - 0.1 <= at < end + 0.5 < 5
 
@@ -138,9 +138,9 @@ def test_a_file_that_is_no_sound_is_an_error_in_words(page: Any, tmp_path: Path)
 
 def test_a_recording_is_made_and_judged(page: Any) -> None:
     page.click("#record")
-    page.wait_for_selector("#record-label:text('Stop, 0:02')", timeout=8_000)
+    page.wait_for_selector("#record-label:text('Stop, 0:02')", timeout=60_000)
     page.click("#record")
-    page.wait_for_selector(".result details", timeout=10_000)
+    page.wait_for_selector(".result details", timeout=60_000)
     assert page.inner_text("#record-label") == "Record"
     text = page.inner_text(".result summary")
     assert text.startswith("recording") and "%" in text
@@ -149,7 +149,7 @@ def test_a_recording_is_made_and_judged(page: Any) -> None:
 def test_live_shows_what_the_microphone_hears(page: Any, models: dict[str, Recognizer]) -> None:
     page.click("#tab-live")
     page.click("#listen")
-    page.wait_for_selector("#bars li.first", timeout=10_000)
+    page.wait_for_selector("#bars li.first", timeout=60_000)
     shown = page.inner_text("#now")
     assert shown in models["default"].emotions
     assert re.fullmatch(r"\d+ %, for \d+ s", page.inner_text("#since"))
@@ -174,6 +174,7 @@ def test_the_card_is_shown_and_follows_the_model(page: Any, models: dict[str, Re
 
 
 def test_everything_is_reached_by_keyboard(page: Any) -> None:
+    page.on("filechooser", lambda chooser: chooser.set_files(str(CLIPS[0])))
     page.keyboard.press("Tab")
     assert page.inner_text(":focus") == "Skip to the content"
     _tab_to(page, "tab-recordings")
@@ -183,10 +184,8 @@ def test_everything_is_reached_by_keyboard(page: Any) -> None:
     assert page.is_visible("#about")
     page.keyboard.press("Home")
     _tab_to(page, "choose")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(str(CLIPS[0]))
-    page.wait_for_selector(".result details", timeout=10_000)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".result details", timeout=60_000)
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.get_attribute(":focus", "type") == "range":
@@ -240,7 +239,7 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(chrome: Any, models: dict[str,
         assert "fear" in result.inner_text()
         page.click("#tab-live")
         page.click("#listen")
-        page.wait_for_selector("#bars li.first", timeout=10_000)
+        page.wait_for_selector("#bars li.first", timeout=60_000)
         assert page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])").count(TOKEN) == 1
         page.reload()
         page.wait_for_selector("#about .facts", state="attached")

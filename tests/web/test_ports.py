@@ -29,8 +29,13 @@ def node(script: str, given: Any, *, names: dict[str, str]) -> Any:
         pytest.skip("no node on the path")
     imports = [f'import {{ {name} }} from "{(LOCAL / module).as_uri()}";' for name, module in names.items()]
     program = "\n".join(
-        [*imports, 'import fs from "node:fs";', 'const given = JSON.parse(fs.readFileSync(0, "utf8"));', script]
-        + ["process.stdout.write(JSON.stringify(told));"]
+        [
+            *imports,
+            'import fs from "node:fs";',
+            'const given = JSON.parse(fs.readFileSync(0, "utf8"));',
+            script,
+            "process.stdout.write(JSON.stringify(told));",
+        ]
     )
     done = subprocess.run(
         ["node", "--input-type=module", "-e", program], input=json.dumps(given), capture_output=True, text=True
@@ -98,7 +103,9 @@ def test_sound_is_resampled_alike(rate: int) -> None:
     assert told["whole"] == told["pieces"]
     said = audio.resample(voice, 16_000).samples
     assert len(said) == len(told["whole"])
-    assert np.abs(said - told["whole"]).max() < 1e-3 < np.abs(said).max() / 100
+    apart = np.abs(said - told["whole"])
+    # A voice that begins at once is no band-limited sound: only the first samples differ.
+    assert apart.max() < 5e-3 and apart[320:-320].max() < 2e-4 < np.abs(said).max() / 1000
 
 
 @pytest.mark.parametrize(

@@ -55,29 +55,30 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Recordings of many rates, codings, lengths and numbers of channels; and some without a voice."""
     made = tmp_path_factory.mktemp("recordings")
     speech = [audio.read(path) for path in CLIPS]
+    short = [audio.excerpt(clip, 0, 1.6) for clip in speech]
 
     def write(name: str, samples: Any, rate: int, **settings: Any) -> None:
         soundfile.write(made / name, samples, rate, **settings)
 
     for clip, name, rate, settings in (
-        (speech[0], "telephone.wav", 8_000, {"subtype": "PCM_16"}),
-        (speech[1], "cd.flac", 44_100, {}),
-        (speech[2], "studio.wav", 96_000, {"subtype": "PCM_24"}),
-        (speech[3], "odd.wav", 22_222, {"subtype": "FLOAT"}),
-        (speech[0], "old.wav", 11_025, {"subtype": "PCM_U8"}),
-        (speech[1], "music.ogg", 32_000, {}),
-        (speech[2], "film.mp3", 48_000, {}),
-        (speech[3], "call.opus", 24_000, {"format": "OGG", "subtype": "OPUS"}),
-        (speech[0], "law.wav", 16_000, {"subtype": "ULAW"}),
+        (short[0], "telephone.wav", 8_000, {"subtype": "PCM_16"}),
+        (short[1], "cd.flac", 44_100, {}),
+        (short[2], "studio.wav", 96_000, {"subtype": "PCM_24"}),
+        (short[3], "odd.wav", 22_222, {"subtype": "FLOAT"}),
+        (short[0], "old.wav", 11_025, {"subtype": "PCM_U8"}),
+        (short[1], "music.ogg", 32_000, {}),
+        (short[2], "film.mp3", 48_000, {}),
+        (short[3], "call.opus", 24_000, {"format": "OGG", "subtype": "OPUS"}),
+        (short[0], "law.wav", 16_000, {"subtype": "ULAW"}),
     ):
         write(name, audio.resample(clip, rate).samples, rate, **settings)
-    other = fakes.voice(2.3, 210.0).samples
-    write("stereo.wav", np.stack([speech[1].samples[: len(other)], other], axis=1), 16_000)
+    other = fakes.voice(1.6, 210.0).samples
+    write("stereo.wav", np.stack([short[1].samples[: len(other)], other], axis=1), 16_000)
     for i, rate in enumerate((12_000, 48_000)):
         write(f"voice{i}.wav", fakes.voice(1.5 + i, 120.0 + 60 * i, rate).samples, rate)
     quiet = np.zeros(24_000, np.float32)
     write("margins.wav", np.concatenate([quiet, 0.05 * speech[0].samples, quiet]), 16_000)
-    write("long.wav", np.concatenate([part for c in speech for part in (c.samples, quiet[:12_000])] * 2), 16_000)
+    write("long.wav", np.concatenate([part for c in speech for part in (c.samples, quiet[:12_000])]), 16_000)
     write("silence.wav", quiet, 16_000)
     write("hiss.wav", fakes.noise(2.0).samples, 16_000)
     return [*CLIPS, *sorted(made.iterdir())]
@@ -120,7 +121,7 @@ def test_the_browser_says_what_python_says(page: Any, recordings: list[Path]) ->
     page.set_input_files("#files", [str(path) for path in recordings])
     labels, apart = set(), []
     for i, path in enumerate(recordings, 1):
-        page.wait_for_selector(f".result:nth-child({i}):not([aria-busy])", timeout=40_000)
+        page.wait_for_selector(f".result:nth-child({i}):not([aria-busy])", timeout=60_000)
         told = page.evaluate("name => window.told[name]?.whole", path.name)
         said = model.predict(path)
         text = page.inner_text(f".result:nth-child({i})")
@@ -144,21 +145,21 @@ def test_windows_are_those_of_python(page: Any, recordings: list[Path]) -> None:
     page.fill("#window", "2.5")
     page.fill("#hop", "0.75")
     page.set_input_files("#files", str(path))
-    page.wait_for_selector(".result:not([aria-busy])", timeout=20_000)
+    page.wait_for_selector(".result:not([aria-busy])", timeout=60_000)
     told = page.evaluate("() => window.told['long.wav'].timeline.channels[0]")
     said = list(model.timeline(path, window=2.5, hop=0.75))
-    assert len(told["windows"]) == len(said) > 20
+    assert len(told["windows"]) == len(said) > 12
     for one, other in zip(told["windows"], said, strict=True):
         assert (one["start"], one["end"], one["label"]) == (other.start, other.end, other.label)
         assert one["probabilities"] == pytest.approx(dict(other.probabilities), abs=2e-3)
-    assert 5 < len(told["segments"]) < 12, "the clips, set apart by pauses"
+    assert 3 < len(told["segments"]) < 7, "the clips, set apart by pauses"
     assert sum(told["summary"]["shares"].values()) == pytest.approx(1)
 
 
 def test_live_without_a_server(page: Any) -> None:
     page.click("#tab-live")
     page.click("#listen")
-    page.wait_for_selector("#bars li.first", timeout=15_000)
+    page.wait_for_selector("#bars li.first", timeout=60_000)
     assert page.inner_text("#now") in vocalics.load().emotions
     page.click("#listen")
     page.wait_for_selector("#now:text('Not listening')")
@@ -168,7 +169,7 @@ def test_a_file_that_is_no_sound_is_an_error_in_words(page: Any, tmp_path: Path)
     (tmp_path / "letter.mp3").write_text("Dear Sir or Madam, " * 9)
     (tmp_path / "empty.wav").touch()
     page.set_input_files("#files", [str(tmp_path / "letter.mp3"), str(tmp_path / "empty.wav")])
-    page.wait_for_selector(".result:nth-child(2):not([aria-busy])", timeout=10_000)
+    page.wait_for_selector(".result:nth-child(2):not([aria-busy])", timeout=60_000)
     assert re.search("letter.mp3.*cannot be decoded", page.inner_text(".result:nth-child(1)"), re.DOTALL)
     assert re.search("empty.wav.*0 bytes", page.inner_text(".result:nth-child(2)"), re.DOTALL)
 
@@ -210,7 +211,7 @@ def test_the_command(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -
     code, out, err = run("site", str(tmp_path / "out"), "--onnxruntime-web", str(package))
     assert (code, err) == (0, "")
     assert "written to" in out and (tmp_path / "out" / "index.html").is_file()
-    code, _, err = run("site", str(tmp_path / "other"), "--onnxruntime-web", str(tmp_path))
+    code, _, err = run("site", str(tmp_path / "other"), "--onnxruntime-web", str(tmp_path / "out"))
     assert code == 1 and "npm pack onnxruntime-web@" in err and len(err.splitlines()) == 1
     assert not (tmp_path / "other").exists()
 
@@ -218,12 +219,12 @@ def test_the_command(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -
 def test_a_runtime_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
     forged = tmp_path / "onnxruntime-web.tgz"
     forged.write_bytes(b"something else")
-    with pytest.raises(VocalicsError, match="is not what was published .*nothing was used"):
+    with pytest.raises(VocalicsError, match=r"is not what was published .*nothing was used"):
         site.fetched(forged.as_uri())
 
 
 def test_without_network_the_message_says_what_to_do() -> None:
-    with pytest.raises(VocalicsError, match="cannot be fetched .*--onnxruntime-web FOLDER"):
+    with pytest.raises(VocalicsError, match=r"cannot be fetched .*--onnxruntime-web FOLDER"):
         site.fetched("http://127.0.0.1:1/onnxruntime-web.tgz")
 
 

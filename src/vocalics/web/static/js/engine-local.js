@@ -7,6 +7,13 @@ import { Problem } from "./types.js";
 
 const FAILED = "The sound could not be judged";
 
+/**
+ * @typedef {Object} Waiting
+ * @property {(value: any) => void} resolve
+ * @property {(error: Problem) => void} reject
+ * @property {(share: number) => void} [progress]
+ */
+
 /** @implements {Engine} */
 export class LocalEngine {
   /** @param {{runtime: string, models: Bundled[]}} config */
@@ -15,7 +22,7 @@ export class LocalEngine {
     this.bundled = config.models;
     this.worker = new Worker(new URL("./local/worker.js", import.meta.url), { type: "module" });
     this.count = 0;
-    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Problem) => void}>} */
+    /** @type {Map<number, Waiting>} */
     this.waiting = new Map();
     /** @type {Map<number, LiveHandlers>} */
     this.streams = new Map();
@@ -39,10 +46,13 @@ export class LocalEngine {
     return model.card;
   }
 
-  /** @param {File} file @param {Options} options @returns {Promise<Result>} */
-  async analyse(file, { model, window, hop }) {
+  /**
+   * @param {File} file @param {Options} options @param {(share: number) => void} progress
+   * @returns {Promise<Result>}
+   */
+  async analyse(file, { model, window, hop }, progress) {
     const { rate, channels } = await decode(file);
-    return this.ask("analyse", { model, channels, rate, path: file.name, window, hop });
+    return this.ask("analyse", { model, channels, rate, path: file.name, window, hop }, progress);
   }
 
   /** @param {number} rate @param {Options} options @param {LiveHandlers} handlers */
@@ -57,17 +67,21 @@ export class LocalEngine {
     };
   }
 
-  /** @param {string} action @param {any} told @returns {Promise<any>} */
-  ask(action, told) {
+  /** @param {string} action @param {any} told @param {(share: number) => void} [progress] @returns {Promise<any>} */
+  ask(action, told, progress) {
     const id = ++this.count;
-    const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+    const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject, progress }));
     answer.catch(() => {});
     this.worker.postMessage({ id, action, told });
     return answer;
   }
 
   /** @param {any} data */
-  heard({ id, result, error, stream, prediction, end }) {
+  heard({ id, result, share, error, stream, prediction, end }) {
+    if (share !== undefined) {
+      this.waiting.get(id)?.progress?.(share);
+      return;
+    }
     const problem = error ? new Problem(FAILED, error) : null;
     if (id) {
       const waiting = this.waiting.get(id);

@@ -7,7 +7,7 @@ import { alertOf, announce, clearAlerts, problemBox } from "./notices.js";
 import { headlineOf, headlineWords, resultBody } from "./result.js";
 import { Problem } from "./types.js";
 import { writeWave } from "./wave.js";
-import { clock } from "./words.js";
+import { clock, percent } from "./words.js";
 
 export class Recordings {
   /** @param {Engine} engine @param {() => Options} options */
@@ -108,9 +108,13 @@ export class Recordings {
     const note = place.querySelector(".note");
     if (note) note.textContent = "listening …";
     try {
-      const result = await this.engine.analyse(file, options);
+      const result = await this.engine.analyse(file, options, (share) => {
+        if (note) note.textContent = `listening … ${percent(share)}`;
+      });
       const summary = make("summary", {}, make("b", { class: "name" }, file.name), headlineOf(result));
       place.replaceChildren(make("details", { open }, summary, resultBody(result, file)));
+      // For a page around this one: the result, as it is saved.
+      place.dispatchEvent(new CustomEvent("vocalics-result", { bubbles: true, detail: result }));
       announce(`${file.name}: ${headlineWords(result)}.`);
     } catch (error) {
       const problem = Problem.from(error);

@@ -68,7 +68,7 @@
  * @property {boolean} local whether the sound stays in this browser
  * @property {() => Promise<Card[]>} models
  * @property {(name: string) => Promise<Card>} card
- * @property {(file: File, options: Options) => Promise<Result>} analyse
+ * @property {(file: File, options: Options, progress: (share: number) => void) => Promise<Result>} analyse
  * @property {(rate: number, options: Options, handlers: LiveHandlers) => Promise<LiveStream>} live
  */
 

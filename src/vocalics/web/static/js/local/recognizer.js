@@ -42,7 +42,7 @@ export class Recognizer {
     let strange = 0;
     /** @type {number | null} */
     let told = null;
-    for (const cut of [...windows.feed(samples), ...windows.flush()]) {
+    for (const cut of windows.all(samples)) {
       const seconds = speechSeconds(cut.samples, this.rate);
       if (seconds === 0) continue;
       const { probabilities, strangeness } = await this.judged(cut.samples);

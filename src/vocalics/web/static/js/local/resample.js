@@ -107,15 +107,29 @@ export class Resampler {
     const width = 2 * this.half;
     const at = fraction * this.phases;
     const phase = this.exact ? Math.round(at) : Math.floor(at);
-    const row = phase * width;
-    const table = this.table;
-    let low = 0;
-    for (let k = 0; k < width; k++) low += x[from + k] * table[row + k];
+    const low = product(x, from, this.table, phase * width, width);
     if (this.exact) return low;
-    let high = 0;
-    for (let k = 0; k < width; k++) high += x[from + k] * table[row + width + k];
+    const high = product(x, from, this.table, (phase + 1) * width, width);
     return low + (at - phase) * (high - low);
   }
+}
+
+/**
+ * The inner product of two stretches, in four sums that do not wait for one another.
+ * @param {Float32Array} x @param {number} i @param {Float32Array} y @param {number} j @param {number} length even
+ * @returns {number}
+ */
+function product(x, i, y, j, length) {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const end = i + length - 3;
+  for (; i < end; i += 4, j += 4) {
+    a += x[i] * y[j];
+    b += x[i + 1] * y[j + 1];
+    c += x[i + 2] * y[j + 2];
+    d += x[i + 3] * y[j + 3];
+  }
+  for (; i < end + 3; i++, j++) a += x[i] * y[j];
+  return a + b + c + d;
 }
 
 /**

@@ -6,6 +6,7 @@ import { envelopeOf } from "../envelope.js";
 import { resample } from "./resample.js";
 import { stretchesOf } from "./stretches.js";
 
+const WINDOWS = 0.6; // of a channel's work
 const MOST_CHANNELS = 8; // of more, the average alone is judged
 
 /**
@@ -15,15 +16,22 @@ const MOST_CHANNELS = 8; // of more, the average alone is judged
  * @param {string} path
  * @param {number | null} window
  * @param {number | null} hop
+ * @param {(share: number) => void} progress called with the share that is done
  * @returns {Promise<Timeline>}
  */
-export async function timelineOf(recognizer, channels, rate, path, window, hop) {
+export async function timelineOf(recognizer, channels, rate, path, window, hop, progress) {
   const { name, emotions } = recognizer.card;
   /** @type {Channel[]} */
   const told = [];
-  for (const [label, samples] of named(channels)) {
-    const own = resample(samples, rate, recognizer.rate);
-    told.push({ ...(await channelOf(recognizer, own, path, window, hop)), name: label, envelope: envelopeOf(samples) });
+  const own = named(channels);
+  for (const [i, [label, samples]] of own.entries()) {
+    const heard = resample(samples, rate, recognizer.rate);
+    const part = (/** @type {number} */ share) => progress((i + share) / own.length);
+    told.push({
+      ...(await channelOf(recognizer, heard, path, window, hop, part)),
+      name: label,
+      envelope: envelopeOf(samples),
+    });
   }
   return { path, duration: channels[0].length / rate, model: name, emotions, channels: told };
 }
@@ -49,21 +57,23 @@ export function averaged(channels) {
 
 /**
  * @param {Recognizer} recognizer @param {Float32Array} samples at its rate @param {string} path
- * @param {number | null} window @param {number | null} hop
+ * @param {number | null} window @param {number | null} hop @param {(share: number) => void} progress
  */
-async function channelOf(recognizer, samples, path, window, hop) {
+async function channelOf(recognizer, samples, path, window, hop, progress) {
   const { rate } = recognizer;
   const cutter = recognizer.windows(window, hop);
   /** @type {Prediction[]} */
   const windows = [];
-  for (const cut of [...cutter.feed(samples), ...cutter.flush()]) {
+  for (const cut of cutter.all(samples)) {
     windows.push(await recognizer.judgeWindow(cut.start, cut.samples, path));
+    progress((WINDOWS * (cut.start + cut.samples.length)) / samples.length);
   }
   /** @type {Prediction[]} */
   const segments = [];
   for (const { start, end } of stretchesOf(samples, rate)) {
     const said = await recognizer.predict(samples.slice(Math.round(start * rate), Math.round(end * rate)), path);
     segments.push({ ...said, start, end });
+    progress(WINDOWS + ((1 - WINDOWS) * end * rate) / samples.length);
   }
   return { segments, windows, summary: summaryOf(segments) };
 }

@@ -4,6 +4,8 @@ import { round } from "./rounding.js";
 
 /** @typedef {{start: number, samples: Float32Array}} Cut the position of its first sample, and the samples */
 
+const PIECE = 160_000; // samples
+
 export class Windows {
   /**
    * @param {number} window in seconds
@@ -48,6 +50,16 @@ export class Windows {
   flush() {
     const rest = this.start === 0 || this.held > this.window - this.hop;
     return rest ? [{ start: this.start, samples: this.joined() }] : [];
+  }
+
+  /**
+   * All windows of samples that are there already, one after the other, so that few are held at a time.
+   * @param {Float32Array} samples
+   * @returns {Generator<Cut>}
+   */
+  *all(samples) {
+    for (let at = 0; at < samples.length; at += PIECE) yield* this.feed(samples.subarray(at, at + PIECE));
+    yield* this.flush();
   }
 
   /** @returns {Float32Array} */

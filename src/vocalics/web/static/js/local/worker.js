@@ -38,14 +38,16 @@ function recognizer(name) {
   return found;
 }
 
-/** @type {Record<string, (told: any) => Promise<any>>} */
+/** @type {Record<string, (told: any, id: number) => Promise<any>>} */
 const ACTIONS = {
   async start(told) {
     setting = told;
   },
-  async analyse({ model, channels, rate, path, window, hop }) {
+  async analyse({ model, channels, rate, path, window, hop }, id) {
     const judge = await recognizer(model);
-    const timeline = await timelineOf(judge, channels, rate, path, window, hop);
+    const timeline = await timelineOf(judge, channels, rate, path, window, hop, (share) => {
+      postMessage({ id, share });
+    });
     return { timeline, whole: await judge.predict(resample(averaged(channels), rate, judge.rate), path) };
   },
   async open({ stream, model, rate, window, hop }) {
@@ -88,7 +90,7 @@ async function tell(stream, open, cuts) {
 addEventListener("message", ({ data }) => {
   const { id, action, told } = data;
   busy = busy
-    .then(() => ACTIONS[action](told))
+    .then(() => ACTIONS[action](told, id))
     .then(
       (result) => postMessage({ id, result }),
       (error) =>
