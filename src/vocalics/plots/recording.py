@@ -14,6 +14,7 @@ from vocalics.plots.canvas import FAINT, INK, PALETTE, PAPER, RULE, SOFT, blank,
 _WIDTH, _ROW = 11.0, 3.1  # inches
 _PER_LETTER = 0.0075  # of the panel's width
 _PALE = 0.78  # how much of a colour is taken away where nobody speaks
+_MANY = 80  # stretches: outlines of more would hide their colours
 _STEPS, _MOST_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200), 12  # seconds between ticks
 
 
@@ -81,7 +82,7 @@ def _wave(axes: Any, track: Track, duration: float) -> None:
         colour = FAINT if emotion is None else PALETTE[emotion]
         axes.fill_between(
             time[inside], -track.envelope[inside], track.envelope[inside], facecolor=colour, edgecolor=INK,
-            linewidth=0.2,
+            linewidth=0.2 if len(track.stretches) < _MANY else 0,
         )  # fmt: skip
     _words(axes, [s for s in track.stretches if s[2] is not None], limit, duration)
     axes.set(ylim=(-limit, limit), yticks=[])

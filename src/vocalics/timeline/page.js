@@ -38,6 +38,8 @@ function show() {
 }
 
 function fit() {
+  // Where segments are a few pixels wide, outlines would hide their colours.
+  wide.classList.toggle("dense", wide.offsetWidth < 14 * data.segments.length);
   for (const word of document.querySelectorAll(".words span")) {
     word.style.visibility = word.scrollWidth > word.clientWidth ? "hidden" : "";
   }
@@ -55,7 +57,7 @@ function fit() {
 
 function magnify(factor) {
   const middle = (chart.scrollLeft + chart.clientWidth / 2) / wide.offsetWidth;
-  zoom = Math.min(Math.max(zoom * factor, 1), Math.max(1, 2 ** Math.floor(Math.log2(data.duration / 5))));
+  zoom = Math.min(Math.max(zoom * factor, 1), Math.max(1, 2 ** Math.floor(Math.log2(Math.min(data.duration / 2, 200)))));
   wide.style.width = `${100 * zoom}%`;
   chart.scrollLeft = middle * wide.offsetWidth - chart.clientWidth / 2;
   fit();

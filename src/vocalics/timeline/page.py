@@ -104,7 +104,9 @@ def _summary(channel: Channel) -> str:
         for label, share in summary.shares.items()
     )
     times = "once" if summary.changes == 1 else f"{summary.changes} times"
-    spoken = f"{summary.speech_seconds:.0f} s of speech; the emotion changes {times}."
+    seconds = summary.speech_seconds
+    length = f"{seconds:.0f} s" if seconds < 60 else f"{clock(seconds)} {'min' if seconds < 3600 else 'h'}"
+    spoken = f"{length} of speech; the emotion changes {times}."
     return (
         f'<div class="card"><h2>{text(channel.name)}</h2><p>{text(spoken if summary.shares else "Nobody speaks.")}</p>'
         f'<ul class="shares">{shares}</ul></div>'
