@@ -259,6 +259,25 @@ def test_the_page_names_no_other_host() -> None:
             assert not re.search(r"(https?|wss?)://", path.read_text()), path
 
 
+def test_a_result_is_removed(page: Any) -> None:
+    upload(page, *CLIPS[:2])
+    page.click(f"[aria-label='Remove {CLIPS[0].name}']")
+    assert CLIPS[0].name not in page.inner_text("#results") and CLIPS[1].name in page.inner_text("#results")
+    assert "removed" in page.inner_text("#announcer")
+
+
+def test_without_a_microphone_the_page_says_what_to_do(chrome: Any, address: str) -> None:
+    with browsing.opened(chrome, address) as page:
+        refused = "async () => { throw new DOMException('', 'NotAllowedError'); }"
+        page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {refused}; }}")
+        page.click("#record")
+        page.wait_for_selector("#alerts:has-text('Allow it in the browser')")
+        page.click("#tab-live")
+        page.click("#listen")
+        page.wait_for_selector("#listen:text('Start listening'):enabled")
+        assert "Allow it in the browser" in page.inner_text("[role=alert]")
+
+
 def _tab_to(page: Any, id: str) -> None:
     for _ in range(30):
         if page.get_attribute(":focus", "id") == id:

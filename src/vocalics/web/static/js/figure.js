@@ -30,8 +30,15 @@ export class Figure {
       const share = (event.offsetX - left) / (this.element.clientWidth - left);
       if (share >= 0) seek(Math.min(1, share) * timeline.duration);
     });
-    new ResizeObserver(() => this.paint()).observe(this.element);
-    addEventListener("themechange", () => this.paint());
+    this.painted = () => this.paint();
+    this.observer = new ResizeObserver(this.painted);
+    this.observer.observe(this.element);
+    addEventListener("themechange", this.painted);
+  }
+
+  close() {
+    this.observer.disconnect();
+    removeEventListener("themechange", this.painted);
   }
 
   get height() {

@@ -50,6 +50,10 @@ export class Live {
         this.stream?.feed(samples);
         level.style.width = `${100 * levelOf(samples)}%`;
       });
+      this.microphone.lost = () => {
+        alertOf(new Problem("The microphone is gone", "It was unplugged, or taken away. Start again when it is back."));
+        this.stop();
+      };
       this.now("Listening …", null);
       this.stream = await this.engine.live(this.microphone.rate, this.options(), {
         prediction: (prediction) => {

@@ -9,6 +9,9 @@ export class Microphone {
     this.context = context;
     this.rate = context.sampleRate;
     this.source = context.createMediaStreamSource(media);
+    /** @type {() => void} called when it is unplugged, or taken away */
+    this.lost = () => {};
+    for (const track of media.getTracks()) track.addEventListener("ended", () => this.lost());
     this.capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
     this.capture.port.onmessage = ({ data }) => heard(data);
     this.source.connect(this.capture);

@@ -75,6 +75,7 @@ export class Recordings {
             /** @type {HTMLElement} */ (level.firstElementChild).style.width = `${100 * levelOf(samples)}%`;
             show();
           });
+          microphone.lost = () => control.click();
           announce("Recording.");
         }
       } catch (error) {
@@ -103,6 +104,13 @@ export class Recordings {
     });
   }
 
+  /** @param {HTMLElement} place a result */
+  remove(place) {
+    place.remove();
+    byId("choose", HTMLButtonElement).focus();
+    announce(`${place.ariaLabel} was removed.`);
+  }
+
   /** @param {File} file @param {HTMLElement} place @param {Options} options @param {boolean} open */
   async judge(file, place, options, open) {
     const note = place.querySelector(".note");
@@ -112,7 +120,14 @@ export class Recordings {
         if (note) note.textContent = `listening … ${percent(share)}`;
       });
       const summary = make("summary", {}, make("b", { class: "name" }, file.name), headlineOf(result));
-      place.replaceChildren(make("details", { open }, summary, resultBody(result, file)));
+      place.replaceChildren(
+        make(
+          "details",
+          { open },
+          summary,
+          resultBody(result, file, () => this.remove(place)),
+        ),
+      );
       // For a page around this one: the result, as it is saved.
       place.dispatchEvent(new CustomEvent("vocalics-result", { bubbles: true, detail: result }));
       announce(`${file.name}: ${headlineWords(result)}.`);

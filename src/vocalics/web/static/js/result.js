@@ -36,8 +36,11 @@ export function headlineWords(result) {
     .join("; ");
 }
 
-/** @param {Result} result @param {Blob} sound @returns {HTMLElement} what stands below the headline */
-export function resultBody(result, sound) {
+/**
+ * @param {Result} result @param {Blob} sound @param {() => void} remove takes the result off the page
+ * @returns {HTMLElement} what stands below the headline
+ */
+export function resultBody(result, sound, remove) {
   const { timeline } = result;
   const player = new Player(
     sound,
@@ -110,6 +113,15 @@ export function resultBody(result, sound) {
       keep("json", () => asJson(result)),
       keep("csv", () => asCsv(result)),
       keep("png", () => picture(figures)),
+      button(
+        "Remove",
+        () => {
+          player.close();
+          figures.forEach((figure) => figure.close());
+          remove();
+        },
+        { class: "quiet", "aria-label": `Remove ${timeline.path}` },
+      ),
     ),
   );
   return body;
