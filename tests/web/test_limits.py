@@ -240,9 +240,7 @@ FILES = {name: encoded(fakes.voice(0.4), name) for name in ("WAV", "FLAC", "OGG"
 FUZZED: dict[str, TestClient] = {}
 
 
-@settings(
-    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.integers(0, 120) | st.integers(0, 10**4), st.integers(0, 255)), max_size=6),

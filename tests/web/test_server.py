@@ -119,7 +119,7 @@ def test_what_outlives_the_grace_is_cut_off_with_an_answer(served: Start) -> Non
 
 
 def test_a_second_signal_does_not_wait(served: Start) -> None:
-    server = served(delay=1.0, grace_seconds=60.0)
+    server = served(delay=8.0, grace_seconds=60.0)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(httpx.post, f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=20)
         while not gauge(server, "vocalics_running_requests"):
@@ -127,7 +127,8 @@ def test_a_second_signal_does_not_wait(served: Start) -> None:
         server.stop()
         assert server.process.poll() is None
         server.stop()
-        server.process.wait(10)
+        assert server.process.wait(6) == 0
+    assert [line["event"] for line in server.lines()][-1] == "cut off"
 
 
 def test_two_gigabytes_are_refused_before_they_are_sent(served: Start) -> None:

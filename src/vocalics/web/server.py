@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Mapping
 from types import FrameType
@@ -106,6 +107,14 @@ def run(settings: Settings, models: Mapping[str, Recognizer]) -> None:
         # Ours is told in an event; beyond this one the connection is closed without.
         ws_max_size=4 * settings.limits.frame_bytes,
         ws_per_message_deflate=False,
+        # The answer to a ping would stand behind all the sound that a stream which waits to be judged has not read.
+        # Who is gone is known by the limits on silence and on events that are not taken.
+        ws_ping_timeout=None,
         timeout_graceful_shutdown=LAST_SECONDS,
     )
-    Server(config, app.state.service).run()
+    service: Service = app.state.service
+    Server(config, service).run()
+    if service.is_working:
+        # A thread still judges what nobody waits for any more; Python would wait for it.
+        logs.event("cut off")
+        os._exit(0)

@@ -7,7 +7,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,6 +83,7 @@ class Service:
         self.streams = Slots(limits.streams, "too-many-streams", "streams", self.metrics.open_streams)
         self.ready = False
         self.n_answering = 0
+        self._working: set[Work] = set()
         self.start()
 
     def start(self) -> None:
@@ -106,6 +106,11 @@ class Service:
     def is_idle(self) -> bool:
         """Whether no request is being answered and no stream is open."""
         return not (self.n_answering or self.requests.n_taken or self.streams.n_taken)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a thread works on an upload, be it for nobody."""
+        return bool(self._working)
 
     def warm_up(self) -> None:
         """Run every model once: the first run takes longer, and shows that the model runs at all."""
@@ -176,7 +181,7 @@ class Service:
                     bodies.CLOSE,
                 ) from None
             work = Work(self.judge)
-            future = asyncio.get_running_loop().run_in_executor(self._uploads, partial(judged, work, files))
+            future = asyncio.get_running_loop().run_in_executor(self._uploads, self._worked, judged, work, files)
             # The place is free when the thread is, not when the client has its answer.
             future.add_done_callback(self._leave)
             held = False
@@ -187,6 +192,15 @@ class Service:
         request.state.audio_seconds = seconds
         self.metrics.audio_seconds.labels("upload").inc(seconds)
         return said
+
+    def _worked(
+        self, judged: Callable[[Work, list[File]], tuple[bytes, float]], work: Work, files: list[File]
+    ) -> tuple[bytes, float]:
+        self._working.add(work)
+        try:
+            return judged(work, files)
+        finally:
+            self._working.discard(work)
 
     def _leave(self, future: asyncio.Future[Any]) -> None:
         self.requests.leave()
@@ -261,7 +275,7 @@ def timeline(
     try:
         seconds = sound.measured(file.data, limits, work.check)
         own = work.through(recognizer, recognizer.coverage)
-        said = build(own, file.data, window=window, hop=hop, mix=mix)
+        said = build(own, file.data, window=window, hop=hop, mix=mix, progress=lambda _: work.check())
     except AudioError as error:
         raise Problem("not-audio", str(error)) from None
     return records.encoded({**said.to_dict(), "path": file.name}), seconds
