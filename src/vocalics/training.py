@@ -49,6 +49,8 @@ N_COMPARED = 16
 Report = Callable[[dict[str, Any]], Any]
 
 
+COMPARISON = "comparison.json"
+"""How far the written file is from the trained model: the last that a run writes."""
 _GIVEN = ("n_blocks", "block_width", "encoder", "after")
 """What training tells a net over an encoder's frames; no recipe does."""
 
@@ -186,7 +188,11 @@ def train_on(
     cache = cache or folder / "cache"
     if recipe.members:
         for member in ensembles.members(recipe):
-            train_on(data, member, folder / member.name, True, cache, threads, progress, report)
+            own = folder / member.name
+            if (own / COMPARISON).exists():  # written last: nothing to do but to see that it is the same run
+                _settle(own, member, data, True)
+            else:
+                train_on(data, member, own, True, cache, threads, progress, report)
         return ensembles.average(recipe, data, target, cache, progress, card)
     if not spec.neural:
         return _train_classical(recipe, spec, data, target, cache, progress, rows)
@@ -511,7 +517,7 @@ def _compare(target: Path, module: Any, pairs: Sequence[tuple[Any, Any]]) -> Non
             expected = torch.softmax(module(torch.from_numpy(np.asarray(inner, np.float32)[None])), dim=1).numpy()
         differences.append(float(np.abs(expected - model.probabilities(np.asarray(given, np.float32)[None])).max()))
     found = {"clips": len(pairs), "largest_difference": max(differences)}
-    (target.parent / "comparison.json").write_text(json.dumps(found), encoding="utf-8")
+    (target.parent / COMPARISON).write_text(json.dumps(found), encoding="utf-8")
     if max(differences) > TOLERANCE:
         raise VocalicsError(f"{target}: differs from the trained net by {max(differences):.2g}; report this")
 
@@ -601,7 +607,7 @@ def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> 
     difference = float(np.abs(expected - got).max())
     equal = int((expected.argmax(axis=1) == got.argmax(axis=1)).sum())
     found = {"clips": len(raw), "largest_difference": difference, "equal_emotions": equal}
-    (target.parent / "comparison.json").write_text(json.dumps(found), encoding="utf-8")
+    (target.parent / COMPARISON).write_text(json.dumps(found), encoding="utf-8")
     if difference > TOLERANCE:
         raise VocalicsError(f"{target}: differs from the trained classifier by {difference:.2g}; report this")
 
