@@ -62,6 +62,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return Data(manifest, tuple(range(18)), tuple(range(18, 24)), {}, ("neutral", "happy", "angry"))
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")  # one for all: an encoder's frames take long
+
+
 def recipe(folder: Path, *names: str) -> Recipe:
     for name in names:
         head = f'name = "{name}"\ndescription = "x"\nscheme = "three"\ncorpora = ["folder"]\n'
@@ -89,10 +94,10 @@ def test_weights_are_those_of_highest_likelihood() -> None:
 
 
 @pytest.mark.parametrize("names", [("pooled", "tuned"), ("plain", "pooled", "tuned"), ("sound", "sound")])
-def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Data, tmp_path: Path) -> None:
+def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Data, cache: Path, tmp_path: Path) -> None:
     made = recipe(tmp_path, *dict.fromkeys(names))
     training.check(made)
-    path = training.train_on(data, made, tmp_path / "run", False, tmp_path / "cache", threads=1)
+    path = training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
     known = json.loads((path.parent / ensembles.ENSEMBLE_FILE).read_text(encoding="utf-8"))
     assert known["members"] == list(dict.fromkeys(names)) and sum(known["weights"]) == pytest.approx(1, abs=1e-3)
     whole = recognizer.load(path)
@@ -105,7 +110,7 @@ def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Dat
         found = [*whole.predict(utterance.path).probabilities.values()]
         np.testing.assert_allclose(found, expected / expected.sum(), atol=2e-4)
         assert len(parts) == 1 or np.abs(said[0] - said[1]).max() > 1e-3
-    cached = ensembles.said_of(path, made, clips, tmp_path / "cache")
+    cached = ensembles.said_of(path, made, clips, cache)
     assert cached is not None
     straight = [[*whole.predict(u.path).probabilities.values()] for u in clips]
     np.testing.assert_allclose(cached, straight, atol=0.01)
@@ -118,9 +123,9 @@ def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Dat
     assert card.n_parameters == sum(p.card.n_parameters for p in parts)
 
 
-def test_it_joins_its_encoder_like_any_other(whisper: Path, data: Data, tmp_path: Path) -> None:
+def test_it_joins_its_encoder_like_any_other(whisper: Path, data: Data, cache: Path, tmp_path: Path) -> None:
     made = recipe(tmp_path, "pooled", "tuned")
-    path = training.train_on(data, made, tmp_path / "run", False, tmp_path / "cache", threads=1)
+    path = training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
     assert modelfile.load(path).card.feature_set == "whisper@1,2:frames"
     export.join(path, str(whisper), tmp_path / "whole.onnx")
     whole, split = recognizer.load(tmp_path / "whole.onnx"), recognizer.load(path)
@@ -134,7 +139,7 @@ def test_members_keep_to_the_ensembles_data(tmp_path: Path) -> None:
     assert {(m.seed, m.validation, m.scheme) for m in ensembles.members(made)} == {(7, 0.25, "three")}
 
 
-def test_what_does_not_fit_is_said(data: Data, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_said(data: Data, cache: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"members belong together"):
         Recipe("both", "x", "dense_head", members=("plain",))
     with pytest.raises(RecipeError, match=r"members belong together"):
@@ -143,7 +148,7 @@ def test_what_does_not_fit_is_said(data: Data, tmp_path: Path) -> None:
     with pytest.raises(
         ModelFileError, match=r"plain takes whisper@2, sound takes mfcc_.*: expected one input, or blocks"
     ):
-        training.train_on(data, made, tmp_path / "run", False, tmp_path / "cache", threads=1)
+        training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
     sound = (tmp_path / "run" / "sound" / "sound.onnx").read_bytes()
     graph, taken = graphs.average([sound, sound], [0.5, 0.5])
     assert graph and taken == "mfcc_pitch_energy_statistics"
