@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -55,9 +55,9 @@ def create_app(settings: Settings, models: Mapping[str, Recognizer]) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
-        warming = asyncio.create_task(asyncio.to_thread(_warmed, service))
+        # A thread that an end need not wait for.
+        threading.Thread(target=_warmed, args=(service,), daemon=True).start()
         yield
-        await warming
         service.close()
 
     app = FastAPI(

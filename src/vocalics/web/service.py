@@ -81,7 +81,7 @@ class Service:
         limits = self.limits
         self.requests = Slots(limits.requests, "too-many-requests", "requests", self.metrics.running_requests)
         self.streams = Slots(limits.streams, "too-many-streams", "streams", self.metrics.open_streams)
-        self.ready = False
+        self.ready = self._is_warming = False
         self.n_answering = 0
         self._working: set[Work] = set()
         self.start()
@@ -109,16 +109,20 @@ class Service:
 
     @property
     def is_working(self) -> bool:
-        """Whether a thread works on an upload, be it for nobody."""
-        return bool(self._working)
+        """Whether a thread warms up or works on an upload, be it for nobody."""
+        return self._is_warming or bool(self._working)
 
     def warm_up(self) -> None:
         """Run every model once: the first run takes longer, and shows that the model runs at all."""
-        for recognizer in self.models.values():
-            rate = recognizer.card.sample_rate
-            noise = np.random.default_rng(0).normal(0, 0.1, round(recognizer.card.window_seconds * rate))
-            recognizer.model.judge(recognizer.given(Clip(noise.astype(np.float32), rate)))
-        self.ready = True
+        self._is_warming = True
+        try:
+            for recognizer in self.models.values():
+                rate = recognizer.card.sample_rate
+                noise = np.random.default_rng(0).normal(0, 0.1, round(recognizer.card.window_seconds * rate))
+                recognizer.model.judge(recognizer.given(Clip(noise.astype(np.float32), rate)))
+            self.ready = True
+        finally:
+            self._is_warming = False
 
     def close(self) -> None:
         """End the threads, once what they do is done."""
