@@ -5,7 +5,7 @@ import { about } from "./about.js";
 import { byId, make } from "./dom.js";
 import { engine as chosenEngine } from "./engine.js";
 import { Live } from "./live.js";
-import { alertOf } from "./notices.js";
+import { alertOf, clearAlerts } from "./notices.js";
 import { Recordings } from "./recordings.js";
 import { setUpTabs } from "./tabs.js";
 import { setUpTheme } from "./theme.js";
@@ -40,7 +40,10 @@ async function showCard() {
   try {
     const card = await engine.card(name);
     models.set(name, { ...models.get(name), ...card });
-    if (select.value === name) panel.replaceChildren(...about(card));
+    if (select.value !== name) return;
+    panel.replaceChildren(...about(card));
+    byId("window", HTMLInputElement).placeholder = String(card.window_seconds);
+    byId("hop", HTMLInputElement).placeholder = String(card.hop_seconds);
   } catch (error) {
     alertOf(Problem.from(error));
   }
@@ -63,6 +66,9 @@ async function start() {
 }
 
 setUpTheme();
-setUpTabs(() => live.paint());
+setUpTabs(() => {
+  clearAlerts();
+  live.paint();
+});
 select.addEventListener("change", showCard);
 start();

@@ -78,7 +78,7 @@ export class Live {
     const { microphone, stream } = this;
     this.microphone = this.stream = null;
     this.now("Not listening", null);
-    byId("since", HTMLElement).textContent = "What was heard stays until you start again.";
+    byId("since", HTMLElement).textContent = this.heard.length ? "What was heard stays until you start again." : "";
     /** @type {HTMLElement} */ (byId("live-level", HTMLElement).firstElementChild).style.width = "0";
     this.button();
     stream?.finish();

@@ -9,6 +9,7 @@ const WHOLE_SECONDS = 10;
 
 /**
  * @typedef {{probabilities: number[], strangeness: number | null}} Judgement
+ * @typedef {{seconds: number, judgement: Judgement | null}} Heard
  * @typedef {(samples: Float32Array) => Promise<Judgement>} Run
  */
 
@@ -17,14 +18,26 @@ export class Recognizer {
   constructor(card, run) {
     this.card = card;
     this.run = run;
+    /** @type {{samples: Float32Array, heard: Heard}} */
+    this.last = { samples: new Float32Array(0), heard: { seconds: 0, judgement: null } };
     /** @type {number} */
     this.rate = card.sample_rate;
   }
 
-  /** @param {Float32Array} samples at the card's rate @returns {Promise<Judgement>} */
-  judged(samples) {
-    const { trim_db: below } = this.card;
-    return this.run(below === null ? samples : trimSilence(samples, this.rate, below));
+  /**
+   * How much speech there is, and what the model says of it. The last answer is remembered: a short recording is its
+   * own only window.
+   * @param {Float32Array} samples at the card's rate
+   * @returns {Promise<Heard>}
+   */
+  async heard(samples) {
+    if (!same(this.last.samples, samples)) {
+      const { trim_db: below } = this.card;
+      const seconds = speechSeconds(samples, this.rate);
+      const given = seconds && below !== null ? trimSilence(samples, this.rate, below) : samples;
+      this.last = { samples, heard: { seconds, judgement: seconds ? await this.run(given) : null } };
+    }
+    return this.last.heard;
   }
 
   /**
@@ -43,9 +56,9 @@ export class Recognizer {
     /** @type {number | null} */
     let told = null;
     for (const cut of windows.all(samples)) {
-      const seconds = speechSeconds(cut.samples, this.rate);
-      if (seconds === 0) continue;
-      const { probabilities, strangeness } = await this.judged(cut.samples);
+      const { seconds, judgement } = await this.heard(cut.samples);
+      if (!judgement) continue;
+      const { probabilities, strangeness } = judgement;
       weight += seconds;
       probabilities.forEach((value, i) => (mean[i] += seconds * value));
       strange += seconds * (strangeness ?? 0);
@@ -78,9 +91,8 @@ export class Recognizer {
    */
   async judgeWindow(start, samples, path) {
     const end = start + samples.length;
-    if (speechSeconds(samples, this.rate) === 0) return this.prediction(path, start, end, null);
-    const { probabilities, strangeness } = await this.judged(samples);
-    return this.prediction(path, start, end, probabilities, strangeness);
+    const { judgement } = await this.heard(samples);
+    return this.prediction(path, start, end, judgement?.probabilities ?? null, judgement?.strangeness);
   }
 
   /**
@@ -107,4 +119,9 @@ export class Recognizer {
       unfamiliar: false,
     };
   }
+}
+
+/** @param {Float32Array} one @param {Float32Array} other @returns {boolean} whether they hold the same samples */
+export function same(one, other) {
+  return one.length === other.length && one.every((value, i) => value === other[i]);
 }

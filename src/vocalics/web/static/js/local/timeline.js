@@ -3,6 +3,7 @@
 /** @import { Channel, Prediction, Summary, Timeline } from "../types.js" */
 /** @import { Recognizer } from "./recognizer.js" */
 import { envelopeOf } from "../envelope.js";
+import { same } from "./recognizer.js";
 import { resample } from "./resample.js";
 import { stretchesOf } from "./stretches.js";
 
@@ -42,11 +43,6 @@ function named(channels) {
   const own = channels.map((_, i) => i).filter((i) => !channels.slice(0, i).some((other) => same(other, channels[i])));
   if (own.length === 1) return [["mono", channels[0]]];
   return own.map((i) => [channels.length === 2 ? ["left", "right"][i] : `channel ${i + 1}`, channels[i]]);
-}
-
-/** @param {Float32Array} one @param {Float32Array} other @returns {boolean} */
-function same(one, other) {
-  return one.every((value, i) => value === other[i]);
 }
 
 /** @param {Float32Array[]} channels @returns {Float32Array} */

@@ -45,10 +45,11 @@ const ACTIONS = {
   },
   async analyse({ model, channels, rate, path, window, hop }, id) {
     const judge = await recognizer(model);
+    const whole = await judge.predict(resample(averaged(channels), rate, judge.rate), path);
     const timeline = await timelineOf(judge, channels, rate, path, window, hop, (share) => {
       postMessage({ id, share });
     });
-    return { timeline, whole: await judge.predict(resample(averaged(channels), rate, judge.rate), path) };
+    return { timeline, whole };
   },
   async open({ stream, model, rate, window, hop }) {
     const judge = await recognizer(model);
