@@ -8,9 +8,7 @@ is cut off.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from vocalics.audio import HIGHEST_SAMPLE_RATE, LOWEST_SAMPLE_RATE, Clip
+from vocalics.audio import Clip
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.recognizer import Recognizer
-from vocalics.streaming import HOP_SECONDS, Display, StreamingRecognizer
+from vocalics.streaming import Display, StreamingRecognizer
 from vocalics.web import logs, records, tokens
 from vocalics.web.problems import Problem
 from vocalics.web.service import Service
+from vocalics.web.stream_start import FORMATS, json_object, parsed
 
 ABORT = "vocalics.abort"
 """The extension of an ASGI scope by which a connection can be cut off: a close would wait for its reader."""
@@ -44,82 +42,12 @@ CODES = {
 }
 """The close code after a problem; of all others it is 1007, bad data."""
 
-FORMATS: dict[str, np.dtype[Any]] = {"pcm16": np.dtype("<i2"), "float32": np.dtype("<f4")}
-
 SLICE_SECONDS = 0.5
 """A long message is cut piece by piece, so that others get their turn."""
 
 
 class SlowClientError(Exception):
     """Raised when a client does not take its events."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """A stream's first message, as it was understood.
-
-    Attributes:
-        sample_rate: In Hz.
-        format: One of :data:`FORMATS`.
-        channels: Interleaved; they are averaged.
-        recognizer: The model.
-        name: Its name here.
-        window: Seconds; the card's where ``None``.
-        hop: Seconds.
-    """
-
-    sample_rate: int
-    format: str
-    channels: int
-    recognizer: Recognizer
-    name: str
-    window: float | None
-    hop: float
-
-
-def parsed(text: str, service: Service) -> Start:
-    """Return what a first message asks for.
-
-    Raises:
-        Problem: Naming what is wrong with it.
-    """
-    said = _object(text)
-    if said is None:
-        raise Problem("invalid-parameter", 'expected a JSON object first, as {"sample_rate": 48000, "format": "pcm16"}')
-
-    def number(key: str, low: float, high: float, default: float | None, whole: bool = False) -> float | None:
-        value: Any = said.get(key, default)
-        if value is None and default is None and key != "sample_rate":
-            return None
-        known = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not known or not low <= value <= high or (whole and value != int(value)):
-            raise Problem(
-                "invalid-parameter",
-                f"{key} is {json.dumps(value)[:40]}; expected a {'whole ' if whole else ''}number from {low:g} to "
-                f"{high:g}",
-                high,
-            )
-        return float(value)
-
-    def word(key: str, default: str) -> str:
-        value = said.get(key, default)
-        if not isinstance(value, str):
-            raise Problem("invalid-parameter", f"{key} is {json.dumps(value)[:40]}; expected text")
-        return value
-
-    limits = service.limits
-    sample_rate = number("sample_rate", LOWEST_SAMPLE_RATE, HIGHEST_SAMPLE_RATE, None, whole=True)
-    channels = number("channels", 1, limits.channels, 1, whole=True)
-    window = number("window", 0, limits.window_seconds, None)
-    hop = number("hop", limits.hop_seconds, limits.window_seconds, HOP_SECONDS)
-    assert sample_rate is not None and channels is not None and hop is not None
-    form = word("format", "pcm16")
-    if form not in FORMATS:
-        raise Problem("invalid-parameter", f"format is {form[:40]!r}; expected {' or '.join(FORMATS)}")
-    name = word("model", service.default)
-    recognizer = service.recognizer(name)
-    service.check_windows(recognizer, window, hop)
-    return Start(int(sample_rate), form, int(channels), recognizer, name, window, hop)
 
 
 async def serve(websocket: WebSocket, service: Service) -> None:
@@ -291,7 +219,7 @@ class Session:
             if message.get("bytes") is not None:
                 await self._feed(message["bytes"])
                 continue
-            if (_object(message.get("text") or "") or {}).get("type") == "end":
+            if (json_object(message.get("text") or "") or {}).get("type") == "end":
                 break
             raise Problem("wrong-message", 'expected binary frames of sound, or the text {"type": "end"}')
         self._end()
@@ -373,7 +301,7 @@ class Session:
         scheme, _, token = self._websocket.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return token.strip()
-        sent = (_object(text) or {}).get("token")
+        sent = (json_object(text) or {}).get("token")
         return sent if isinstance(sent, str) else ""
 
 
@@ -387,12 +315,3 @@ def _taken(task: asyncio.Task[Any]) -> None:
     """Take a task's error, of which another one has told already."""
     if not task.cancelled():
         task.exception()
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    """The JSON object that a text is, if it is one."""
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, dict) else None
