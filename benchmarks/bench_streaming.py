@@ -28,7 +28,7 @@ def run() -> list[dict[str, Any]]:
 
 
 def _hops(voice: np.ndarray) -> list[dict[str, Any]]:
-    """Time of half a second of a stream, fed in pieces of 20 ms as from a microphone; resampling and display included."""
+    """Time of half a second of a stream, in pieces of 20 ms as from a microphone; resampling and display included."""
     rows = []
     for name in ("default", "default-int8"):
         stream, display = StreamingRecognizer(recognizer.load(name), SAMPLE_RATE, hop=HOP), Display()
