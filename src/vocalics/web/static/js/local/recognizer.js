@@ -31,13 +31,13 @@ export class Recognizer {
    * @returns {Promise<Heard>}
    */
   async heard(samples) {
-    if (!same(this.last.samples, samples)) {
-      const { trim_db: below } = this.card;
-      const seconds = speechSeconds(samples, this.rate);
-      const given = seconds && below !== null ? trimSilence(samples, this.rate, below) : samples;
-      this.last = { samples, heard: { seconds, judgement: seconds ? await this.run(given) : null } };
-    }
-    return this.last.heard;
+    if (same(this.last.samples, samples)) return this.last.heard;
+    const { trim_db: below } = this.card;
+    const seconds = speechSeconds(samples, this.rate);
+    const given = seconds && below !== null ? trimSilence(samples, this.rate, below) : samples;
+    const heard = { seconds, judgement: seconds ? await this.run(given) : null };
+    this.last = { samples, heard };
+    return heard;
   }
 
   /**
