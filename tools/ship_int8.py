@@ -104,7 +104,7 @@ def _page(name: str, rows: list[str], sizes: list[float], about: modelfile.Card)
             f"Written by `tools/ship_int8.py`. `{about.name}` is `{name}` with weights and activations as whole "
             f"numbers of eight bits (front end and softmax in float32), ranges from {N_CALIBRATION} clips "
             f"of training speakers: {sizes[1]:.2f} MB for {sizes[0]:.2f}. Both judge speakers that neither heard; all "
-            "eight emotions compete. UAR with a 95 % interval over speakers (over clips where there is one); what is lost "
+            "eight emotions compete. UAR with a 95 % interval over speakers (over clips where there is one); lost "
             "in points; how often both name the same emotion.",
             "",
             "| corpus | held out | classes | speakers | clips | UAR, float32 | UAR, eight bits | lost | the same % |",

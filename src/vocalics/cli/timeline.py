@@ -50,7 +50,12 @@ def _timeline(
         ),
     ] = None,
     format: Annotated[
-        Format | None, typer.Option("--format", help="Of what is printed, or of every -o whatever its ending.")
+        Format | None,
+        typer.Option(
+            "--format",
+            metavar="|".join(Format),
+            help="Of what is printed, or of every -o whatever its ending.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the windows.")] = None,
