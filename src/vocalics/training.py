@@ -14,6 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +193,17 @@ def train_on(
             if (own / COMPARISON).exists():  # written last: nothing to do but to see that it is the same run
                 _settle(own, member, data, True)
             else:
-                train_on(data, member, own, True, cache, threads, progress, report)
+                told = partial(_report_of, report, member.fit.n_epochs) if report else None
+                train_on(data, member, own, True, cache, threads, progress, told)
         return ensembles.average(recipe, data, target, cache, progress, card)
     if not spec.neural:
         return _train_classical(recipe, spec, data, target, cache, progress, rows)
     return _train_neural(recipe, spec, data, folder, target, cache, threads, progress, report, rows)
+
+
+def _report_of(report: Report, n_epochs: int, record: Mapping[str, Any]) -> None:
+    """Tell a member's epoch, and of how many it is: the ensemble's own number means nothing."""
+    report({**record, "of": n_epochs})
 
 
 def card(recipe: Recipe, data: Data, **values: Any) -> Card:

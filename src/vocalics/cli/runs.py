@@ -137,14 +137,14 @@ class Display:
         if "valid_uar" in record:
             validated = f"  validation loss {record['valid_loss']:.3f}  UAR {100 * record['valid_uar']:.1f} %"
         self.console.print(
-            f"epoch {record['epoch']:3d}/{self.n_epochs}  loss {record['train_loss']:.3f}{validated}  "
+            f"epoch {record['epoch']:3d}/{record.get('of', self.n_epochs)}  loss {record['train_loss']:.3f}{validated}  "
             f"rate {record['rate']:.2g}  {record['seconds']:.0f} s"
         )
         self.count(record)
 
     def count(self, record: Mapping[str, Any]) -> None:
         """Show how many epochs are done, without their figures."""
-        self.step("epochs", record["epoch"], self.n_epochs)
+        self.step("epochs", record["epoch"], record.get("of", self.n_epochs))
 
     def say(self, line: str) -> None:
         """Print a line; what was being counted is over."""
