@@ -39,7 +39,7 @@ class Plan:
     """
 
     steps: tuple[Preparation, ...]
-    segmenting: dict[str, float] | None
+    segmenting: dict[str, Any] | None
     sample_rate: int | None
     ending: str
 

@@ -133,11 +133,11 @@ class Display:
 
     def report(self, record: Mapping[str, Any]) -> None:
         """Print an epoch's figures."""
-        validated = ""
+        validated, n_epochs = "", record.get("of", self.n_epochs)
         if "valid_uar" in record:
             validated = f"  validation loss {record['valid_loss']:.3f}  UAR {100 * record['valid_uar']:.1f} %"
         self.console.print(
-            f"epoch {record['epoch']:3d}/{record.get('of', self.n_epochs)}  loss {record['train_loss']:.3f}{validated}  "
+            f"epoch {record['epoch']:3d}/{n_epochs}  loss {record['train_loss']:.3f}{validated}  "
             f"rate {record['rate']:.2g}  {record['seconds']:.0f} s"
         )
         self.count(record)
