@@ -22,6 +22,8 @@ from vocalics.export.thin import thin
 from vocalics.features.feature_set import SEPARATOR
 
 STATED = ("metric", "value", "low", "high", "corpus", "protocol", "classes", "speakers", "largest_share")
+IN_EIGHT = 500_000
+"""Weights from which on a matrix is stored in eight bits."""
 LARGEST = 3_000_000
 """Bytes that a shipped file may have."""
 
@@ -43,11 +45,11 @@ def main() -> None:
     if not figures:
         raise SystemExit(f"{arguments.figures}: holds no figure of {about.name}")
     target = arguments.output / f"{about.name}.onnx"
-    name = about.feature_set.partition(SEPARATOR)[0]
+    folder = encoders.find(about.feature_set.partition(SEPARATOR)[0])
     data = arguments.model.read_bytes()
     with contextlib.suppress(EncoderError):  # a head that holds none of them is small as it is
-        data = thin(data, encoders.find(name))
-    data = halved(data)
+        data = thin(data, folder)
+    data = halved(data, IN_EIGHT)
     if len(data) > LARGEST:
         raise SystemExit(f"{target}: would be {len(data):,} bytes; at most {LARGEST:,} are shipped")
     card_file.write(target, data, dataclasses.replace(about, figures=tuple(figures)))

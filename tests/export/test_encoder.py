@@ -246,6 +246,10 @@ def test_weights_at_half_their_size_say_the_same(whisper: Path, head: Path) -> N
     said = [onnxruntime.InferenceSession(d).run(None, {"x": x})[0] for d in (data, small)]
     np.testing.assert_allclose(said[0], said[1], atol=0.05)
     assert np.abs(said[0] - said[1]).max() > 0
+    eight = halved(data, in_eight=1000)
+    assert len(eight) < 0.45 * len(data) < 0.9 * len(small)  # a scale for each of many short rows
+    coarse = onnxruntime.InferenceSession(eight).run(None, {"x": x})[0]
+    assert np.abs(said[0] - said[1]).max() < np.abs(said[0] - coarse).max() < 0.6
     large = onnx.load_model_from_string(data)
     large.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight * 1e6, "w"))
     with pytest.raises(OverflowError, match="w: holds"):

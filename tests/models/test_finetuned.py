@@ -149,7 +149,7 @@ def test_it_trains_and_the_file_says_the_same(trained: tuple[Path, Recipe, Path]
     about = modelfile.load(path).card
     assert about.input == "features" and about.n_features is None and about.temperature != 1
     clips = data.manifest.take(data.validation)
-    said = benchmark._judged(recognizer.load(path), recipe, clips, scheme("three"), cache, lambda *_: None)
+    said = benchmark._judged(path, recognizer.load(path), recipe, clips, scheme("three"), cache, lambda *_: None)
     straight = [[*recognizer.load(path).predict(u.path).probabilities.values()] for u in clips]
     np.testing.assert_allclose(said.probabilities, straight, atol=0.01)  # cached frames are float16
     assert np.ptp(said.probabilities, axis=0).max() > 1e-3

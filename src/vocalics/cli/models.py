@@ -62,18 +62,28 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "emotions", "parameters", "size", "commercial use", "measured")
+    table = Table()
+    for title, wraps in (
+        ("model", False),
+        ("emotions", True),
+        ("weights", False),
+        ("MB", False),
+        ("commercial", False),
+    ):
+        table.add_column(title, no_wrap=not wraps)
+    table.add_column("measured")
     for name, (path, card) in cards.items():
         table.add_row(
             name,
-            f"{len(card.emotions)}: {', '.join(card.emotions)}",
-            f"{card.n_parameters:,}",
-            f"{path.stat().st_size / 1e6:.1f} MB",
+            str(len(card.emotions)),
+            f"{card.n_parameters / 1e6:.2f} M",
+            f"{path.stat().st_size / 1e6:.1f}",
             "yes" if card.commercial else "no",
-            (figure_text(card.figures[0]) if card.figures else "")
-            + ("" if fetched[name] else f"\nnot here yet: vocalics models get {name}"),
+            figure_text(card.figures[0]) if card.figures else "",
         )
     Console().print(table)
+    for name in (name for name in cards if not fetched[name]):
+        print(f"{name} is not here yet: vocalics models get {name}")
 
 
 def show(
