@@ -16,6 +16,7 @@ import httpx2 as httpx
 import pytest
 from web_fakes import encoded
 
+import vocalics.web
 from vocalics.errors import VocalicsError
 from vocalics.web import tokens
 
@@ -86,6 +87,7 @@ def test_without_the_extra_it_is_named(run: Run, monkeypatch: pytest.MonkeyPatch
             raise ModuleNotFoundError(f"No module named {name!r}", name="uvicorn")
         return plain(name, *rest)
 
+    monkeypatch.setattr(vocalics, "web", vocalics.web)  # so that the package, too, is put back
     for name in [name for name in sys.modules if name.startswith("vocalics.web")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", without)
