@@ -109,9 +109,16 @@ def test_a_timeline_is_that_of_build(client: Client, fake: Recognizer) -> None:
 
     answer = client().post("/v1/timeline?window=1&hop=0.5", files={"file": ("talk.wav", WAV)})
     assert answer.status_code == 200
-    expected = json.loads(json.dumps(build(fake, WAV, window=1.0, hop=0.5).to_dict()))
-    assert answer.json() == {**expected, "path": "talk.wav"}
-    assert expected["path"] == "-"
+    built = build(fake, WAV, window=1.0, hop=0.5)
+    expected, said = json.loads(json.dumps(built.to_dict())), answer.json()
+    assert expected["path"] == "-" and said["path"] == "talk.wav"
+    for told, channel, plain in zip(said["channels"], built.channels, expected["channels"], strict=True):
+        for part, one in zip(told["windows"], channel.windows, strict=True):
+            assert (part["label"], part["emotion"], part["unfamiliar"]) == (one.label, one.emotion, False)
+            assert "path" not in part and part["start"] == round(one.start, 3)
+        assert [p["label"] for p in told["segments"]] == [p.label for p in channel.segments]
+        assert told["envelope"] == plain["envelope"] and told["summary"]["shares"] == plain["summary"]["shares"]
+    assert len(said["channels"][0]["windows"]) > 1
     two = client().post("/v1/timeline", files=[("file", ("a", WAV)), ("file", ("b", WAV))])
     assert (two.status_code, two.json()["limit"]) == (413, 1)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from vocalics.recognizer import Prediction
 from vocalics.streaming import Shown
+from vocalics.timeline import Timeline
 
 
 def prediction(said: Prediction, path: str = "-") -> dict[str, Any]:
@@ -29,6 +30,27 @@ def prediction(said: Prediction, path: str = "-") -> dict[str, Any]:
         "strangeness": None if said.strangeness is None else round(said.strangeness, 3),
         "unfamiliar": said.unfamiliar,
     }
+
+
+def timeline(said: Timeline, path: str) -> dict[str, Any]:
+    """Return a timeline whose segments and windows are predictions as everywhere here.
+
+    What is the same for all of them, path and model, stands above them only.
+
+    Args:
+        said: The timeline.
+        path: What the client calls the recording.
+    """
+    whole = {**said.to_dict(), "path": path}
+    for told, channel in zip(whole["channels"], said.channels, strict=True):
+        told["segments"] = [_part(p) for p in channel.segments]
+        told["windows"] = [_part(p) for p in channel.windows]
+        told["summary"]["strongest"] = [_part(p) for p in channel.summary.strongest]
+    return whole
+
+
+def _part(said: Prediction) -> dict[str, Any]:
+    return {key: value for key, value in prediction(said).items() if key not in ("path", "model")}
 
 
 def shown(display: Shown) -> dict[str, Any]:

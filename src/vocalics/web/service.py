@@ -282,4 +282,4 @@ def timeline(
         said = build(own, file.data, window=window, hop=hop, mix=mix, progress=lambda _: work.check())
     except AudioError as error:
         raise Problem("not-audio", str(error)) from None
-    return records.encoded({**said.to_dict(), "path": file.name}), seconds
+    return records.encoded(records.timeline(said, file.name)), seconds

@@ -123,15 +123,12 @@ export class ServerEngine {
 }
 
 /**
- * Segments and windows as predictions: a timeline says the label alone, and what is the same for all only once.
+ * Segments and windows as predictions: a timeline says what is the same for all of them only once.
  * @param {any} timeline @param {string} path @returns {Timeline}
  */
 function told(timeline, path) {
-  const { model, emotions } = timeline;
-  const full = (/** @type {any} */ one) => {
-    const label = one.label ?? one.emotion;
-    return { path, model, ...one, label, emotion: emotions.includes(label) ? label : null };
-  };
+  const { model } = timeline;
+  const full = (/** @type {any} */ one) => ({ path, model, ...one });
   const channels = timeline.channels.map((/** @type {Channel} */ one) => ({
     ...one,
     segments: one.segments.map(full),
