@@ -11,8 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vocalics import audio
 from vocalics.audio import Clip
+from vocalics.dataset import Data
 from vocalics.emotions import EMOTIONS
 from vocalics.export.card import with_card
+from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import Card
 
 
@@ -24,6 +26,35 @@ def voice(seconds: float = 1.0, f0: float = 140.0, sample_rate: int = 16_000, le
     sound = sum(np.sin(k * phase) / (1 + ((k * f0 - 500) / 300) ** 2) for k in range(1, n_harmonics + 1))
     sound = np.asarray(sound) * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * t))
     return Clip((level * sound / (np.abs(sound).max() + 1e-9)).astype(np.float32), sample_rate)
+
+
+def small_whisper(folder: Path, width: int = 16, n_blocks: int = 2, seed: int = 1) -> Path:
+    """A Whisper with random weights, as transformers write it; an encoder that can be told from another by its seed."""
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    config = transformers.WhisperConfig(
+        d_model=width, encoder_layers=n_blocks, decoder_layers=1, vocab_size=60_000, max_source_positions=1500,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=2 * width, decoder_ffn_dim=32,
+        init_std=0.3,
+    )  # fmt: skip
+    transformers.WhisperModel(config).half().save_pretrained(folder)
+    transformers.WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def three_emotions(folder: Path) -> Data:
+    """Two clips by each of four speakers in three emotions, told by their pitch; the last speaker validates."""
+    rows = []
+    for speaker in range(4):
+        for emotion, pitch in {"neutral": 110.0, "happy": 170.0, "angry": 250.0}.items():
+            for take in range(2):
+                path = folder / f"{speaker}-{emotion}-{take}.wav"
+                audio.write(path, voice(0.5 + 0.2 * take, pitch * (1 + 0.01 * speaker)))
+                rows.append(Utterance(str(path), "folder", f"folder/{speaker}", "", emotion))
+    manifest = Manifest(tuple(rows)).with_digests()
+    return Data(manifest, tuple(range(18)), tuple(range(18, 24)), {}, ("neutral", "happy", "angry"))
 
 
 def noise(seconds: float = 1.0, sample_rate: int = 16_000, level: float = 0.1, seed: int = 0) -> Clip:

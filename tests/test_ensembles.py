@@ -10,13 +10,12 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import audio, encoders, ensembles, modelfile, recognizer, training
+from vocalics import encoders, ensembles, modelfile, recognizer, training
 from vocalics.confidence import mixture_weights
 from vocalics.dataset import Data
 from vocalics.errors import ModelFileError, RecipeError
 from vocalics.export import average as graphs
 from vocalics.export import encoder as export
-from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 
 torch = pytest.importorskip("torch")
@@ -33,15 +32,7 @@ MEMBERS = {
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("encoder") / "whisper"
-    torch.manual_seed(3)
-    config = transformers.WhisperConfig(
-        d_model=16, encoder_layers=2, decoder_layers=1, vocab_size=60_000, max_source_positions=1500,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, init_std=0.3,
-    )  # fmt: skip
-    transformers.WhisperModel(config).half().save_pretrained(folder)
-    transformers.WhisperFeatureExtractor().save_pretrained(folder)
-    return folder
+    return fakes.small_whisper(tmp_path_factory.mktemp("encoder") / "whisper", seed=3)
 
 
 @pytest.fixture(autouse=True)
@@ -51,15 +42,7 @@ def _known(whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    folder, rows = tmp_path_factory.mktemp("voices"), []
-    for speaker in range(4):
-        for emotion, pitch in {"neutral": 110.0, "happy": 170.0, "angry": 250.0}.items():
-            for take in range(2):
-                path = folder / f"{speaker}-{emotion}-{take}.wav"
-                audio.write(path, fakes.voice(0.5 + 0.2 * take, pitch * (1 + 0.01 * speaker)))
-                rows.append(Utterance(str(path), "folder", f"folder/{speaker}", "", emotion))
-    manifest = Manifest(tuple(rows)).with_digests()
-    return Data(manifest, tuple(range(18)), tuple(range(18, 24)), {}, ("neutral", "happy", "angry"))
+    return fakes.three_emotions(tmp_path_factory.mktemp("voices"))
 
 
 @pytest.fixture(scope="module")

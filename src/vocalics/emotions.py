@@ -18,6 +18,19 @@ EMOTIONS: tuple[str, ...] = ("neutral", "calm", "happy", "sad", "angry", "fear",
 OTHER_EMOTIONS: tuple[str, ...] = ("boredom",)
 """Emotions that a corpus annotates and the eight do not hold; only a corpus's own scheme keeps them."""
 
+COLOURS: dict[str, str] = {
+    "neutral": "#CDCDCD",
+    "calm": "#56B4E9",
+    "happy": "#E69F00",
+    "sad": "#0072B2",
+    "angry": "#D55E00",
+    "fear": "#CC79A7",
+    "disgust": "#009E73",
+    "surprise": "#F0E442",
+    "boredom": "#333333",
+}
+"""One colour per emotion, in every figure: most are Okabe and Ito's, which the colour-blind tell apart."""
+
 
 @dataclass(frozen=True)
 class Scheme:

@@ -9,7 +9,7 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import audio, benchmark, encoders, modelfile, recognizer, training
+from vocalics import benchmark, encoders, modelfile, recognizer, training
 from vocalics.dataset import Data
 from vocalics.emotions import scheme
 from vocalics.errors import EncoderError, ModelFileError, RecipeError
@@ -17,7 +17,6 @@ from vocalics.export import card
 from vocalics.export import encoder as export
 from vocalics.export.half import halved
 from vocalics.export.thin import thin
-from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe, parse
 
 torch = pytest.importorskip("torch")
@@ -43,15 +42,7 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("encoder") / "whisper"
-    torch.manual_seed(2)
-    config = transformers.WhisperConfig(
-        d_model=32, encoder_layers=3, decoder_layers=1, vocab_size=60_000, max_source_positions=1500,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=32, init_std=0.2,
-    )  # fmt: skip
-    transformers.WhisperModel(config).half().save_pretrained(folder)
-    transformers.WhisperFeatureExtractor().save_pretrained(folder)
-    return folder
+    return fakes.small_whisper(tmp_path_factory.mktemp("encoder") / "whisper", width=32, n_blocks=3, seed=2)
 
 
 @pytest.fixture(autouse=True)
@@ -61,15 +52,7 @@ def _known(whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    folder, rows = tmp_path_factory.mktemp("voices"), []
-    for speaker in range(4):
-        for emotion, pitch in {"neutral": 110.0, "happy": 170.0, "angry": 250.0}.items():
-            for take in range(2):
-                path = folder / f"{speaker}-{emotion}-{take}.wav"
-                audio.write(path, fakes.voice(0.5 + 0.2 * take, pitch * (1 + 0.01 * speaker)))
-                rows.append(Utterance(str(path), "folder", f"folder/{speaker}", "", emotion))
-    manifest = Manifest(tuple(rows)).with_digests()
-    return Data(manifest, tuple(range(18)), tuple(range(18, 24)), {}, ("neutral", "happy", "angry"))
+    return fakes.three_emotions(tmp_path_factory.mktemp("voices"))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from vocalics import audio, encoders, modelfile, recognizer, training
 from vocalics.dataset import Data
 from vocalics.errors import FeatureError, RecipeError
 from vocalics.export import encoder as export
-from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe, parse
 
 torch = pytest.importorskip("torch")
@@ -39,28 +38,12 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("encoder") / "whisper"
-    torch.manual_seed(1)
-    config = transformers.WhisperConfig(
-        d_model=16, encoder_layers=2, decoder_layers=1, vocab_size=60_000, max_source_positions=1500,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, init_std=0.3,
-    )  # fmt: skip
-    transformers.WhisperModel(config).half().save_pretrained(folder)
-    transformers.WhisperFeatureExtractor().save_pretrained(folder)
-    return folder
+    return fakes.small_whisper(tmp_path_factory.mktemp("encoder") / "whisper")
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    folder, rows = tmp_path_factory.mktemp("voices"), []
-    for speaker in range(4):
-        for emotion, pitch in {"neutral": 110.0, "happy": 170.0, "angry": 250.0}.items():
-            for take in range(2):
-                path = folder / f"{speaker}-{emotion}-{take}.wav"
-                audio.write(path, fakes.voice(0.5 + 0.1 * take, pitch * (1 + 0.01 * speaker)))
-                rows.append(Utterance(str(path), "folder", f"folder/{speaker}", "", emotion))
-    manifest = Manifest(tuple(rows)).with_digests()
-    return Data(manifest, tuple(range(18)), tuple(range(18, 24)), {}, ("neutral", "happy", "angry"))
+    return fakes.three_emotions(tmp_path_factory.mktemp("voices"))
 
 
 def test_what_fills_a_batch_up_does_not_count() -> None:

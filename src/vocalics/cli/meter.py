@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from vocalics import emotions
 from vocalics.cli.predictions import clock
 
 if TYPE_CHECKING:
@@ -12,18 +13,8 @@ if TYPE_CHECKING:
 
     from vocalics.streaming import Shown
 
-COLOURS = {
-    "neutral": "#CDCDCD",
-    "calm": "#56B4E9",
-    "happy": "#E69F00",
-    "sad": "#0072B2",
-    "angry": "#D55E00",
-    "fear": "#CC79A7",
-    "disgust": "#009E73",
-    "surprise": "#F0E442",
-    "boredom": "#999999",
-}
-"""The colours of the figures (Okabe and Ito's, which the colour-blind tell apart); a letter always stands beside."""
+COLOURS = {**emotions.COLOURS, "boredom": "#999999"}
+"""The colours of the figures, but for one that no dark terminal shows; a letter always stands beside."""
 _BAR = 30
 _MINUTE = 60.0
 

@@ -12,19 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vocalics.emotions import COLOURS
 from vocalics.errors import MissingExtraError
 
-PALETTE: dict[str, str] = {
-    "neutral": "#CDCDCD",
-    "calm": "#56B4E9",
-    "happy": "#E69F00",
-    "sad": "#0072B2",
-    "angry": "#D55E00",
-    "fear": "#CC79A7",
-    "disgust": "#009E73",
-    "surprise": "#F0E442",
-    "boredom": "#333333",
-}
+PALETTE = COLOURS
 """One colour per emotion, in every figure."""
 
 INK, FAINT, SOFT, RULE, PAPER = "#222222", "#8A8A8A", "#555555", "#E4E4E4", "#FFFFFF"
