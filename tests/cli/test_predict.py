@@ -217,7 +217,9 @@ def test_models_are_listed_and_shown(folder: Path, run: Run, monkeypatch: pytest
     monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = run("models")
     assert code == 0
-    assert "mini" in out and "8: neutral, calm" in out and "yes" in out
+    (row,) = (line.split("│")[1:-1] for line in out.splitlines() if "mini" in line)
+    n = f"{load('m.onnx').card.n_parameters:,}"
+    assert [cell.strip() for cell in row[:3]] == ["mini", "8", n] and row[4].strip() == "yes"
     (record,) = map(json.loads, run("models", "--format", "json")[1].splitlines())
     assert (record["name"], record["size"]) == ("mini", Path("m.onnx").stat().st_size)
     assert record["here"] is True

@@ -76,7 +76,7 @@ def models(
         table.add_row(
             name,
             str(len(card.emotions)),
-            f"{card.n_parameters / 1e6:.2f} M",
+            f"{card.n_parameters / 1e6:.2f} M" if card.n_parameters >= 10_000 else f"{card.n_parameters:,}",
             f"{path.stat().st_size / 1e6:.1f}",
             "yes" if card.commercial else "no",
             figure_text(card.figures[0]) if card.figures else "",
