@@ -200,6 +200,20 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
     assert figure["protocol"] == "tess-cross" and figure["model"] == "lr" and figure["speakers"] == 2
     assert figure["value"] == pytest.approx(np.mean(figure["by_seed"])) and figure["low"] <= figure["high"]
     assert f"**{100 * figure['value']:.1f}**" in page
+    joint = [a if a != "1" else "2" for a in arguments]
+    joint[joint.index(str(tmp_path / "runs"))] = str(tmp_path / "joint")
+    for part in ("2/3", "1/3"):
+        code, _, err = run(
+            *joint[:2], "savee-loso", *joint[2:], "--together", "--part", part, "-o", str(tmp_path / "out")
+        )
+        assert code == 0, err
+        models = sorted(p.parent.name for p in (tmp_path / "joint" / "together").rglob("lr.onnx"))
+        assert models == sorted(["model-02", *(["model-01"] if part == "1/3" else [])] * 2)  # of two seeds
+    for wrong in ("0/2", "3/2", "half"):
+        code, _, err = run(*arguments, "--part", wrong)
+        assert code == 1 and f"--part {wrong}: expected K/N with K from 1 to N" in err
+    code, _, err = run(*arguments, "--together", "--own-corpus")
+    assert code == 1 and "leave --own-corpus out" in err
     code, _, err = run(*arguments[:1], "tess-crass", *arguments[2:])
     assert code == 1 and 'did you mean "tess-cross"' in err
     code, _, err = run("benchmark", "tess-cross")

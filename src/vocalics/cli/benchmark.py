@@ -91,6 +91,9 @@ def _benchmark(
     from vocalics.recipe import read
 
     console = Console(stderr=True, highlight=False)
+    share = _part(part)
+    if together and own:
+        raise RecipeError("--together trains on all corpora; leave --own-corpus out")
     chosen = [benchmark.protocol(n) for n in names or [p.name for p in benchmark.PROTOCOLS.values() if not p.leaky]]
     roots = runs.roots(corpus or [])
     recipes = [read(name, dict(runs.change(c) for c in change or [])) for name in model or ["default"]]
@@ -100,9 +103,6 @@ def _benchmark(
             training.check(recipe)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
-    share = _part(part)
-    if together and own:
-        raise RecipeError("--together trains on all corpora; leave --own-corpus out")
     for of_recipe in [] if table else planned:
         for jointly in _groups(of_recipe, together):
             _run(jointly, manifest, protocols, work, cache or work / "cache", notes, threads, console, share)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import vocalics
 from vocalics import plots
 from vocalics.explore.figures import Drawing
 
@@ -124,3 +127,26 @@ def _shown(value: str | int | float) -> str:
 
 def _is_number(value: Cell) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"[+−-]?[\d,.]+( %)?", value))
+
+
+def head(heading: str, style: str, script: str, sources: str) -> str:
+    """Return a page's beginning, up to its body: it may run one script only, and load nothing from anywhere.
+
+    Args:
+        heading: The title, not escaped yet.
+        style: The style sheet.
+        script: The one script that the page may run, to the letter.
+        sources: Further directives of its content policy, e.g. "img-src data:".
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; {sources}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="vocalics {text(vocalics.__version__)}">\n'
+        f"<title>{text(heading)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from importlib import resources
 
@@ -14,7 +12,7 @@ from vocalics.explore import clip_sections, sections
 from vocalics.explore.clip_sections import Sounds
 from vocalics.explore.exploration import Exploration
 from vocalics.explore.figures import drawings
-from vocalics.explore.markup import text
+from vocalics.explore.markup import head, text
 
 
 def page(
@@ -64,18 +62,9 @@ def page(
         for name, words, inner in parts
     )
     style, script = _file("page.css"), _file("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="generator" content="vocalics {text(vocalics.__version__)}">\n'
-        f"<title>{text(heading)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'<a class="skip" href="#main">Skip to the content</a>\n<header><h1>{text(heading)}</h1>\n'
+        head(heading, style, script, "img-src data:; media-src data:")
+        + f'<a class="skip" href="#main">Skip to the content</a>\n<header><h1>{text(heading)}</h1>\n'
         f'{sections.summary(exploration, sounds)}\n<nav aria-label="Contents"><ol>{contents}</ol></nav></header>\n'
         f'<main id="main">\n{body}\n</main>\n<footer>Made by vocalics {text(vocalics.__version__)} with '
         f"<code>vocalics explore</code>.</footer>\n<script>{script}</script>\n</body>\n</html>\n"

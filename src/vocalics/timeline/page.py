@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import vocalics
-from vocalics.explore.markup import text
+from vocalics.explore.markup import head, text
 from vocalics.recognizer import Prediction
 from vocalics.timeline.analysis import Source
 from vocalics.timeline.chart import chart, clock, colour
@@ -47,18 +45,9 @@ def page(timeline: Timeline, source: Source | None = None) -> str:
     heading = Path(timeline.path).name if timeline.path not in ("", "-") else "Recording"
     spoken = _spoken(timeline)
     style, script = _file("page.css"), _file("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; media-src data: blob:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="generator" content="vocalics {text(vocalics.__version__)}">\n'
-        f"<title>{text(heading)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f"<header><h1>{text(heading)}</h1>\n<p>{text(_facts(timeline))}</p></header>\n<main>\n"
+        head(heading, style, script, "media-src data: blob:")
+        + f"<header><h1>{text(heading)}</h1>\n<p>{text(_facts(timeline))}</p></header>\n<main>\n"
         f'<section aria-label="Emotions over time">{_tools(timeline)}{chart(timeline)}'
         f'<p class="note">{text(_HOW)}</p></section>\n'
         f'<section class="cards" aria-label="Summary">{"".join(map(_summary, timeline.channels))}</section>\n'
