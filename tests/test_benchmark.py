@@ -13,11 +13,13 @@ import pytest
 
 from vocalics import audio, benchmark, benchmark_page, judgements, recognizer
 from vocalics.audio import Clip
-from vocalics.benchmark import PROTOCOLS, Run, divisions, plan, protocol, result
+from vocalics.benchmark import Run, Work, divisions, plan
+from vocalics.benchmark_results import result
 from vocalics.corpora import corpora, scan
 from vocalics.emotions import scheme
 from vocalics.errors import ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
+from vocalics.protocols import PROTOCOLS, classes_of, protocol
 from vocalics.recipe import Recipe
 from vocalics.reproduction import judged
 
@@ -90,7 +92,7 @@ def test_seeds_are_runs_of_their_own_and_a_missing_corpus_is_said() -> None:
 def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> None:
     planned = [*runs("savee-loso", seeds=2), *runs("leave-one-corpus-out")]
     for run in planned:
-        benchmark.execute(run, clips, Path(), tmp_path / "runs", tmp_path / "cache", {"tess": "made up"}, 1)
+        benchmark.execute(run, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {"tess": "made up"}, 1))
     found = result(planned[:2], tmp_path / "runs", clips)
     assert found is not None and len(found.by_seed) == 2 and set(found.by_fold) == {"savee-DC", "savee-JE", "savee-KL"}
     assert found.value == pytest.approx(np.mean(list(found.by_fold.values())))
@@ -115,9 +117,9 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     assert not [d for d in found.pooled.divided if d.by == "sex"]  # savee's voices are all male
     changed = dataclasses.replace(planned[0], recipe=dataclasses.replace(planned[0].recipe, model_settings={"C": 1.0}))
     with pytest.raises(VocalicsError, match=r"benchmark of another configuration .* another folder with --runs"):
-        benchmark.execute(changed, clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+        benchmark.execute(changed, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
-    benchmark.execute(planned[0], clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    benchmark.execute(planned[0], Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
 
 
@@ -128,20 +130,20 @@ def test_cached_features_say_what_the_files_say(clips: Manifest, tmp_path: Path)
     extra = tuple(Utterance(str(p), "tess", "tess/OAF", "", "sad") for p in (silent, long))
     more = Manifest((*clips, *extra)).with_digests()
     (run,) = runs("tess-cross", "own")
-    benchmark.execute(run, more, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    benchmark.execute(run, Work(more, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     said = judgements.read(tmp_path / "runs" / run.folder / "fold-tess-OAF.csv")
     model = recognizer.load(tmp_path / "runs" / run.folder / "fold-tess-OAF" / "lr.onnx")
     tested = more.where(lambda u: u.speaker == "tess/OAF")
-    expected = judged(model, tested, benchmark.classes_of(run.protocol, more), lambda *_: None)
+    expected = judged(model, tested, classes_of(run.protocol, more), lambda *_: None)
     np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=1e-5)
     assert np.isnan(said.probabilities[-2]).all() and not np.isnan(said.probabilities[-1]).any()
 
 
 def test_classes_are_those_of_the_corpus_not_of_a_fold(clips: Manifest) -> None:
     whole = clips.where(lambda u: not (u.speaker == "savee/DC" and u.emotion == "sad"))
-    assert "sad" in benchmark.classes_of(protocol("savee-loso"), whole).emotions
-    assert "disgust" not in benchmark.classes_of(protocol("savee-loso"), whole).emotions
-    assert benchmark.classes_of(protocol("leave-one-corpus-out"), whole).emotions == scheme("eight").emotions
+    assert "sad" in classes_of(protocol("savee-loso"), whole).emotions
+    assert "disgust" not in classes_of(protocol("savee-loso"), whole).emotions
+    assert classes_of(protocol("leave-one-corpus-out"), whole).emotions == scheme("eight").emotions
 
 
 def test_one_model_is_tested_on_a_fold_of_each_corpus_and_heard_none_of_them(clips: Manifest, tmp_path: Path) -> None:
@@ -153,7 +155,7 @@ def test_one_model_is_tested_on_a_fold_of_each_corpus_and_heard_none_of_them(cli
         *(("tess-cross", f"speaker=tess/{s}") for s in ("OAF", "YAF")),
     ]
     assert [len(model) for model in told] == [2, 2, 1] and all(len({n for n, _ in m}) == len(m) for m in told)
-    benchmark.execute_together(planned, clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    benchmark.execute_together(planned, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     for model, name in zip(models, ("model-01", "model-02", "model-03"), strict=True):
         about = recognizer.load(tmp_path / "runs" / "together" / "lr" / "0" / name / "lr.onnx").card
         held_out = {spec.removeprefix("speaker=") for _, spec in model}
@@ -165,16 +167,16 @@ def test_one_model_is_tested_on_a_fold_of_each_corpus_and_heard_none_of_them(cli
     page = benchmark_page.to_markdown([savee, tess], {}, ["savee", "tess"])
     assert "all corpora, folds together" in page and "*Folds together*:" in page
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
-    benchmark.execute_together(planned, clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    benchmark.execute_together(planned, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     assert len(before) == 3 and before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
     with pytest.raises(VocalicsError, match=r"benchmark of another configuration"):
-        benchmark.execute(planned[0], clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+        benchmark.execute(planned[0], Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
 
 
 def test_unfinished_runs_give_no_figure(clips: Manifest, tmp_path: Path) -> None:
     (run,) = runs("tess-cross", "own")
     assert result([run], tmp_path, clips) is None
-    benchmark.execute(run, clips, Path(), tmp_path, tmp_path / "cache", {}, 1)
+    benchmark.execute(run, Work(clips, Path(), tmp_path, tmp_path / "cache", {}, 1))
     assert result([run], tmp_path, clips) is not None
     (tmp_path / run.folder / "fold-tess-OAF.csv").unlink()
     assert result([run], tmp_path, clips) is None

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vocalics.benchmark import N_TIMED, Result
+from vocalics.benchmark import N_TIMED
+from vocalics.benchmark_results import Result
 from vocalics.evaluation import Parts
 
 INTRODUCTION = """\

@@ -11,7 +11,7 @@ import typer
 from vocalics.cli import runs
 
 if TYPE_CHECKING:
-    from vocalics.benchmark import Run
+    from vocalics.benchmark import Run, Work
 
 
 def register(app: typer.Typer) -> None:
@@ -86,7 +86,8 @@ def _benchmark(
     """
     from rich.console import Console
 
-    from vocalics import benchmark, benchmark_page, training
+    from vocalics import benchmark, benchmark_page, benchmark_results, training
+    from vocalics import protocols as published
     from vocalics.errors import RecipeError
     from vocalics.recipe import read
 
@@ -94,7 +95,7 @@ def _benchmark(
     share = _part(part)
     if together and own:
         raise RecipeError("--together trains on all corpora; leave --own-corpus out")
-    chosen = [benchmark.protocol(n) for n in names or [p.name for p in benchmark.PROTOCOLS.values() if not p.leaky]]
+    chosen = [published.protocol(n) for n in names or [p.name for p in published.PROTOCOLS.values() if not p.leaky]]
     roots = runs.roots(corpus or [])
     recipes = [read(name, dict(runs.change(c) for c in change or [])) for name in model or ["default"]]
     planned = [benchmark.plan(chosen, r, list(roots), "own" if own else "all", seeds) for r in recipes]
@@ -103,13 +104,14 @@ def _benchmark(
             training.check(recipe)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
+    shared = benchmark.Work(manifest, protocols, work, cache or work / "cache", notes, threads, part=share)
     for of_recipe in [] if table else planned:
         for jointly in _groups(of_recipe, together):
-            _run(jointly, manifest, protocols, work, cache or work / "cache", notes, threads, console, share)
+            _run(jointly, shared, console)
     results = []
     for of_recipe in planned:
         for one in chosen:
-            found = benchmark.result([run for run in of_recipe if run.protocol is one], work, manifest)
+            found = benchmark_results.result([run for run in of_recipe if run.protocol is one], work, manifest)
             if found is not None:
                 results.append(found)
     results.sort(key=lambda r: chosen.index(r.protocol))
@@ -159,24 +161,16 @@ def _groups(planned: list[Run], together: bool) -> list[list[Run]]:
     return [group for group in joint if group] + [[run] for run in apart]
 
 
-def _run(
-    group: list[Run],
-    manifest: Any,
-    files: Path,
-    work: Path,
-    cache: Path,
-    notes: Any,
-    threads: int | None,
-    console: Any,
-    part: tuple[int, int],
-) -> None:
+def _run(group: list[Run], work: Work, console: Any) -> None:
+    import dataclasses
+
     from vocalics import benchmark
 
     first = group[0]
     console.print(f"[bold]{first.recipe.name}[/bold], {'; '.join(r.protocol.title for r in group)}, seed {first.seed}")
     with runs.Display(console, first.recipe) as display:
-        shared = (manifest, files, work, cache, notes, threads, display.step, display.count, part)
+        shown = dataclasses.replace(work, progress=display.step, report=display.count)
         if len(group) > 1:
-            benchmark.execute_together(group, *shared)
+            benchmark.execute_together(group, shown)
         else:
-            benchmark.execute(first, *shared)
+            benchmark.execute(first, shown)
