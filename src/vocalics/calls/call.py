@@ -170,15 +170,15 @@ class Keyword:
 
     Attributes:
         term: As in the list.
-        party: The role of who said it.
-        turn: The turn's number.
+        party: The role of who said it; empty where the transcript has no times.
+        turn: The turn's number; ``None`` where the transcript has no times.
         start: Of the turn, in seconds.
     """
 
     term: str
-    party: str
-    turn: int
-    start: float
+    party: str = ""
+    turn: int | None = None
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +221,7 @@ class Call:
         measures: The conversation in numbers.
         keywords: By their start.
         transcript_by: What made the transcript: a file's kind, a recognizer's name, or "" where there is none.
+        text: The transcript where it has no times, and so belongs to no turn; else ``None``.
         pseudonymised: Whether names are keyed hashes.
         notes: What could not be done, or is rough, a sentence each.
     """
@@ -240,6 +241,7 @@ class Call:
     measures: Measures
     keywords: tuple[Keyword, ...] = ()
     transcript_by: str = ""
+    text: str | None = None
     pseudonymised: bool = False
     notes: tuple[str, ...] = ()
 

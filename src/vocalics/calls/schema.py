@@ -2,7 +2,8 @@
 
     calls ─┬─ parties ─┬─ party_emotions
            │           └─ tracks          windows and levels, for drawing only
-           ├─ turns ───── keywords
+           ├─ turns
+           ├─ keywords
            ├─ moments
            └─ call_topics ── topics       of the last fit over all calls that have a transcript
 
@@ -90,6 +91,7 @@ class CallRow(Base):
     """A call: see :class:`vocalics.calls.call.Call`.
 
     Attributes:
+        text: A transcript without times, which belongs to no turn; only where text is kept.
         kept: What was kept besides figures: "none", "audio", "text" or "all".
         audio: The name of the recording's copy in the storage's folder of audio, or ``None``.
     """
@@ -113,6 +115,7 @@ class CallRow(Base):
     longest_silence: Mapped[float]
     n_interruptions: Mapped[int]
     transcript_by: Mapped[str]
+    text: Mapped[str | None]
     pseudonymised: Mapped[bool]
     kept: Mapped[str] = mapped_column(String(8))
     audio: Mapped[str | None]
@@ -121,6 +124,7 @@ class CallRow(Base):
     parties: Mapped[list[PartyRow]] = relationship(back_populates="call", order_by="PartyRow.id", **_PARTS)
     turns: Mapped[list[TurnRow]] = relationship(back_populates="call", order_by="TurnRow.number", **_PARTS)
     moments: Mapped[list[MomentRow]] = relationship(back_populates="call", order_by="MomentRow.start", **_PARTS)
+    keywords: Mapped[list[KeywordRow]] = relationship(back_populates="call", order_by="KeywordRow.id", **_PARTS)
     topics: Mapped[list[CallTopicRow]] = relationship(back_populates="call", **_PARTS)
 
 
@@ -209,7 +213,6 @@ class TurnRow(Base):
 
     call: Mapped[CallRow] = relationship(back_populates="turns")
     party: Mapped[PartyRow] = relationship()
-    keywords: Mapped[list[KeywordRow]] = relationship(back_populates="turn", **_PARTS)
 
 
 class MomentRow(Base):
@@ -233,15 +236,17 @@ class MomentRow(Base):
 
 
 class KeywordRow(Base):
-    """A term of the user's list in a turn; only where text is kept."""
+    """A term of the user's list in a turn, or in a transcript without times; only where text is kept."""
 
     __tablename__ = "keywords"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    turn_id: Mapped[int] = _of("turns", index=True)
+    call_id: Mapped[int] = _of("calls", index=True)
+    turn_id: Mapped[int | None] = _of("turns", index=True)
     term: Mapped[str] = mapped_column(index=True)
 
-    turn: Mapped[TurnRow] = relationship(back_populates="keywords")
+    call: Mapped[CallRow] = relationship(back_populates="keywords")
+    turn: Mapped[TurnRow | None] = relationship()
 
 
 class TopicRow(Base):
