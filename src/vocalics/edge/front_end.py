@@ -32,8 +32,10 @@ WHOLE_SECONDS = 10.0
 
 GATE_RATE = 4_000
 """Hz at which the voicing gate listens."""
-RUMBLE_HALF = 400
-"""Taps on either side of the middle of the gate's filter against rumble: 100 ms."""
+RUMBLE_HALF, RUMBLE_STEP, RUMBLE_TAPS = 400, 8, 6
+"""Taps on either side of the middle of the filter that finds rumble (100 ms), samples from one of its results to the
+next, and results from which those between are made."""
+GATE_ATTENUATION_DB = 80.0
 
 _LIBRARY = ("front_end.h", "tables.h", "fft.h", "fft.c", "resample.h", "resample.c", "speech.h", "speech.c")
 _API = ("vocalics.h", "recognizer.c")
@@ -106,7 +108,11 @@ def sources(card: Card) -> tuple[str, ...]:
 
 def program_sources(card: Card) -> tuple[str, ...]:
     """Return the names of the files in ``edge/c`` that a desktop program needs besides: they use stdio."""
-    return ("main.c", "wav.h", "wav.c") if kind(card) else ("main.c",)
+    return (
+        ("main.c", "report.h", "report.c", "wav.h", "wav.c")
+        if kind(card)
+        else ("main_features.c", "report.h", "report.c")
+    )
 
 
 def write(card: Card, sha256: str = "", command: str = "", longest_seconds: float | None = None) -> dict[str, str]:
@@ -133,6 +139,7 @@ def write(card: Card, sha256: str = "", command: str = "", longest_seconds: floa
         "VOCALICS_FEATURE_SET": card.feature_set,
         "VOCALICS_RATE": card.sample_rate,
         "VOCALICS_WINDOW_SAMPLES": round(card.window_seconds * card.sample_rate),
+        "VOCALICS_HOP_SAMPLES": round(min(card.hop_seconds, card.window_seconds) * card.sample_rate),
         "VOCALICS_LONGEST_SAMPLES": n_samples(card, seconds),
         "VOCALICS_WHOLE_SAMPLES": round(max(WHOLE_SECONDS, card.window_seconds) * card.sample_rate),
     }
@@ -157,6 +164,7 @@ def longest(card: Card) -> float:
 _NOTES = {
     "VOCALICS_RATE": "Hz, of the samples that are fed",
     "VOCALICS_WINDOW_SAMPLES": "of a window",
+    "VOCALICS_HOP_SAMPLES": "from one window of a timeline to the next",
     "VOCALICS_LONGEST_SAMPLES": "that are judged in one piece, at most",
     "VOCALICS_WHOLE_SAMPLES": "a program judges up to this in one piece",
     "VOCALICS_TAKES_SOUND": "0: features are fed instead of samples",
@@ -168,20 +176,24 @@ _NOTES = {
 
 def _gate(card: Card, values: dict[str, int | float | str]) -> list[str]:
     """The voicing gate: a resampler to 4 kHz and the filter against rumble."""
-    up, down, rows = tables.resampler(card.sample_rate, GATE_RATE)
-    rumble = tables.without_rumble(GATE_RATE, RUMBLE_HALF)
+    up, down, rows = tables.resampler(card.sample_rate, GATE_RATE, GATE_ATTENUATION_DB)
+    rumble = tables.rumble(GATE_RATE, RUMBLE_HALF)
+    between = tables.between(RUMBLE_STEP, RUMBLE_TAPS)
     values |= {
         "GATE_UP": up,
         "GATE_DOWN": down,
         "GATE_ROWS": len(rows) - 1,
         "GATE_TAPS": rows.shape[1],
-        "GATE_RUMBLE": RUMBLE_HALF,
+        "RUMBLE_HALF": RUMBLE_HALF,
+        "RUMBLE_STEP": RUMBLE_STEP,
+        "RUMBLE_TAPS": RUMBLE_TAPS,
     }
     if up == 1:
         rows = rows[:1]
     return [
         tables.array("float", "gate_rows", rows, f"Low-pass from {card.sample_rate} Hz to {GATE_RATE} Hz."),
-        tables.array("float", "gate_rumble", rumble, "One half of the filter against rumble, from its middle on."),
+        tables.array("float", "gate_rumble", rumble, "One half of the filter that finds rumble, from its middle on."),
+        tables.array("float", "gate_between", between, "Rumble between its samples, position by position."),
     ]
 
 

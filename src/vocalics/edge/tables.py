@@ -78,20 +78,30 @@ def resampler(
     return up, down, rows.astype(np.float32)
 
 
-def without_rumble(sample_rate: int, half: int) -> FloatArray:
-    """Return one half of the symmetric filter that takes away what is below a voice: a ramp from 40 to 100 Hz.
+def rumble(sample_rate: int, half: int) -> FloatArray:
+    """Return one half of a symmetric low-pass that finds what is below a voice: all up to 40 Hz, nothing from 100 Hz on.
 
     Returns:
         float32, shape (half + 1,), from the middle tap on.
     """
-    time = np.arange(half + 1) / sample_rate
-    # What is taken away: a trapezium, 1 up to 40 Hz and 0 from 100 Hz on, is a product of two sincs in time.
-    low = 140 * np.sinc(140 * time) * np.sinc(60 * time) / sample_rate
-    low *= np.i0(6 * np.sqrt(np.maximum(0, 1 - (np.arange(half + 1) / (half + 1)) ** 2))) / np.i0(6)
-    low /= low[0] + 2 * low[1:].sum()  # nothing is left of a constant
-    taps = -low
-    taps[0] += 1
-    return taps.astype(np.float32)
+    steps = np.arange(half + 1)
+    time = steps / sample_rate
+    low = np.sinc(140 * time) * np.sinc(60 * time)  # a trapezium, in time
+    low *= np.i0(6 * np.sqrt(1 - (steps / (half + 1)) ** 2))
+    low /= low[0] + 2 * low[1:].sum()
+    return low.astype(np.float32)
+
+
+def between(step: int, n_taps: int) -> FloatArray:
+    """Return what makes samples of every ``step``-th one where nothing is above 0.2 of their rate.
+
+    Returns:
+        float32, shape (step, n_taps): for every position after a known sample, the weights of the known ones from
+        ``n_taps // 2 - 1`` before it on.
+    """
+    times = np.arange(step)[:, None] / step + n_taps // 2 - 1 - np.arange(n_taps)
+    weights = np.sinc(times) * np.i0(6 * np.sqrt(np.maximum(0, 1 - (2 * times / n_taps) ** 2)))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def array(kind: str, name: str, values: npt.ArrayLike, note: str = "") -> str:

@@ -1,0 +1,84 @@
+/* Copyright the Vocalics authors. Licence: Apache-2.0. */
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "network.h"
+#include "vocalics.h"
+
+/* The length of a character of UTF-8 at the start of a text; 0 where there is none. */
+static int character(const unsigned char *text)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const int n = text[0] < 0x80 ? 1 : text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3 : text[0] >> 3 == 30 ? 4 : 0;
+    uint32_t code = n == 1 ? text[0] : n ? text[0] & (0x7Fu >> n) : 0;
+    int i;
+    for (i = 1; i < n; i++) {
+        if (text[i] >> 6 != 2)
+            return 0;
+        code = code << 6 | (text[i] & 0x3Fu);
+    }
+    return n > 1 && (code < least[n] || code > 0x10FFFF || code >> 11 == 0x1B) ? 0 : n;
+}
+
+/* A string of JSON; what is no UTF-8 is the character for that. */
+static void print_string(const char *value)
+{
+    const unsigned char *text = (const unsigned char *)value;
+    putchar('"');
+    while (*text) {
+        const int n = character(text);
+        if (n == 0)
+            fputs("\\ufffd", stdout);
+        else if (*text == '"' || *text == '\\')
+            printf("\\%c", *text);
+        else if (*text < 0x20 || *text == 0x7F)
+            printf("\\u%04x", *text);
+        else
+            fwrite(text, 1, (size_t)n, stdout);
+        text += n ? n : 1;
+    }
+    putchar('"');
+}
+
+void report(const char *path, double start, double end, const judgement *judged)
+{
+    int best = 0, i;
+    for (i = 1; i < VOCALICS_N_EMOTIONS; i++)
+        if (judged->probabilities[i] > judged->probabilities[best])
+            best = i;
+    fputs("{\"path\": ", stdout);
+    print_string(path);
+    printf(", \"start\": %.3f, \"end\": %.3f, \"emotion\": ", start, end);
+    print_string(judged->probabilities[best] > 0 ? vocalics_emotions[best] : "no speech");
+    printf(", \"confidence\": %.6f, \"probabilities\": {", judged->probabilities[best]);
+    for (i = 0; i < VOCALICS_N_EMOTIONS; i++) {
+        fputs(i ? ", " : "", stdout);
+        print_string(vocalics_emotions[i]);
+        printf(": %.6f", judged->probabilities[i]);
+    }
+    fputs("}, \"model\": ", stdout);
+    print_string(VOCALICS_MODEL);
+    if (NETWORK_TELLS_STRANGENESS) {
+        if (judged->probabilities[best] > 0)
+            printf(", \"strangeness\": %.3f", judged->strangeness);
+        else
+            fputs(", \"strangeness\": null", stdout);
+    }
+    if (VOCALICS_TAKES_SOUND)
+        printf(", \"speech_seconds\": %.2f", judged->speech_seconds);
+    fputs("}\n", stdout);
+    fflush(stdout);
+}
+
+void complain(const char *path, const char *fault, int64_t number)
+{
+    const char *hash = strchr(fault, '#');
+    const int n = hash ? (int)(hash - fault) : (int)strlen(fault);
+    fflush(stdout);
+    fprintf(stderr, "emotion: %s%s%.*s", path, *path ? ": " : "", n, fault);
+    if (hash)
+        fprintf(stderr, "%ld%s", (long)number, hash + 1);
+    fputc('\n', stderr);
+}
