@@ -9,6 +9,7 @@
     ├── RecipeError       an unknown or ill-typed setting
     ├── ModelFileError    a model file that is not ours, damaged, or of another version
     ├── EncoderError      a pre-trained encoder that is not there, incomplete or of an unknown kind
+    ├── CompileError      a model that a device cannot hold or run, or a compiler that fails
     └── MissingExtraError an optional dependency that is not installed
 
 A message names the value and the file, what was expected, and what to do.
@@ -51,6 +52,10 @@ class ModelFileError(VocalicsError):
 
 class EncoderError(VocalicsError):
     """A pre-trained encoder that is not there, is incomplete, or is of an unknown kind."""
+
+
+class CompileError(VocalicsError):
+    """A target that is unknown, a model that does not fit it, or a compiler that is not there or fails."""
 
 
 class MissingExtraError(VocalicsError):
