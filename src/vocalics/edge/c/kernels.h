@@ -1,0 +1,295 @@
+/* Layers of a network in single precision: convolution, dense, pooling, recurrent layers. No allocation, no library.
+
+   An image is held as [step][row][channel]: a step is a place along time. What has no rows (a signal, a sequence of
+   vectors, one vector) has one row. Weights are packed in blocks of BLOCK output channels, see convolution.
+
+   Copyright the Vocalics authors. Licence: Apache-2.0. */
+#ifndef VOCALICS_KERNELS_H
+#define VOCALICS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maths.h"
+
+#define BLOCK 16 /* output channels that are computed together */
+
+/* How many numbers a vector register holds, and for how many pixels a block of channels fits into the registers.
+   Without GCC's vectors (VOCALICS_PORTABLE) the same is written as plain loops. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(VOCALICS_PORTABLE)
+#if defined(__AVX512F__)
+#define LANES 16
+#define PIXELS 12
+#elif defined(__AVX__)
+#define LANES 8
+#define PIXELS 6
+#elif defined(__aarch64__)
+#define LANES 4
+#define PIXELS 6
+#elif defined(__SSE__) || defined(__ARM_NEON) || defined(__wasm_simd128__)
+#define LANES 4
+#define PIXELS 3
+#endif
+#endif
+#ifndef LANES
+#define PIXELS 1
+#endif
+
+/* A convolution over steps and rows; a dense layer is one of a single step and row. */
+typedef struct {
+    int channels, rows;                /* of the input */
+    int out_channels, out_rows;        /* of the output, before pooling */
+    int kernel_steps, kernel_rows;
+    int stride_steps, stride_rows;
+    int dilation_steps, dilation_rows;
+    int pad_steps, pad_rows;           /* zeros before the first; behind the last as many as it takes */
+    int pool_steps, pool_rows;         /* max pooling without overlap; 1 and 1: none */
+    int tile;                          /* steps that are computed together, a multiple of pool_steps */
+    int relu;
+} convolution;
+
+#ifdef LANES
+typedef float lanes __attribute__((vector_size(LANES * 4)));
+typedef float loose_lanes __attribute__((vector_size(LANES * 4), aligned(4), may_alias)); /* anywhere in memory */
+#define VECTORS (BLOCK / LANES)
+#endif
+
+/* What all pixels of a block have in common. */
+typedef struct {
+    int runs_steps, runs_rows; /* runs of numbers that follow one another in the input */
+    int run;                   /* their length */
+    int step, row;             /* how far apart they are */
+} reach;
+
+/* Sum up one block of output channels for PIXELS pixels.
+
+   pixels: where each one's window begins in the input.
+   weights: for every run and every number of it, BLOCK weights.
+   sums: PIXELS times BLOCK numbers. */
+static inline void sum_pixels(const reach *r, const float *const *pixels, const float *weights, float *sums)
+{
+    const float *w = weights;
+#ifdef LANES
+    lanes sum[PIXELS][VECTORS];
+    for (int p = 0; p < PIXELS; p++)
+        for (int v = 0; v < VECTORS; v++)
+            sum[p][v] = (lanes){0};
+#else
+    float sum[PIXELS][BLOCK];
+    for (int p = 0; p < PIXELS; p++)
+        for (int k = 0; k < BLOCK; k++)
+            sum[p][k] = 0.0f;
+#endif
+    for (int s = 0; s < r->runs_steps; s++) {
+        for (int q = 0; q < r->runs_rows; q++) {
+            const float *x[PIXELS];
+            for (int p = 0; p < PIXELS; p++)
+                x[p] = pixels[p] + s * r->step + q * r->row;
+            for (int j = 0; j < r->run; j++) {
+#ifdef LANES
+                lanes b[VECTORS];
+                for (int v = 0; v < VECTORS; v++)
+                    b[v] = *(const loose_lanes *)(w + v * LANES);
+                for (int p = 0; p < PIXELS; p++)
+                    for (int v = 0; v < VECTORS; v++)
+                        sum[p][v] += x[p][j] * b[v];
+#else
+                for (int p = 0; p < PIXELS; p++)
+                    for (int k = 0; k < BLOCK; k++)
+                        sum[p][k] += x[p][j] * w[k];
+#endif
+                w += BLOCK;
+            }
+        }
+    }
+    for (int p = 0; p < PIXELS; p++) {
+#ifdef LANES
+        for (int v = 0; v < VECTORS; v++)
+            *(loose_lanes *)(sums + p * BLOCK + v * LANES) = sum[p][v];
+#else
+        for (int k = 0; k < BLOCK; k++)
+            sums[p * BLOCK + k] = sum[p][k];
+#endif
+    }
+}
+
+/* The same for one pixel: four sums per channel, so that the processor need not wait for each to be ready. */
+static inline void sum_pixel(const reach *r, const float *pixel, const float *weights, float *sums)
+{
+    const float *w = weights;
+#ifdef LANES
+    lanes sum[4][VECTORS];
+    for (int u = 0; u < 4; u++)
+        for (int v = 0; v < VECTORS; v++)
+            sum[u][v] = (lanes){0};
+#else
+    float sum[BLOCK];
+    for (int k = 0; k < BLOCK; k++)
+        sum[k] = 0.0f;
+#endif
+    for (int s = 0; s < r->runs_steps; s++) {
+        for (int q = 0; q < r->runs_rows; q++) {
+            const float *x = pixel + s * r->step + q * r->row;
+            int j = 0;
+#ifdef LANES
+            for (; j + 4 <= r->run; j += 4) {
+                for (int u = 0; u < 4; u++)
+                    for (int v = 0; v < VECTORS; v++)
+                        sum[u][v] += x[j + u] * *(const loose_lanes *)(w + u * BLOCK + v * LANES);
+                w += 4 * BLOCK;
+            }
+#endif
+            for (; j < r->run; j++) {
+#ifdef LANES
+                for (int v = 0; v < VECTORS; v++)
+                    sum[0][v] += x[j] * *(const loose_lanes *)(w + v * LANES);
+#else
+                for (int k = 0; k < BLOCK; k++)
+                    sum[k] += x[j] * w[k];
+#endif
+                w += BLOCK;
+            }
+        }
+    }
+#ifdef LANES
+    for (int v = 0; v < VECTORS; v++)
+        *(loose_lanes *)(sums + v * LANES) = (sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v]);
+#else
+    for (int k = 0; k < BLOCK; k++)
+        sums[k] = sum[k];
+#endif
+}
+
+/* Write n channels of a pixel: its sums, the bias, what is added, ReLU. */
+static inline void write_pixel(const float *sums, const float *bias, const float *residual, int relu, int n, float *out)
+{
+    if (n == BLOCK) { /* a length that the compiler knows */
+        float y[BLOCK];
+        for (int k = 0; k < BLOCK; k++)
+            y[k] = sums[k] + bias[k];
+        if (residual)
+            for (int k = 0; k < BLOCK; k++)
+                y[k] += residual[k];
+        if (relu)
+            for (int k = 0; k < BLOCK; k++)
+                y[k] = math_max(y[k], 0.0f);
+        for (int k = 0; k < BLOCK; k++)
+            out[k] = y[k];
+        return;
+    }
+    for (int k = 0; k < n; k++) {
+        float y = sums[k] + bias[k];
+        if (residual)
+            y += residual[k];
+        out[k] = relu ? math_max(y, 0.0f) : y;
+    }
+}
+
+/* Largest of pool_steps times pool_rows pixels, from a tile of a convolution's output. */
+static inline void pool_tile(const convolution *c, const float *tile, int steps, float *out)
+{
+    const int n = c->out_channels, line = c->out_rows * n, rows = c->out_rows / c->pool_rows;
+    for (int t = 0; t < steps / c->pool_steps; t++)
+        for (int h = 0; h < rows; h++) {
+            const float *from = tile + t * c->pool_steps * line + h * c->pool_rows * n;
+            float *to = out + (t * rows + h) * n;
+            for (int k = 0; k < n; k++)
+                to[k] = from[k];
+            for (int s = 0; s < c->pool_steps; s++)
+                for (int r = 0; r < c->pool_rows; r++)
+                    for (int k = 0; k < n; k++)
+                        to[k] = math_max(to[k], from[s * line + r * n + k]);
+        }
+}
+
+/* Compute a convolution.
+
+   in: in_steps lines of rows * channels numbers.
+   out_steps: of the output before pooling.
+   weights: for each block of BLOCK output channels (the last one filled up with zeros), each step and row of the
+       kernel and each input channel: BLOCK weights.
+   bias: one per output channel, filled up like the weights.
+   residual: what is added before ReLU, of the output's shape before pooling; NULL: nothing.
+   scratch: room for a tile of the input with its padding, and for a tile of the output where it is pooled. */
+static inline void convolve(const convolution *c, const float *in, int in_steps, int out_steps, const float *weights,
+                     const float *bias, const float *residual, float *out, float *scratch)
+{
+    const int reach_steps = (c->kernel_steps - 1) * c->dilation_steps + 1;
+    const int reach_rows = (c->kernel_rows - 1) * c->dilation_rows + 1;
+    const int padded_rows = (c->out_rows - 1) * c->stride_rows + reach_rows;
+    const int in_line = c->rows * c->channels, out_line = c->out_rows * c->out_channels;
+    const int pooled = c->pool_steps * c->pool_rows > 1;
+    const int tile_lines = (c->tile - 1) * c->stride_steps + reach_steps;
+    float *const padded = scratch, *const unpooled = scratch + tile_lines * padded_rows * c->channels;
+    const int usable_steps = out_steps / c->pool_steps * c->pool_steps;
+    for (int t = 0; t < usable_steps; t += c->tile) {
+        const int steps = usable_steps - t < c->tile ? usable_steps - t : c->tile;
+        const int first = t * c->stride_steps - c->pad_steps;
+        const int lines = (steps - 1) * c->stride_steps + reach_steps;
+        const float *base = in + (ptrdiff_t)first * in_line;
+        int line = in_line;
+        if (c->pad_rows > 0 || padded_rows > c->rows || first < 0 || first + lines > in_steps) {
+            /* Not all of the window lies in the input: copy, with zeros around. */
+            const int used = padded_rows - c->pad_rows < c->rows ? padded_rows - c->pad_rows : c->rows;
+            float *to = padded;
+            line = padded_rows * c->channels;
+            for (int s = first; s < first + lines; s++) {
+                int k = 0;
+                if (s >= 0 && s < in_steps) {
+                    const float *from = in + (ptrdiff_t)s * in_line;
+                    for (; k < c->pad_rows * c->channels; k++)
+                        to[k] = 0.0f;
+                    for (int i = 0; i < used * c->channels; i++)
+                        to[k + i] = from[i];
+                    k += used * c->channels;
+                }
+                for (; k < line; k++)
+                    to[k] = 0.0f;
+                to += line;
+            }
+            base = padded;
+        }
+        {
+            const int whole_run = c->dilation_rows == 1;
+            const reach r = {c->kernel_steps, whole_run ? 1 : c->kernel_rows,
+                             whole_run ? c->kernel_rows * c->channels : c->channels, c->dilation_steps * line,
+                             c->dilation_rows * c->channels};
+            const int n_pixels = steps * c->out_rows;
+            const int block_weights = c->kernel_steps * c->kernel_rows * c->channels * BLOCK;
+            float *const target = pooled ? unpooled : out + (ptrdiff_t)t * out_line;
+            const float *const added = residual ? residual + (ptrdiff_t)t * out_line : NULL;
+            for (int o = 0; o < c->out_channels; o += BLOCK) {
+                const float *const w = weights + (ptrdiff_t)(o / BLOCK) * block_weights;
+                const int n = c->out_channels - o < BLOCK ? c->out_channels - o : BLOCK;
+                int step = 0, row = 0;
+                for (int p = 0; p < n_pixels; p += PIXELS) {
+                    const int left = n_pixels - p < PIXELS ? n_pixels - p : PIXELS;
+                    const float *x[PIXELS];
+                    float sums[PIXELS * BLOCK];
+                    for (int i = 0; i < PIXELS; i++) {
+                        x[i] = i < left ? base + step * c->stride_steps * line + row * c->stride_rows * c->channels
+                                        : x[left - 1];
+                        if (i < left && ++row == c->out_rows) {
+                            row = 0;
+                            step++;
+                        }
+                    }
+                    if (left == 1)
+                        sum_pixel(&r, x[0], w, sums);
+                    else
+                        sum_pixels(&r, x, w, sums);
+                    for (int i = 0; i < left; i++) {
+                        const ptrdiff_t at = (ptrdiff_t)(p + i) * c->out_channels + o;
+                        write_pixel(sums + i * BLOCK, bias + o, added ? added + at : NULL, c->relu, n, target + at);
+                    }
+                }
+            }
+        }
+        if (pooled) {
+            const int pooled_line = c->out_rows / c->pool_rows * c->out_channels;
+            pool_tile(c, unpooled, steps, out + (ptrdiff_t)(t / c->pool_steps) * pooled_line);
+        }
+    }
+}
+
+#endif

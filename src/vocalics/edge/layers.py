@@ -1,0 +1,207 @@
+"""Layers with weights and windows as calls of the kernels: packed weights, descriptions, scratch memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.edge.arena import Step
+from vocalics.edge.graph import Node
+from vocalics.edge.loops import Buffer, Leaf
+from vocalics.edge.sizes import Dim, Shape, Size, at
+from vocalics.errors import ModelFileError
+
+BLOCK = 16
+"""Output channels that kernels compute together."""
+
+
+@dataclass
+class Constants:
+    """Arrays that go into the program as constants, by name; equal ones are kept once."""
+
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def add(self, data: npt.NDArray[Any], what: str) -> str:
+        """Keep an array; return its name."""
+        for name, kept in self.arrays.items():
+            if kept.dtype == data.dtype and kept.shape == data.shape and np.array_equal(kept, data):
+                return name
+        name = f"{what}_{len(self.arrays)}"
+        self.arrays[name] = data
+        return name
+
+    def n_bytes(self, first: int = 0) -> int:
+        """Return how many bytes the arrays take, from a place in the list on."""
+        return sum(array.nbytes for array in list(self.arrays.values())[first:])
+
+
+def code(dim: Dim) -> str:
+    """Return a length as C text."""
+    if isinstance(dim, int):
+        return str(dim)
+    return "n_frames" if dim == Size() else f"({dim.code('n_frames')})"
+
+
+def blocks(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return weights (out, step, row, channel) as (block, step, row, channel, BLOCK), filled up with zeros."""
+    n_out = weights.shape[0]
+    filled = np.zeros((-(-n_out // BLOCK) * BLOCK, *weights.shape[1:]), weights.dtype)
+    filled[:n_out] = weights
+    return np.ascontiguousarray(np.moveaxis(filled.reshape(-1, BLOCK, *weights.shape[1:]), 1, -1))
+
+
+def filled(bias: npt.NDArray[Any] | None, n_out: int) -> npt.NDArray[np.float32]:
+    """Return a bias filled up with zeros to whole blocks."""
+    result = np.zeros(-(-n_out // BLOCK) * BLOCK, np.float32)
+    if bias is not None:
+        result[:n_out] = bias
+    return result
+
+
+@dataclass
+class Geometry:
+    """A convolution's sizes, steps (along time) first: a signal has one row."""
+
+    channels: int
+    rows: int
+    in_steps: Dim
+    out_channels: int
+    out_rows: int
+    out_steps: Dim
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (0, 0)
+    pool: tuple[int, int] = (1, 1)
+
+    @property
+    def padded_rows(self) -> int:
+        """Rows that windows reach over."""
+        return (self.out_rows - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
+
+    @property
+    def copies(self) -> bool:
+        """Whether some window reaches beyond the input, so that a tile is copied with zeros around it."""
+        if any(self.pad) or self.padded_rows > self.rows:
+            return True
+        reach = (self.kernel[0] - 1) * self.dilation[0] + 1
+        behind = (self.out_steps - 1) * self.stride[0] + reach if isinstance(self.out_steps, int) else None
+        if behind is None or not isinstance(self.in_steps, int):
+            return self.kernel[0] > 1
+        return behind > self.in_steps
+
+    @property
+    def tile(self) -> int:
+        """Steps that are computed together: enough pixels to fill the registers of any machine."""
+        if not self.copies and self.pool == (1, 1):
+            return 4096  # no memory depends on it
+        wanted = 12 if self.out_rows == 1 else max(1, -(-48 // self.out_rows))
+        wanted = -(-wanted // self.pool[0]) * self.pool[0]
+        most = self.out_steps
+        return min(wanted, -(-most // self.pool[0]) * self.pool[0]) if isinstance(most, int) else wanted
+
+    def scratch(self) -> int:
+        """Return how many numbers of scratch memory the kernel needs: an input tile, and one of the output."""
+        lines = (self.tile - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
+        copied = lines * self.padded_rows * self.channels if self.copies else 0
+        return copied + (self.tile * self.out_rows * self.out_channels if self.pool != (1, 1) else 0)
+
+    def text(self, relu: bool) -> str:
+        """Return the kernel's description of it, a C initialiser."""
+        sizes = (self.channels, self.rows, self.out_channels, self.out_rows, *self.kernel, *self.stride)
+        sizes += (*self.dilation, *self.pad, *self.pool, self.tile, int(relu))
+        return "{" + ", ".join(map(str, sizes)) + "}"
+
+
+def geometry(node: Node, shape: Shape, out_shape: Shape) -> Geometry:
+    """Return a convolution's sizes from a node and the shapes (1, channels, [rows,] steps) of its input and output."""
+
+    def sides(values: list[int]) -> tuple[int, int]:
+        return (values[-1], values[0] if len(values) == 2 else 1)
+
+    unpooled = node.settings.get("unpooled", out_shape)
+    rows = [s[2] if len(s) == 4 else 1 for s in (shape, unpooled)]
+    if not all(isinstance(row, int) for row in rows):
+        raise ModelFileError("a convolution over two lengths that vary")
+    before = node.settings["before"]
+    pool = node.settings.get("pool")
+    return Geometry(
+        _int(shape[1]),
+        _int(rows[0]),
+        shape[-1],
+        _int(unpooled[1]),
+        _int(rows[1]),
+        unpooled[-1],
+        sides(node.settings["kernel"]),
+        sides(node.settings["strides"]),
+        sides(node.settings["dilations"]),
+        (before[-1], before[0] if len(before) == 2 else 0),
+        (1, 1) if pool is None else sides(pool),
+    )
+
+
+def _int(dim: Dim) -> int:
+    assert isinstance(dim, int)
+    return dim
+
+
+def spread(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a convolution's weights (out, in, [rows,] steps) as (out, step, row, channel)."""
+    if weights.ndim == 3:
+        weights = weights[:, :, None, :]
+    return np.ascontiguousarray(weights.transpose(0, 3, 2, 1))
+
+
+def convolution(
+    sizes: Geometry,
+    weights: npt.NDArray[np.float32],
+    bias: npt.NDArray[np.float32] | None,
+    relu: bool,
+    source: Leaf,
+    residual: Leaf | None,
+    out: Leaf,
+    constants: Constants,
+    title: str,
+    max_frames: int,
+    number: int,
+) -> Step:
+    """Return the call of the float kernel.
+
+    Args:
+        sizes: The convolution's.
+        weights: (out, step, row, channel).
+        bias: (out,) or none.
+        relu: Whether the output is rectified.
+        source: The input, [step][row][channel].
+        residual: What is added, of the output's shape before pooling.
+        out: The output, [step][row][channel].
+        constants: Where weights are kept.
+        title: For a comment.
+        max_frames: The most frames.
+        number: Of the step, for its names.
+    """
+    before = len(constants.arrays)
+    packed = constants.add(blocks(weights.astype(np.float32)), "weights")
+    offsets = constants.add(filled(bias, sizes.out_channels), "bias")
+    scratch = Buffer(f"scratch{number}", "float", (sizes.scratch(),)) if sizes.scratch() else None
+    name = residual.buffer.name if residual else "NULL"
+    lines = [
+        f"static const convolution sizes = {sizes.text(relu)};",
+        f"convolve(&sizes, {source.buffer.name}, {code(sizes.in_steps)}, {code(sizes.out_steps)}, {packed}, {offsets},"
+        f" {name}, {out.buffer.name}, {scratch.name if scratch else 'NULL'});",
+    ]
+    macs = at(sizes.out_steps, max_frames) * sizes.out_rows * weights.size
+    share = residual is not None and sizes.pool == (1, 1) and residual.buffer is not source.buffer
+    return Step(
+        title,
+        lines,
+        [source.buffer, *([residual.buffer] if residual else [])],
+        [out.buffer],
+        [scratch] if scratch else [],
+        [(out.buffer, residual.buffer)] if share and residual else [],
+        macs,
+        constants.n_bytes(before),
+    )
