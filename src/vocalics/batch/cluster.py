@@ -1,0 +1,108 @@
+"""The engine of a Ray cluster: Ray Data hands blocks to actors, each of which leads a worker process like a core here.
+
+An actor that dies with its machine is started again by Ray and its block given to another; a block that was committed
+in the meantime is left alone (:func:`vocalics.batch.store.commit`), so that doing one twice does no harm. The sources
+and the folder of the results have to be reachable under the same path from every machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from vocalics.batch.job import Block, Job, Report
+from vocalics.batch.slot import Slot, run_guarded
+from vocalics.errors import MissingExtraError, VocalicsError
+
+
+class Judge:
+    """What an actor of the cluster holds: a slot for one worker process.
+
+    Args:
+        job: A :class:`Job` as JSON.
+        timeout: See :class:`Slot`.
+    """
+
+    def __init__(self, job: str, timeout: float) -> None:
+        self._job = Job.from_json(job)
+        self._slot = Slot(self._job, timeout)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """Return the reports of a batch of blocks, or the error that ends the job; all as JSON."""
+        told: list[str] = []
+        try:
+            for text in batch["block"]:
+                block = Block.from_json(str(text))
+                told += [r.to_json() for r in run_guarded(self._slot, block, self._job.attempts, lambda *_at: None)]
+        except VocalicsError as error:
+            # Raised, it would be wrapped by Ray and tried again.
+            return {"report": [*told, ""], "error": [*("" for _ in told), str(error)]}
+        return {"report": told, "error": ["" for _ in told]}
+
+
+@contextmanager
+def reports(
+    job: Job, blocks: Sequence[Block], n_workers: int | None, timeout: float, address: str | None
+) -> Iterator[Iterator[Report]]:
+    """Give what becomes of blocks on a Ray cluster, as it becomes known.
+
+    Args:
+        job: What is to be done.
+        blocks: All of them.
+        n_workers: Actors; ``None`` for one per core of the cluster.
+        timeout: See :class:`Slot`.
+        address: Of a cluster that runs; ``None`` starts one on this machine that ends with the context.
+
+    Raises:
+        MissingExtraError: Where Ray is not installed.
+        VocalicsError: When the cluster cannot be reached or the job cannot go on.
+    """
+    ray = _ray()
+    started = not ray.is_initialized()
+    if started:
+        try:
+            options: dict[str, Any] = {} if address else {"num_cpus": n_workers, "include_dashboard": False}
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise VocalicsError(
+                f"the Ray cluster {address or 'of this machine'} cannot be reached ({' '.join(str(error).split())}); "
+                "check --address"
+            ) from None
+    try:
+        n_workers = n_workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        yield _told(ray, job, blocks, min(n_workers, len(blocks)), timeout)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _told(ray: Any, job: Job, blocks: Sequence[Block], n_workers: int, timeout: float) -> Iterator[Report]:
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    rows = [{"block": block.to_json()} for block in blocks]
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        Judge,
+        batch_size=1,
+        fn_constructor_kwargs={"job": job.to_json(), "timeout": timeout},
+        concurrency=n_workers,
+        num_cpus=1,
+    )
+    for row in dataset.iter_rows():
+        if row["error"]:
+            raise VocalicsError(row["error"])
+        yield Report.from_json(row["report"])
+
+
+def _ray() -> Any:
+    for name in ("RAY_DATA_DISABLE_PROGRESS_BARS", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
+        os.environ.setdefault(name, "1" if "PROGRESS" in name else "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for statistics to be sent
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise MissingExtraError("the engine ray", "cluster") from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    return ray

@@ -1,0 +1,74 @@
+"""A worker process: ``python -m vocalics.batch.process`` reads a job and blocks on standard input, a line each.
+
+It answers in lines: "ready"; "at 17 52.3" when it begins (or is still at) input 17 with 52.3 seconds of sound judged
+before; "done {report}"; "error {text}" where the job cannot go on. It ends when its standard input does, at once
+and whatever it is at: that is also how it follows a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from dataclasses import replace
+from typing import TextIO
+
+from vocalics.batch import store
+from vocalics.batch.job import Block, Job
+from vocalics.errors import VocalicsError
+
+
+def main() -> int:
+    """Work until standard input ends."""
+    # Ctrl-C reaches all processes of a terminal; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii", buffering=1)
+    os.dup2(2, 1)  # what a library prints must not be taken for an answer
+    job = Job.from_json(sys.stdin.buffer.readline().decode())
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    try:
+        with store.writing(job.output):
+            _work(job, lines, answers)
+    except VocalicsError as error:
+        answers.write(f"error {json.dumps(str(error))}\n")
+    except OSError as error:
+        what = error.strerror or str(error)
+        answers.write(f"error {json.dumps(f'{error.filename or job.output}: cannot be written ({what})')}\n")
+    return 1
+
+
+def _read(lines: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin.buffer:
+        lines.put(line.decode())
+    os._exit(0)
+
+
+def _work(job: Job, lines: queue.SimpleQueue[str], answers: TextIO) -> None:
+    from vocalics.batch.work import Worker
+
+    worker = Worker(job)
+    answers.write("ready\n")
+
+    def heard(at: int, sound_seconds: float) -> None:
+        answers.write(f"at {at} {sound_seconds:.3f}\n")
+
+    while True:
+        report = worker.process(Block.from_json(lines.get()), heard)
+        answers.write(f"done {replace(report, memory=_peak_memory()).to_json()}\n")
+
+
+def _peak_memory() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+if __name__ == "__main__":
+    sys.exit(main())

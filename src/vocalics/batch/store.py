@@ -1,0 +1,268 @@
+"""The folder of a batch's results, and how every input gets into it exactly once.
+
+    settings.json               what is done with the inputs; never changes
+    predictions/part-X.parquet  results of block X (or timeline/, features/)
+    failures/part-X.parquet     what failed of it, where something did
+    inputs/part-X.parquet       the ledger: which inputs the block held
+
+A block is committed by its ledger file, which is renamed into place last. Results without one are of a run that was
+killed in between: they are removed when the next run starts, and a ledger without its results is too. An input in the
+ledger is never given out again. Locks keep a second run away, and make a run wait until no process of one that was
+killed is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vocalics.batch import tables
+from vocalics.batch.job import FOLDERS, Input, Job
+from vocalics.errors import VocalicsError
+
+try:
+    import fcntl
+except ImportError:  # Windows: there a second run is not kept away
+    fcntl = None  # type: ignore[assignment]
+
+SETTINGS = "settings.json"
+_FORMAT = 1
+_WAIT_SECONDS = 60.0  # for the processes of a run that was killed
+_PART = ".parquet"
+
+
+@dataclass
+class Ledger:
+    """The inputs that are done with.
+
+    Attributes:
+        versions: Size and version of every state of a path that was seen.
+        digests: Contents that were seen.
+        n_failed: How many of them failed.
+    """
+
+    versions: dict[str, set[tuple[int | None, str]]] = field(default_factory=dict)
+    digests: set[str] = field(default_factory=set)
+    n_failed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.digests) or sum(map(len, self.versions.values()))
+
+    def add(self, path: str, size: int | None, version: str, digest: str = "") -> None:
+        """Note an input that is done with."""
+        self.versions.setdefault(path, set()).add((size, version))
+        if digest:
+            self.digests.add(digest)
+
+    def holds(self, item: Input) -> bool:
+        """Whether an input is done with; one whose version is not known is, when any of its path is."""
+        if item.digest:
+            return item.digest in self.digests
+        known = self.versions.get(tables.text(item.path), set())
+        return bool(known) and (not item.version or (item.size, item.version) in known or (None, "") in known)
+
+    def holds_another(self, item: Input) -> bool:
+        """Whether an earlier state of a file is done with."""
+        return not item.digest and not self.holds(item) and tables.text(item.path) in self.versions
+
+
+@contextlib.contextmanager
+def opened(job: Job, retry_failures: bool = False) -> Iterator[Ledger]:
+    """Take hold of the folder of results: it is made or tidied up, and its ledger read.
+
+    Args:
+        job: What is to be done.
+        retry_failures: Whether inputs that failed are forgotten, to be tried again.
+
+    Raises:
+        VocalicsError: When the folder belongs to other settings or to something else, cannot be written, or is in use.
+    """
+    output = Path(job.output)
+    try:
+        _own(output, job)
+        with _locked(output):
+            _settle(output, job)
+            yield _recovered(output, job, retry_failures)
+    except PermissionError as error:
+        raise VocalicsError(f"{error.filename or output}: {error.strerror}; choose another place") from None
+
+
+def _own(output: Path, job: Job) -> None:
+    """Refuse a folder of something else."""
+    if output.exists() and not output.is_dir():
+        raise VocalicsError(f"{output}: is a file; expected a folder for the results")
+    if output.is_dir() and not (output / SETTINGS).exists() and any(p.suffix == _PART for p in output.rglob("*")):
+        raise VocalicsError(f"{output}: holds other Parquet files and no {SETTINGS}; choose an empty folder")
+    for name in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER):
+        (output / name).mkdir(parents=True, exist_ok=True)
+
+
+def _settle(output: Path, job: Job) -> None:
+    """Write the settings, or compare them."""
+    path = output / SETTINGS
+    settings = {"format": _FORMAT, **job.settings}
+    if not path.exists():
+        partial = path.with_name(f".{SETTINGS}")
+        partial.write_text(json.dumps({**settings, "model": job.model}, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+        return
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept.items()
+    except (ValueError, AttributeError):
+        raise VocalicsError(f"{path}: is not what a batch writes; choose another folder") from None
+    for name, value in settings.items():
+        if kept.get(name) != value:
+            raise VocalicsError(
+                f"{output}: was begun with {name} = {json.dumps(kept.get(name))}, not {json.dumps(value)}; choose "
+                "another folder, or the same settings"
+            )
+
+
+@contextlib.contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    if fcntl is None:
+        yield
+        return
+    with (output / ".run.lock").open("a") as run, (output / ".workers.lock").open("a") as workers:
+        try:
+            fcntl.flock(run, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VocalicsError(f"{output}: another run writes to it; wait for its end") from None
+        _wait_for_workers(workers, output)
+        yield
+
+
+def _wait_for_workers(workers: Any, output: Path) -> None:
+    until = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(workers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise VocalicsError(f"{output}: processes of an earlier run still write to it; end them") from None
+            time.sleep(0.1)
+            continue
+        fcntl.flock(workers, fcntl.LOCK_UN)
+        return
+
+
+@contextlib.contextmanager
+def writing(output: str) -> Iterator[None]:
+    """Let a worker process say, for as long as it lives, that it may write into the folder."""
+    with (Path(output) / ".workers.lock").open("a") as workers:
+        if fcntl is not None:
+            fcntl.flock(workers, fcntl.LOCK_SH)
+        yield
+
+
+def commit(
+    job: Job,
+    block: str,
+    rows: Sequence[Mapping[str, Any]],
+    failed: Sequence[Mapping[str, Any]],
+    done: Sequence[Mapping[str, Any]],
+    schema: Any,
+) -> None:
+    """Put a block's results into the folder, or nothing.
+
+    A block that is there is left alone: it was judged by a process that was given up too early.
+
+    Args:
+        job: What was done.
+        block: The block's name.
+        rows: Of the results.
+        failed: Of the failures.
+        done: Of the ledger.
+        schema: Of the results.
+
+    Raises:
+        OSError: When the disk is full or gone; nothing is committed then.
+    """
+    output = Path(job.output)
+    if (output / tables.LEDGER / f"part-{block}{_PART}").exists():
+        return
+    parts: list[tuple[str, Sequence[Mapping[str, Any]], Any]] = [(FOLDERS[job.task], rows, schema)]
+    if failed:
+        parts.append((tables.FAILURES, failed, tables.failures(job.by_content)))
+    parts.append((tables.LEDGER, done, tables.ledger(job.by_content)))
+    partial = [output / folder / f".{block}-{uuid.uuid4().hex}.part" for folder, _, _ in parts]
+    try:
+        for path, (_, content, columns) in zip(partial, parts, strict=True):
+            tables.write(path, content, columns)
+        for path in partial:
+            path.replace(path.with_name(f"part-{block}{_PART}"))
+            _synchronise(path.parent)
+    finally:
+        for path in partial:
+            path.unlink(missing_ok=True)
+
+
+def _synchronise(folder: Path) -> None:
+    """Make sure that a rename is on the disk before the next one."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _recovered(output: Path, job: Job, retry_failures: bool) -> Ledger:
+    """Remove what was not committed, and read what was."""
+    results, failures, ledger = (output / name for name in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER))
+    for partial in output.glob("*/.*.part"):
+        partial.unlink()
+    held = Ledger()
+    committed = set()
+    for path in ledger.glob(f"part-*{_PART}"):
+        table = _read(path) if (results / path.name).exists() else None
+        # Failures whose reasons are gone are those of a run that was killed while it forgot them.
+        if table is not None and (retry_failures or not (failures / path.name).exists()):
+            table = _without_failures(table, path, failures / path.name)
+        if table is None:
+            path.unlink()
+            continue
+        committed.add(path.name)
+        names = ("path", "size", "version", *(["digest"] if job.by_content else []))
+        for values in zip(*(table[name].to_pylist() for name in names), strict=True):
+            held.add(*values)
+        held.n_failed += sum(table["failed"].to_pylist())
+    for folder in (results, failures):
+        for path in folder.glob(f"part-*{_PART}"):
+            if path.name not in committed:
+                path.unlink()
+    return held
+
+
+def _read(path: Path) -> Any:
+    """A file of the ledger; ``None`` for one that the disk lost."""
+    _, parquet = tables.pyarrow()
+    try:
+        with parquet.ParquetFile(path) as file:
+            return file.read()
+    except (OSError, ValueError):  # pyarrow's errors are both
+        return None
+
+
+def _without_failures(table: Any, path: Path, failures: Path) -> Any:
+    """A file of the ledger, here and on the disk, without what failed; ``None`` where nothing is left of it."""
+    failed = table["failed"].to_pylist()
+    if not any(failed):
+        return table
+    failures.unlink(missing_ok=True)
+    if all(failed):
+        return None
+    _, parquet = tables.pyarrow()
+    kept = table.filter([not f for f in failed])
+    partial = path.with_name(f".{path.name}-{uuid.uuid4().hex}.part")
+    parquet.write_table(kept, partial)
+    partial.replace(path)
+    return kept
