@@ -24,7 +24,7 @@ from vocalics.features.spectral import N_MELS
 from vocalics.features.spectrum import HOP_LENGTH, N_FFT, hann
 from vocalics.modelfile import Card
 
-LOG_MEL, MFCC, VECTOR, FEATURES = "log_mel", "mfcc", "features_162", ""
+LOG_MEL, MFCC, VECTOR, FEATURES = "log_mel", "mfcc", "vector", ""
 """The kinds of front end: also the names of their C files; "" is none, the features themselves come in."""
 
 WHOLE_SECONDS = 10.0
@@ -39,7 +39,7 @@ GATE_ATTENUATION_DB = 80.0
 
 _LIBRARY = ("front_end.h", "tables.h", "fft.h", "fft.c", "resample.h", "resample.c", "speech.h", "speech.c")
 _API = ("vocalics.h", "recognizer.c")
-_KINDS = {"mfcc_frames": MFCC, "zcr_chroma_mfcc_rms_mel": VECTOR}
+_KINDS = {"mfcc_frames": MFCC, "zcr_chroma_mfcc_rms_mel": VECTOR, "mfcc_chroma_mel": VECTOR}
 
 
 def kind(card: Card) -> str:
@@ -103,7 +103,7 @@ def sources(card: Card) -> tuple[str, ...]:
     found = kind(card)
     if not found:
         return (*_API, "tables.h")
-    return (*_API, *_LIBRARY, f"{found}.c")
+    return (*_API, *_LIBRARY, *(() if found == LOG_MEL else ("levels.h", "levels.c")), f"{found}.c")
 
 
 def program_sources(card: Card) -> tuple[str, ...]:
@@ -215,31 +215,33 @@ def _log_mel(card: Card, values: dict[str, int | float | str]) -> list[str]:
 
 
 def _mfcc(card: Card, values: dict[str, int | float | str]) -> list[str]:
-    n_coefficients = 25
-    return [*_published(card, values, 0.5, 2.5, n_coefficients)]
+    return _published(card, values, 25)
 
 
 def _vector(card: Card, values: dict[str, int | float | str]) -> list[str]:
-    parts = _published(card, values, 0.6, 2.5, 20)
+    has_prosody = card.feature_set == "zcr_chroma_mfcc_rms_mel"
+    values |= {"FRONT_END_HAS_PROSODY": int(has_prosody)}
+    parts = _published(card, values, 20 if has_prosody else 128)
     rate = FEATURE_SETS[card.feature_set].sample_rate
     # A bin of magnitude 1 tells its weights.
-    weights = pitch_classes(np.eye(N_FFT // 2 + 1, dtype=np.float32), rate, N_FFT, 0.0)
-    return [*parts, tables.array("float", "front_end_pitch_classes", weights, "Share of every bin, class by class.")]
+    weights = pitch_classes(np.eye(N_FFT // 2 + 1, dtype=np.float32), rate, N_FFT, 0.0).T
+    return [*parts, tables.array("float", "front_end_pitch_classes", weights, "What every bin adds to C, C sharp, ...")]
 
 
-def _published(
-    card: Card, values: dict[str, int | float | str], offset: float, duration: float, n_coefficients: int
-) -> list[str]:
+def _published(card: Card, values: dict[str, int | float | str], n_coefficients: int) -> list[str]:
     """What the sets of the published systems share: 128 mel bands of centred frames, their levels and cepstrum."""
-    rate = FEATURE_SETS[card.feature_set].sample_rate
+    chosen = FEATURE_SETS[card.feature_set]
+    rate = chosen.sample_rate
+    whole = values["VOCALICS_LONGEST_SAMPLES"]
+    duration = whole if chosen.duration is None else round(chosen.duration * rate)
     values |= {
         "FRONT_END_RATE": rate,
         "FRONT_END_FRAME": N_FFT,
         "FRONT_END_HOP": HOP_LENGTH,
         "FRONT_END_BANDS": N_MELS,
         "FRONT_END_COEFFICIENTS": n_coefficients,
-        "FRONT_END_OFFSET": round(offset * rate),
-        "FRONT_END_DURATION": round(duration * rate),
+        "FRONT_END_OFFSET": round(chosen.offset * rate),
+        "FRONT_END_DURATION": duration,
         "FFT_SIZE": N_FFT,
     }
     return [

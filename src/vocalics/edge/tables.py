@@ -79,7 +79,7 @@ def resampler(
 
 
 def rumble(sample_rate: int, half: int) -> FloatArray:
-    """Return one half of a symmetric low-pass that finds what is below a voice: all up to 40 Hz, nothing from 100 Hz on.
+    """Return one half of a symmetric low-pass that finds what is below a voice: all to 40 Hz, nothing from 100 Hz on.
 
     Returns:
         float32, shape (half + 1,), from the middle tap on.

@@ -1,6 +1,7 @@
 /* Copyright the Vocalics authors. Licence: Apache-2.0. */
 #include "wav.h"
 
+#include <float.h>
 #include <string.h>
 
 enum { PCM = 1, FLOAT = 3, A_LAW = 6, MU_LAW = 7, EXTENSIBLE = 0xFFFE };
@@ -180,7 +181,7 @@ static float sample_of(const wav *w, const unsigned char *bytes)
         const uint64_t bits = low | (uint64_t)number_of(bytes + 4, 4) << 32;
         double value;
         memcpy(&value, &bits, sizeof value);
-        return value > LOUDEST || value < -LOUDEST ? 2.0f * LOUDEST : (float)value;
+        return value > FLT_MAX || value < -FLT_MAX ? FLT_MAX : (float)value;
     }
     if (w->coding == FLOAT) {
         float value;
