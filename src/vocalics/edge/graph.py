@@ -1,4 +1,4 @@
-"""From a model file to a short list of what is computed: constants worked out, one clip at a time, nothing of ONNX left.
+"""From a model file to a short list of what is computed: constants worked out, one clip at a time, no ONNX left.
 
 The graph is cut at the log-mel spectrogram where the model has its front end inside. Everything that does not depend
 on the input is computed here, shapes included; a length that follows from the number of frames stays a formula

@@ -111,8 +111,8 @@ class Geometry:
 
     def text(self, relu: bool) -> str:
         """Return the kernel's description of it, a C initialiser."""
-        sizes = (self.channels, self.rows, self.out_channels, self.out_rows, *self.kernel, *self.stride)
-        sizes += (*self.dilation, *self.pad, *self.pool, self.tile, int(relu))
+        sizes = [self.channels, self.rows, self.out_channels, self.out_rows, *self.kernel, *self.stride]
+        sizes += [*self.dilation, *self.pad, *self.pool, self.tile, int(relu)]
         return "{" + ", ".join(map(str, sizes)) + "}"
 
 
@@ -205,3 +205,55 @@ def convolution(
         macs,
         constants.n_bytes(before),
     )
+
+
+def each(
+    sizes: Geometry,
+    weights: npt.NDArray[np.float32],
+    bias: npt.NDArray[np.float32] | None,
+    relu: bool,
+    source: Leaf,
+    out: Leaf,
+    constants: Constants,
+    title: str,
+    max_frames: int,
+) -> Step:
+    """Return the call of the kernel that convolves each channel by itself; weights are (channel, step, row, 1)."""
+    before = len(constants.arrays)
+    packed = constants.add(np.ascontiguousarray(weights[..., 0].transpose(1, 2, 0)), "weights")
+    offsets = constants.add(filled(bias, sizes.out_channels), "bias")
+    lines = [
+        f"static const convolution sizes = {sizes.text(relu)};",
+        f"convolve_each(&sizes, {source.buffer.name}, {code(sizes.in_steps)}, {code(sizes.out_steps)}, {packed},"
+        f" {offsets}, {out.buffer.name});",
+    ]
+    macs = at(sizes.out_steps, max_frames) * sizes.out_rows * weights.size
+    return Step(title, lines, [source.buffer], [out.buffer], macs=macs, weight_bytes=constants.n_bytes(before))
+
+
+def pooling(node: Node, shape: Shape, source: Leaf, out: Leaf) -> Step:
+    """Return the call of the pooling kernel, over floats or codes."""
+    settings = node.settings
+    rows = [s[2] if len(s) == 4 else 1 for s in (shape, out.shape)]
+    sizes = [shape[1], *rows]
+    for key, missing in (("kernel", 1), ("strides", 1), ("before", 0)):
+        sides = settings[key]
+        sizes += [sides[-1], sides[0] if len(sides) == 2 else missing]
+    sizes += [int(settings["function"] == "mean"), int(settings["padded"])]
+    if not all(isinstance(size, int) for size in sizes):
+        raise ModelFileError("pools over two lengths that vary")
+    kernel = "pool_max_codes" if "codes" in settings else "pool"
+    lines = [
+        f"static const pooling sizes = {{{', '.join(map(str, sizes))}}};",
+        f"{kernel}(&sizes, {source.buffer.name}, {code(shape[-1])}, {code(out.shape[-1])}, {out.buffer.name});",
+    ]
+    return Step(node.output, lines, [source.buffer], [out.buffer])
+
+
+def ungrouped(weights: npt.NDArray[Any], group: int) -> npt.NDArray[Any]:
+    """Return the weights (out, in, ...) of a convolution in groups as those of one without, zeros between groups."""
+    n_out, n_in = weights.shape[0] // group, weights.shape[1]
+    whole = np.zeros((weights.shape[0], n_in * group, *weights.shape[2:]), weights.dtype)
+    for g in range(group):
+        whole[g * n_out : (g + 1) * n_out, g * n_in : (g + 1) * n_in] = weights[g * n_out : (g + 1) * n_out]
+    return whole

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vocalics.edge import layers
+from vocalics.edge import eight, layers, recurrent
 from vocalics.edge.arena import Step
 from vocalics.edge.graph import Graph, Node
 from vocalics.edge.layers import Constants
@@ -281,13 +281,46 @@ class Lowering:
         source = self.memory(self.expr(node.inputs[0]), order, node.inputs[0])
         out_shape = self.graph.values[node.output].shape
         residual = self.memory(self.expr(node.inputs[1]), order, node.inputs[1]) if len(node.inputs) > 1 else None
-        sizes = layers.geometry(node, shape, out_shape)
-        self._convolve(node, sizes, layers.spread(node.settings["weights"]), source, residual, order)
+        sizes, settings = layers.geometry(node, shape, out_shape), node.settings
+        weights = settings["eight"][0] if "codes_in" in settings else settings["weights"]
+        group = settings["group"]
+        if group == sizes.channels == sizes.out_channels and group > 1 and "codes_in" not in settings:
+            out = contiguous(self.buffer(out_shape), out_shape, order)
+            spread = layers.spread(weights)
+            relu = bool(settings.get("relu"))
+            self.steps.append(
+                layers.each(
+                    sizes, spread, settings["bias"], relu, source, out, self.constants, node.output, self.max_frames
+                )
+            )
+            self.known[node.output] = out
+            return
+        weights = layers.spread(layers.ungrouped(weights, group) if group > 1 else weights)
+        self._convolve(node, sizes, weights, source, residual, order)
+
+    def _pool(self, node: Node) -> None:
+        shape, out_shape = (self.graph.values[name].shape for name in (node.inputs[0], node.output))
+        order = channels_last(len(shape))
+        source = self.memory(self.expr(node.inputs[0]), order, node.inputs[0])
+        out = contiguous(self.buffer(out_shape, source.buffer.kind), out_shape, order)
+        self.steps.append(layers.pooling(node, shape, source, out))
+        self.known[node.output] = out
+
+    def _recurrent(self, node: Node) -> None:
+        shape, out_shape = (self.graph.values[name].shape for name in (node.inputs[0], node.output))
+        source = self.memory(self.expr(node.inputs[0]), range(3), node.inputs[0])
+        out = contiguous(self.buffer(out_shape), out_shape, range(4))
+        self.known[node.output] = out
+        for direction in range(len(node.settings["backwards"])):
+            self.steps += recurrent.steps(
+                node, direction, shape, source, out, self.constants, self.max_frames, len(self.steps)
+            )
 
     def _dense(self, node: Node) -> None:
         shape, weights = self.graph.values[node.inputs[0]].shape, node.settings["weights"]
         source = self.memory(self.expr(node.inputs[0]), range(len(shape)), node.inputs[0])
         n_in, n_out = weights.shape
+        weights = node.settings["eight"][0] if "codes_in" in node.settings else weights
         rows: list[int | Size] = [dim for dim in shape[:-1] if dim != 1]
         fixed = 1
         for dim in rows:
@@ -309,24 +342,14 @@ class Lowering:
         residual: Leaf | None,
         order: Sequence[int],
     ) -> None:
-        shape = self.graph.values[node.output].shape
-        out = contiguous(self.buffer(shape), shape, order)
-        settings = node.settings
-        self.steps.append(
-            layers.convolution(
-                sizes,
-                weights,
-                settings["bias"],
-                bool(settings.get("relu")),
-                source,
-                residual,
-                out,
-                self.constants,
-                node.output,
-                self.max_frames,
-                len(self.steps),
-            )
-        )
+        shape, settings, title = self.graph.values[node.output].shape, node.settings, node.output
+        out = contiguous(self.buffer(shape, "u8" if "codes_out" in settings else "float"), shape, order)
+        ends = (source, residual, out, self.constants, title, self.max_frames, len(self.steps))
+        if "codes_in" in settings:
+            self.steps.append(eight.convolution(sizes, weights, settings, *ends))
+        else:
+            relu = bool(settings.get("relu"))
+            self.steps.append(layers.convolution(sizes, weights, settings["bias"], relu, *ends))
         self.known[node.output] = out
 
 

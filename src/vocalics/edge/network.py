@@ -21,7 +21,7 @@ from vocalics.edge.lowering import ARGUMENTS, Lowering
 from vocalics.edge.sizes import Size, at
 from vocalics.errors import MissingExtraError, ModelFileError
 
-KERNELS = ("maths.h", "kernels.h")
+KERNELS = ("maths.h", "kernels.h", "kernels_int8.h")
 """The files of ``edge/c`` that ``network.c`` includes."""
 
 
@@ -126,7 +126,10 @@ def _lowered(model: Any, max_frames: int) -> tuple[graph.Graph, Lowering, arena.
     fold.fold(net)
     lowering = Lowering(net, frames)
     lowering.run()
-    return net, lowering, arena.plan(lowering.source, lowering.steps, frames)
+    plan = arena.plan(lowering.source, lowering.steps, frames)
+    if _has_codes(lowering):  # kernels read codes by fours
+        plan = dataclasses.replace(plan, n_bytes=plan.n_bytes + 16)
+    return net, lowering, plan
 
 
 def _frames(net: graph.Graph, max_frames: int) -> int:
@@ -196,7 +199,7 @@ def _source(net: graph.Graph, lowering: Lowering, plan: arena.Plan, about: Facts
         _comment(["A network: its layers, one after another, in one block of static memory.", *head]),
         '#include "network.h"',
         "",
-        '#include "kernels.h"',
+        f'#include "{KERNELS[2] if _has_codes(lowering) else KERNELS[1]}"',
         "",
     ]
     lines += [f"extern const {_kind(a)} {name}[{a.size}];" for name, a in lowering.constants.arrays.items()]
@@ -234,6 +237,10 @@ def _source(net: graph.Graph, lowering: Lowering, plan: arena.Plan, about: Facts
         lines.append("    }")
     lines += ["    return 0;", "}"]
     return "\n".join(lines) + "\n"
+
+
+def _has_codes(lowering: Lowering) -> bool:
+    return any(b.kind == "u8" for step in lowering.steps for b in (*step.reads, *step.writes, *step.scratch))
 
 
 def _pointer(buffer: Buffer, step: arena.Step, plan: arena.Plan) -> tuple[str, str]:

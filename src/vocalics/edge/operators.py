@@ -161,7 +161,7 @@ def _several(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     names, result = list(node.input), node.input[0]
     for i, name in enumerate(names[1:], start=1):
         result = reader.map(
-            function, [result, name], node.output[0] if i == len(names) - 1 else f"{node.output[0]}_{i}"
+            function, [result, name], node.output[0] if i == len(names) - 1 else f"{node.output[0]}:{i}"
         )
     if len(names) == 1:
         reader.map("copy", names, node.output[0])
@@ -196,10 +196,10 @@ def _clip(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     limits = [(f, node.input[i]) for f, i in (("max", 1), ("min", 2)) if len(node.input) > i and node.input[i]]
     for function, key in (("max", "min"), ("min", "max")):
         if key in attributes:
-            limits.append((function, reader.number(f"{node.output[0]}_{key}", attributes[key])))
+            limits.append((function, reader.number(f"{node.output[0]}:{key}", attributes[key])))
     name = node.input[0]
     for i, (function, limit) in enumerate(limits):
-        name = reader.map(function, [name, limit], node.output[0] if i == len(limits) - 1 else f"{node.output[0]}_{i}")
+        name = reader.map(function, [name, limit], node.output[0] if i == len(limits) - 1 else f"{node.output[0]}:{i}")
     if not limits:
         reader.map("copy", [name], node.output[0])
 
@@ -208,9 +208,9 @@ def _clip(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
 def _bent(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     alpha = {"LeakyRelu": 0.01, "Elu": 1.0, "HardSigmoid": 0.2} | attributes
     name = node.output[0]
-    inputs = [node.input[0], reader.number(f"{name}_alpha", attributes.get("alpha", alpha[node.op_type]))]
+    inputs = [node.input[0], reader.number(f"{name}:alpha", attributes.get("alpha", alpha[node.op_type]))]
     if node.op_type == "HardSigmoid":
-        inputs.append(reader.number(f"{name}_beta", attributes.get("beta", 0.5)))
+        inputs.append(reader.number(f"{name}:beta", attributes.get("beta", 0.5)))
     reader.map({"LeakyRelu": "prelu", "Elu": "elu", "HardSigmoid": "hard_sigmoid"}[node.op_type], inputs, name)
 
 
@@ -236,8 +236,8 @@ def _reduction(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     if node.op_type in _REDUCTIONS:
         reader.reduce(_REDUCTIONS[node.op_type], source, output, axes, keep)
         return
-    square = reader.map("mul", [source, source], f"{output}_square")
-    total = f"{output}_sum" if node.op_type == "ReduceL2" else output
+    square = reader.map("mul", [source, source], f"{output}:square")
+    total = f"{output}:sum" if node.op_type == "ReduceL2" else output
     reader.reduce("sum", square, total, axes, keep)
     if node.op_type == "ReduceL2":
         reader.map("sqrt", [total], output)
@@ -249,14 +249,14 @@ def _softmax(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     axis = attributes.get("axis", -1 if reader.opset >= 13 else 1)
     if reader.opset < 13 and axis % len(reader.shape(source)) != len(reader.shape(source)) - 1:
         raise ModelFileError("over several axes (before opset 13); expected one axis")
-    top = reader.reduce("max", source, f"{name}_top", [axis], True)
-    below = reader.map("sub", [source, top], f"{name}_below")
-    power = reader.map("exp", [below], f"{name}_exp")
-    total = reader.reduce("sum", power, f"{name}_total", [axis], True)
+    top = reader.reduce("max", source, f"{name}:top", [axis], True)
+    below = reader.map("sub", [source, top], f"{name}:below")
+    power = reader.map("exp", [below], f"{name}:exp")
+    total = reader.reduce("sum", power, f"{name}:total", [axis], True)
     if node.op_type == "Softmax":
         reader.map("div", [power, total], name)
     else:
-        reader.map("sub", [below, reader.map("log", [total], f"{name}_log")], name)
+        reader.map("sub", [below, reader.map("log", [total], f"{name}:log")], name)
 
 
 @operator("BatchNormalization")
@@ -265,9 +265,9 @@ def _batch_norm(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     scale = gain / np.sqrt(variance + attributes.get("epsilon", 1e-5))
     sides = (1, -1, *(1,) * (len(reader.shape(node.input[0])) - 2))
     name = node.output[0]
-    by = reader.constant(f"{name}_scale", scale.reshape(sides).astype(np.float32))
-    plus = reader.constant(f"{name}_offset", (offset - mean * scale).reshape(sides).astype(np.float32))
-    reader.map("add", [reader.map("mul", [node.input[0], by], f"{name}_scaled"), plus], name)
+    by = reader.constant(f"{name}:scale", scale.reshape(sides).astype(np.float32))
+    plus = reader.constant(f"{name}:offset", (offset - mean * scale).reshape(sides).astype(np.float32))
+    reader.map("add", [reader.map("mul", [node.input[0], by], f"{name}:scaled"), plus], name)
 
 
 @operator("LayerNormalization")
@@ -275,17 +275,17 @@ def _layer_norm(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     source, name = node.input[0], node.output[0]
     rank = len(reader.shape(source))
     axes = range(attributes.get("axis", -1) % rank, rank)
-    mean = reader.reduce("mean", source, f"{name}_mean", axes, True)
-    from_mean = reader.map("sub", [source, mean], f"{name}_from_mean")
-    square = reader.map("mul", [from_mean, from_mean], f"{name}_square")
-    variance = reader.reduce("mean", square, f"{name}_variance", axes, True)
-    epsilon = reader.number(f"{name}_epsilon", attributes.get("epsilon", 1e-5))
-    deviation = reader.map("sqrt", [reader.map("add", [variance, epsilon], f"{name}_floored")], f"{name}_deviation")
+    mean = reader.reduce("mean", source, f"{name}:mean", axes, True)
+    from_mean = reader.map("sub", [source, mean], f"{name}:from_mean")
+    square = reader.map("mul", [from_mean, from_mean], f"{name}:square")
+    variance = reader.reduce("mean", square, f"{name}:variance", axes, True)
+    epsilon = reader.number(f"{name}:epsilon", attributes.get("epsilon", 1e-5))
+    deviation = reader.map("sqrt", [reader.map("add", [variance, epsilon], f"{name}:floored")], f"{name}:deviation")
     affine = [n for n in node.input[1:3] if n]
-    result = reader.map("div", [from_mean, deviation], f"{name}_normal" if affine else name)
+    result = reader.map("div", [from_mean, deviation], f"{name}:normal" if affine else name)
     for i, constant in enumerate(affine):
         last = i == len(affine) - 1
-        result = reader.map("add" if i else "mul", [result, constant], name if last else f"{name}_scaled")
+        result = reader.map("add" if i else "mul", [result, constant], name if last else f"{name}:scaled")
 
 
 @operator("Transpose")
@@ -432,7 +432,7 @@ def _slice(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     for i, (axis, start, end, step) in enumerate(zip(axes, starts, ends, steps, strict=True)):
         axis %= len(value.shape)
         dim = value.shape[axis]
-        output = node.output[0] if i == len(axes) - 1 else f"{node.output[0]}_{i}"
+        output = node.output[0] if i == len(axes) - 1 else f"{node.output[0]}:{i}"
         if isinstance(dim, int):
             cut = range(dim)[slice(start, end, step)]
             name = _cut(reader, name, output, axis, cut.start, len(cut), step)
@@ -470,7 +470,7 @@ def _gather(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     dim = value.shape[axis]
     if index.size != 1 or not isinstance(dim, int):
         raise ModelFileError("takes several places, or one of a length that varies; expected one of a fixed length")
-    cut = _cut(reader, node.input[0], f"{node.output[0]}_cut", axis, int(index.ravel()[0]) % dim, 1)
+    cut = _cut(reader, node.input[0], f"{node.output[0]}:cut", axis, int(index.ravel()[0]) % dim, 1)
     axes: list[int | None] = list(range(len(value.shape)))
     axes[axis : axis + 1] = [] if index.ndim == 0 else [axis, *[None] * (index.ndim - 1)]
     reader.view(cut, node.output[0], axes)
@@ -483,7 +483,7 @@ def _expand(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     wanted = tuple(d if isinstance(d, Size) else int(d) for d in reader.known(node.input[-1]).ravel())
     if node.op_type == "ConstantOfShape":
         number = float(numpy_helper.to_array(attributes["value"]).ravel()[0]) if "value" in attributes else 0.0
-        source = reader.number(f"{node.output[0]}_number", number)
+        source = reader.number(f"{node.output[0]}:number", number)
     else:
         source = node.input[0]
     shape = broadcast(wanted, reader.shape(source))

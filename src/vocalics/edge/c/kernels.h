@@ -292,4 +292,139 @@ static inline void convolve(const convolution *c, const float *in, int in_steps,
     }
 }
 
+/* A convolution of each channel by itself: weights are [step of the kernel][row of the kernel][channel]. */
+static inline void convolve_each(const convolution *c, const float *in, int in_steps, int out_steps,
+                                 const float *weights, const float *bias, float *out)
+{
+    const int n = c->channels;
+    for (int t = 0; t < out_steps; t++)
+        for (int h = 0; h < c->out_rows; h++) {
+            float *const to = out + ((ptrdiff_t)t * c->out_rows + h) * n;
+            for (int k = 0; k < n; k++)
+                to[k] = bias[k];
+            for (int s = 0; s < c->kernel_steps; s++)
+                for (int r = 0; r < c->kernel_rows; r++) {
+                    const int step = t * c->stride_steps - c->pad_steps + s * c->dilation_steps;
+                    const int row = h * c->stride_rows - c->pad_rows + r * c->dilation_rows;
+                    const float *const w = weights + (s * c->kernel_rows + r) * n;
+                    if (step >= 0 && step < in_steps && row >= 0 && row < c->rows) {
+                        const float *const from = in + ((ptrdiff_t)step * c->rows + row) * n;
+                        for (int k = 0; k < n; k++)
+                            to[k] += from[k] * w[k];
+                    }
+                }
+            if (c->relu)
+                for (int k = 0; k < n; k++)
+                    to[k] = math_max(to[k], 0.0f);
+        }
+}
+
+/* Pooling over steps and rows; what lies around the input does not count, unless a mean is to count it as zeros. */
+typedef struct {
+    int channels, rows, out_rows;
+    int kernel_steps, kernel_rows;
+    int stride_steps, stride_rows;
+    int pad_steps, pad_rows;
+    int mean;   /* else the largest */
+    int padded; /* the mean counts what lies around */
+} pooling;
+
+static inline void pool(const pooling *c, const float *in, int in_steps, int out_steps, float *out)
+{
+    const int n = c->channels;
+    for (int t = 0; t < out_steps; t++)
+        for (int h = 0; h < c->out_rows; h++) {
+            float *const to = out + ((ptrdiff_t)t * c->out_rows + h) * n;
+            int found = 0;
+            for (int k = 0; k < n; k++)
+                to[k] = c->mean ? 0.0f : -3.40282347e38f;
+            for (int s = 0; s < c->kernel_steps; s++)
+                for (int r = 0; r < c->kernel_rows; r++) {
+                    const int step = t * c->stride_steps - c->pad_steps + s;
+                    const int row = h * c->stride_rows - c->pad_rows + r;
+                    if (step >= 0 && step < in_steps && row >= 0 && row < c->rows) {
+                        const float *const from = in + ((ptrdiff_t)step * c->rows + row) * n;
+                        found++;
+                        for (int k = 0; k < n; k++)
+                            to[k] = c->mean ? to[k] + from[k] : math_max(to[k], from[k]);
+                    }
+                }
+            if (c->mean)
+                for (int k = 0; k < n; k++)
+                    to[k] /= (float)(c->padded ? c->kernel_steps * c->kernel_rows : found);
+        }
+}
+
+/* The product of a vector and packed weights: n sums, in whole blocks. */
+static inline void multiply(const float *x, int length, const float *weights, int n, float *sums)
+{
+    const reach r = {1, 1, length, 0, 0};
+    for (int o = 0; o < n; o += BLOCK)
+        sum_pixel(&r, x, weights + (ptrdiff_t)o * length, sums + o);
+}
+
+/* A layer of long short-term memory, one direction.
+
+   gates: for every step 4 * width numbers: the products with the input and the biases, of the gates in the order
+       input, output, forget, cell.
+   recurrent: packed weights from the last output to the gates.
+   out: of a step at out + step * stride, width numbers.
+   scratch: the last output, the memory and the gates: 6 * width numbers and BLOCK more. */
+static inline void recur_lstm(int steps, int width, int backwards, const float *gates, const float *recurrent,
+                              float *out, int stride, float *scratch)
+{
+    float *const last = scratch, *const memory = scratch + width, *const g = memory + width;
+    for (int k = 0; k < 2 * width; k++)
+        scratch[k] = 0.0f;
+    for (int i = 0; i < steps; i++) {
+        const int t = backwards ? steps - 1 - i : i;
+        const float *const x = gates + (ptrdiff_t)t * 4 * width;
+        multiply(last, width, recurrent, 4 * width, g);
+        for (int k = 0; k < width; k++) {
+            const float in = math_sigmoid(x[k] + g[k]);
+            const float forget = math_sigmoid(x[2 * width + k] + g[2 * width + k]);
+            memory[k] = forget * memory[k] + in * math_tanh(x[3 * width + k] + g[3 * width + k]);
+        }
+        for (int k = 0; k < width; k++)
+            last[k] = math_sigmoid(x[width + k] + g[width + k]) * math_tanh(memory[k]);
+        for (int k = 0; k < width; k++)
+            out[(ptrdiff_t)t * stride + k] = last[k];
+    }
+}
+
+/* A layer of gated recurrent units, one direction.
+
+   gates: for every step 3 * width numbers: the products with the input and the biases, of the gates in the order
+       update, reset, candidate.
+   update_reset, candidate: packed weights from the last output to these gates.
+   bias: of the candidate's product with the last output, which the reset gate scales; NULL: it scales the output
+       before the product.
+   scratch: the last output, what was reset, and three gates: 5 * width numbers and BLOCK more for each of two products.
+   The rest is as in recur_lstm. */
+static inline void recur_gru(int steps, int width, int backwards, const float *gates, const float *update_reset,
+                             const float *candidate, const float *bias, float *out, int stride, float *scratch)
+{
+    float *const last = scratch, *const kept = scratch + width, *const g = kept + width;
+    float *const product = g + 2 * width + BLOCK;
+    for (int k = 0; k < width; k++)
+        last[k] = 0.0f;
+    for (int i = 0; i < steps; i++) {
+        const int t = backwards ? steps - 1 - i : i;
+        const float *const x = gates + (ptrdiff_t)t * 3 * width;
+        multiply(last, width, update_reset, 2 * width, g);
+        for (int k = 0; k < 2 * width; k++)
+            g[k] = math_sigmoid(x[k] + g[k]);
+        for (int k = 0; k < width; k++)
+            kept[k] = bias != NULL ? last[k] : g[width + k] * last[k];
+        multiply(kept, width, candidate, width, product);
+        for (int k = 0; k < width; k++) {
+            const float seen = bias != NULL ? g[width + k] * (product[k] + bias[k]) : product[k];
+            const float fresh = math_tanh(x[2 * width + k] + seen);
+            last[k] = fresh + g[k] * (last[k] - fresh);
+        }
+        for (int k = 0; k < width; k++)
+            out[(ptrdiff_t)t * stride + k] = last[k];
+    }
+}
+
 #endif
