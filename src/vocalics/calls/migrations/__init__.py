@@ -1,0 +1,1 @@
+"""The versions of the tables that calls are kept in, run by Alembic."""

@@ -1,0 +1,176 @@
+"""Who speaks where in a recording: a channel each, or speakers told apart in one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vocalics import audio, timeline
+from vocalics.calls import diarisation
+from vocalics.calls.call import AGENT, CUSTOMER, SPEAKER, Track
+from vocalics.calls.turns import Span, Utterance
+from vocalics.calls.words import Transcriber
+from vocalics.errors import AudioError, VocalicsError
+from vocalics.recognizer import Prediction, Recognizer
+from vocalics.segment import cut
+from vocalics.timeline import LONGEST_SECONDS, Channel
+
+ONE_CHANNEL = (
+    "The recording has one channel, and nothing tells its speakers apart: figures are of all of them together. Put "
+    "turns (.rttm) beside it, or ask for diarisation (--diarise)."
+)
+DIARISED = "Speakers were told apart by a program; where it errs, words and emotions are the wrong one's."
+
+
+@dataclass(frozen=True)
+class Side:
+    """A party as it is found.
+
+    Attributes:
+        channel: "left", "right" or "mono".
+        utterances: In order.
+        track: The channel all along.
+    """
+
+    channel: str
+    utterances: tuple[Utterance, ...]
+    track: Track
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A recording as it is heard.
+
+    Attributes:
+        duration: In seconds.
+        sample_rate: In Hz.
+        sides: By role, the agent first.
+        notes: What a reader has to know of them.
+    """
+
+    duration: float
+    sample_rate: int
+    sides: Mapping[str, Side]
+    notes: tuple[str, ...]
+
+
+def hear(
+    recognizer: Recognizer,
+    recording: str | os.PathLike[str],
+    agent: str = "left",
+    transcriber: Transcriber | None = None,
+    diariser: diarisation.Diariser | None = None,
+    progress: timeline.analysis.Progress | None = None,
+) -> Heard:
+    """Find what each party says, and how it sounds.
+
+    Args:
+        recognizer: Judges.
+        recording: One or two channels.
+        agent: The agent's channel of two, "left" or "right".
+        transcriber: Makes words of utterances; ``None`` makes none.
+        diariser: Tells speakers in one channel apart, where no file of turns lies beside the recording.
+        progress: Called with the share of the work that is done, 0 to 1.
+
+    Raises:
+        AudioError: For a recording that cannot be read, or has more than two channels.
+        VocalicsError: For another channel.
+        MissingExtraError: Where the detector of voice activity is not installed.
+    """
+    if agent not in ("left", "right"):
+        raise VocalicsError(f'the agent is on no channel "{agent}"; expected left or right')
+    if (n := audio.layout(recording).n_channels) > 2:
+        raise AudioError(f"{recording}: has {n} channels; expected a call's two, or one")
+    found = timeline.build(recognizer, recording, progress=progress)
+    if len(found.channels) == 1:
+        return _one(recognizer, recording, found, transcriber, diariser)
+    roles = {"left": AGENT, "right": CUSTOMER} if agent == "left" else {"right": AGENT, "left": CUSTOMER}
+    by_name = {channel.name: channel for channel in found.channels}
+    sides = {
+        role: Side(
+            name,
+            tuple(_utterances(recording, by_name[name].segments, transcriber, 0 if name == "left" else 1)),
+            _track(by_name[name]),
+        )
+        for name, role in roles.items()
+    }
+    return Heard(found.duration, found.sample_rate, sides, ())
+
+
+def _one(
+    recognizer: Recognizer,
+    recording: str | os.PathLike[str],
+    found: timeline.Timeline,
+    transcriber: Transcriber | None,
+    diariser: diarisation.Diariser | None,
+) -> Heard:
+    """One channel: whoever is heard, or its speakers where something tells them apart."""
+    (channel,) = found.channels
+    told: dict[str, list[Span]] = {}
+    notes: tuple[str, ...] = ()
+    if (path := diarisation.beside(recording)) is not None:
+        told = diarisation.read(path)
+    elif diariser is not None:
+        told, notes = diariser.speakers(recording), (DIARISED,)
+    if not told:
+        side = Side("mono", tuple(_utterances(recording, channel.segments, transcriber, None)), _track(channel))
+        return Heard(found.duration, found.sample_rate, {SPEAKER: side}, (ONE_CHANNEL,))
+    sides = {}
+    for role, spans in told.items():
+        whole = [span for a, b in spans for span in _pieces(a, min(b, found.duration))]
+        judged = list(_judged(recognizer, recording, whole))
+        side_track = _track(channel, whole)
+        sides[role] = Side("mono", tuple(_utterances(recording, judged, transcriber, None)), side_track)
+    return Heard(found.duration, found.sample_rate, sides, notes)
+
+
+def _pieces(start: float, end: float) -> Iterator[Span]:
+    """A stretch in equal parts, none longer than what goes through a model in one piece."""
+    n = int(np.ceil((end - start) / LONGEST_SECONDS))
+    for i in range(n):
+        yield start + (end - start) * i / n, start + (end - start) * (i + 1) / n
+
+
+def _judged(recognizer: Recognizer, recording: str | os.PathLike[str], spans: Sequence[Span]) -> Iterator[Prediction]:
+    for (start, end), clip in zip(spans, cut(recording, spans), strict=True):
+        if clip.duration > 0:
+            yield dataclasses.replace(recognizer.predict(clip), path=os.fspath(recording), start=start, end=end)
+
+
+def _utterances(
+    recording: str | os.PathLike[str],
+    segments: Sequence[Prediction],
+    transcriber: Transcriber | None,
+    channel: int | None,
+) -> Iterator[Utterance]:
+    spans = [(segment.start, segment.end) for segment in segments]
+    for segment, clip in zip(segments, cut(recording, spans, channel=channel), strict=True):
+        power = float(np.mean(np.square(clip.samples, dtype=np.float64))) if len(clip.samples) else 0.0
+        yield Utterance(segment, power, None if transcriber is None else transcriber.words(clip))
+
+
+def _track(channel: Channel, spans: Sequence[Span] | None = None) -> Track:
+    """The channel all along; of one speaker among others, the windows in whose middle that one speaks."""
+    windows = channel.windows
+    if spans is not None:
+        edges = np.array([time for span in spans for time in span])
+        middles = np.array([(w.start + w.end) / 2 for w in windows])
+        spoken = np.searchsorted(edges, middles, side="right") % 2 == 1
+        windows = tuple(w for w, kept in zip(windows, spoken, strict=True) if kept)
+    return Track(
+        tuple(round(w.start, 3) for w in windows),
+        tuple(round(w.end, 3) for w in windows),
+        tuple(tuple(round(p, 4) for p in w.probabilities.values()) for w in windows),
+        tuple(round(level, 4) for level in channel.envelope),
+        channel.envelope_step,
+    )
+
+
+def name(path: str | os.PathLike[str]) -> str:
+    """Return a recording's whole path, as a call keeps it."""
+    return os.fspath(Path(path).absolute())
