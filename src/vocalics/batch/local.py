@@ -52,6 +52,7 @@ def reports(
         except Exception as error:  # raised where the reports are read
             told.put(error)
         finally:
+            slots[number].end()
             told.put(None)
 
     threads = [threading.Thread(target=lead, args=(i,), daemon=True) for i in range(n_workers)]

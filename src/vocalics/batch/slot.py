@@ -27,7 +27,7 @@ START_SECONDS = 180.0
 SECONDS_PER_BYTE = 20e-6
 """What an input may take for every byte of it, besides the time that any may take."""
 
-_STARTS = 3  # in a row that may fail
+_STARTS, _KILLED_STARTS = 3, 10  # in a row that may fail by themselves, or be killed
 _GROWTH = 256 * 1024 * 1024  # bytes beyond twice its memory after the first block that a process may grow by
 _LOOK_SECONDS = 0.25
 
@@ -111,6 +111,12 @@ class Slot:
             if self._process is not None:
                 self._process.kill()
 
+    def end(self) -> None:
+        """See the process off, if there is one; for the thread that ran the blocks."""
+        if self._process is not None:
+            with contextlib.suppress(StoppedError):
+                self._end(self._process)
+
     def _allowed(self, inputs: tuple[Input, ...], at: int) -> float:
         size = inputs[at].size if at < len(inputs) else None
         return self._timeout + SECONDS_PER_BYTE * (size or 0)
@@ -119,13 +125,14 @@ class Slot:
         """A process that is ready for a block."""
         if self._process is not None:
             return self._process
-        reason = ""
-        for _ in range(_STARTS):
+        for i in range(_KILLED_STARTS):
             process = self._start()
             for word, _rest in self._answers(process, START_SECONDS):
                 if word == "ready":
                     return process
             reason = self._end(process)
+            if process.returncode >= 0 and i + 1 >= _STARTS:
+                break
         raise VocalicsError(f"a worker process does not start: {reason}")
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -89,7 +89,10 @@ def opened(job: Job, retry_failures: bool = False) -> Iterator[Ledger]:
         _own(output, job)
         with _locked(output):
             _settle(output, job)
-            yield _recovered(output, job, retry_failures)
+            try:
+                yield _recovered(output, job, retry_failures)
+            finally:
+                _sweep(output)
     except PermissionError as error:
         raise VocalicsError(f"{error.filename or output}: {error.strerror}; choose another place") from None
 
@@ -218,8 +221,7 @@ def _synchronise(folder: Path) -> None:
 def _recovered(output: Path, job: Job, retry_failures: bool) -> Ledger:
     """Remove what was not committed, and read what was."""
     results, failures, ledger = (output / name for name in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER))
-    for partial in output.glob("*/.*.part"):
-        partial.unlink()
+    _sweep(output)
     held = Ledger()
     committed = set()
     for path in ledger.glob(f"part-*{_PART}"):
@@ -240,6 +242,12 @@ def _recovered(output: Path, job: Job, retry_failures: bool) -> Ledger:
             if path.name not in committed:
                 path.unlink()
     return held
+
+
+def _sweep(output: Path) -> None:
+    """Remove what was begun by processes that are no more."""
+    for partial in output.glob("*/.*.part"):
+        partial.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Any:

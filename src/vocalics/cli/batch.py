@@ -98,7 +98,7 @@ def _batch(
 
     if feature_set and task is Work.PREDICT:
         task = Work.FEATURES
-    signal.signal(signal.SIGTERM, _terminated)
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         with _progress() as (progress, listing):
             summary = batch.run(
@@ -109,6 +109,8 @@ def _batch(
     except KeyboardInterrupt as stop:
         typer.echo(f"vocalics: stopped; what was committed is in {output}, and the same command goes on", err=True)
         raise typer.Exit(143 if isinstance(stop, _TerminatedError) else 130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
     typer.echo("\n".join(_told(summary)))
     if strict and summary.n_failed:
         raise typer.Exit(1)

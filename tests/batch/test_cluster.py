@@ -1,0 +1,110 @@
+"""The same on a Ray cluster of this machine, with two workers: same rows, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from vocalics import batch
+
+pytest.importorskip("ray", reason="the engine ray needs the extra 'cluster'")
+pytestmark = pytest.mark.slow
+
+Rows = Callable[[Path, str], list[dict[str, Any]]]
+Start = Callable[..., Popen[str]]
+Processes = Callable[[int, str], list[int]]
+N = 120
+SECONDS = 180
+
+
+def finish(process: Popen[str]) -> str:
+    """Wait for the end, and return what was said."""
+    out, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, errors
+    return out
+
+
+@pytest.fixture
+def whole(clips: Callable[..., Path], model: str, tmp_path: Path) -> Path:
+    """What the local engine makes of the clips."""
+    out = tmp_path / "whole"
+    batch.run([clips(N)], out, model=model, workers=2)
+    return out
+
+
+def arguments(whole: Path, out: Path) -> list[str]:
+    """Of a run over the same clips on a cluster of two workers."""
+    folder = whole.parent
+    options = ["--model", str(folder / "model.onnx"), "--engine", "ray", "--workers", "2", "--block", "6"]
+    return [str(folder / "clips"), *options, "-o", str(out)]
+
+
+def committed(out: Path) -> int:
+    """How many blocks are."""
+    return len(list(out.glob("inputs/*.parquet")))
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = SECONDS) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_a_cluster_gives_the_rows_of_one_machine(whole: Path, tmp_path: Path, started: Start, rows: Rows) -> None:
+    out = tmp_path / "out"
+    for name in ("crash.wav", "killed once.wav"):
+        (whole.parent / "clips" / name).write_bytes((whole.parent / "clips" / "0000.wav").read_bytes())
+    assert f"{N + 2} of {N + 2} recordings" in finish(started(*arguments(whole, out)))
+    names = {Path(r["path"]).stem: r["reason"] for r in rows(out, "failures")}
+    assert names == {"crash": "its process died of SIGSEGV"}
+    found = rows(out, "predictions")
+    assert found[:N] == rows(whole, "predictions") and len(found) == N + 1
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_actors_and_their_workers_are_killed(
+    whole: Path, tmp_path: Path, started: Start, rows: Rows, processes: Processes
+) -> None:
+    out = tmp_path / "out"
+    rng = random.Random(3)
+    driver = started(*arguments(whole, out), TEST_SLOWER="0.05")
+    wait_for(lambda: committed(out) >= 1)
+    for n_killed, text in enumerate(("ray::MapWorker", "vocalics.batch.process") * 2 + ("ray::MapWorker",)):
+        wait_for(lambda text=text: processes(driver.pid, text))  # type: ignore[misc]
+        os.kill(rng.choice(processes(driver.pid, text)), signal.SIGKILL)
+        time.sleep(rng.uniform(0.1, 0.6))
+    assert n_killed == 4 and committed(out) < N / 6
+    assert f"{N} of {N} recordings" in finish(driver)
+    assert rows(out, "predictions") == rows(whole, "predictions")
+    assert len(rows(out, "inputs")) == N
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_a_driver_that_is_killed_five_times_ends_as_one_that_was_not(
+    whole: Path, tmp_path: Path, started: Start, rows: Rows
+) -> None:
+    out = tmp_path / "out"
+    rng = random.Random(4)
+    seen = []
+    for _ in range(5):
+        before = committed(out)
+        driver = started(*arguments(whole, out), TEST_SLOWER="0.05")
+        wait_for(lambda before=before: committed(out) > before)  # type: ignore[misc]
+        time.sleep(rng.uniform(0, 0.5))
+        driver.kill()
+        seen.append(committed(out))
+    assert seen == sorted(set(seen)) and seen[-1] < N / 6
+    finish(started(*arguments(whole, out)))
+    assert rows(out, "predictions") == rows(whole, "predictions")
+    assert rows(out, "inputs") == rows(whole, "inputs")

@@ -1,0 +1,131 @@
+"""The folder of results: what is committed stays, what is not goes, and inputs are known again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vocalics import batch
+from vocalics.batch import store
+from vocalics.batch.job import Input
+from vocalics.batch.store import Ledger
+from vocalics.errors import VocalicsError
+
+Rows = Callable[[Path, str], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def done(clips: Callable[..., Path], model: str, tmp_path: Path) -> tuple[Path, Path, dict[str, Any]]:
+    """A folder of four clips, one of them empty; the results of a batch in two blocks; the options it ran with."""
+    folder = clips("a", "b", "c")
+    (folder / "empty.wav").touch()
+    options = {"model": model, "workers": 1, "block": 2}
+    batch.run([folder], tmp_path / "out", **options)
+    return folder, tmp_path / "out", options
+
+
+Done = tuple[Path, Path, dict[str, Any]]
+
+
+def test_results_without_a_ledger_are_removed_and_made_again(done: Done, rows: Rows) -> None:
+    folder, out, options = done
+    expected = {name: rows(out, name) for name in ("predictions", "failures", "inputs")}
+    parts = sorted((out / "inputs").glob("*.parquet"))
+    assert len(parts) == 4  # few inputs are divided so that every worker has four blocks
+    for lost in (parts[0], parts[3]):
+        lost.unlink()
+        summary = batch.run([folder], out, **options)
+        assert summary.n_done == 1
+        assert {name: rows(out, name) for name in expected} == expected
+
+
+def test_a_ledger_without_results_is_done_again(done: Done, rows: Rows) -> None:
+    folder, out, options = done
+    expected = rows(out, "predictions")
+    next((out / "predictions").glob("*.parquet")).unlink()
+    assert batch.run([folder], out, **options).n_done == 1
+    assert rows(out, "predictions") == expected and len(expected) == 3
+
+
+def test_a_ledger_that_the_disk_lost_is_done_again(done: Done, rows: Rows) -> None:
+    folder, out, options = done
+    expected = rows(out, "inputs")
+    next((out / "inputs").glob("*.parquet")).write_bytes(b"")
+    (out / "inputs" / ".x.part").write_bytes(b"begun")
+    assert batch.run([folder], out, **options).n_done == 1
+    assert rows(out, "inputs") == expected
+    assert not list(out.rglob("*.part"))
+
+
+def test_failures_whose_reasons_are_gone_are_tried_again(done: Done, rows: Rows) -> None:
+    """So ends a run that was killed while it forgot them."""
+    folder, out, options = done
+    (reason,) = (r["reason"] for r in rows(out, "failures"))
+    for path in (out / "failures").glob("*.parquet"):
+        path.unlink()
+    assert batch.run([folder], out, **options).n_done == 1
+    assert [r["reason"] for r in rows(out, "failures")] == [reason]
+
+
+def test_a_block_is_committed_once(done: Done, rows: Rows) -> None:
+    """The same block of a process that was given up too early changes nothing."""
+    folder, out, options = done
+    from vocalics.batch.job import Block
+    from vocalics.batch.running import planned
+    from vocalics.batch.sources import find
+    from vocalics.batch.work import Worker
+
+    job = planned(out, "predict", options["model"], "", None, None, False, False, False, 3)
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*.parquet")}
+    Worker(job).process(Block(find([str(folder / "a.wav")]).inputs))
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*.parquet")} == before
+
+
+def test_what_the_ledger_holds() -> None:
+    ledger = Ledger()
+    ledger.add("/a", 5, "1")
+    ledger.add("s3://b", None, "")
+    assert ledger.holds(Input("/a", 5, "1"))
+    assert not ledger.holds(Input("/a", 6, "1")) and ledger.holds_another(Input("/a", 6, "1"))
+    assert not ledger.holds(Input("/a", 5, "2"))
+    assert ledger.holds(Input("/a"))  # named in a list without its version
+    assert ledger.holds(Input("s3://b", 7, "etag"))  # its version was not known then
+    assert not ledger.holds(Input("/c", 5, "1")) and not ledger.holds_another(Input("/c", 5, "1"))
+    ledger.add("/d", 5, "1", "digest")
+    assert ledger.holds(Input("/other name", 9, "9", "digest"))
+
+
+def test_by_content_a_moved_file_is_known_again(
+    clips: Callable[..., Path], model: str, tmp_path: Path, rows: Rows
+) -> None:
+    folder = clips("a", "b")
+    out = tmp_path / "out"
+    batch.run([folder], out, model=model, workers=1, by_content=True)
+    (folder / "a.wav").rename(folder / "z.wav")
+    assert batch.run([folder], out, model=model, workers=1, by_content=True).n_done == 0
+    assert len({r["digest"] for r in rows(out, "predictions")}) == 2
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, clips: Callable[..., Path], model: str) -> None:
+    folder = clips("a")
+    (tmp_path / "file").touch()
+    with pytest.raises(VocalicsError, match="expected a folder for the results"):
+        batch.run([folder], tmp_path / "file", model=model)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.parquet").touch()
+    with pytest.raises(VocalicsError, match="holds other Parquet files"):
+        batch.run([folder], tmp_path / "other", model=model)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / store.SETTINGS).write_text("[1]", encoding="utf-8")
+    with pytest.raises(VocalicsError, match="is not what a batch writes"):
+        batch.run([folder], tmp_path / "odd", model=model)
+
+
+def test_the_settings_are_kept(done: Done) -> None:
+    _, out, options = done
+    kept = json.loads((out / store.SETTINGS).read_text(encoding="utf-8"))
+    assert kept["task"] == "predict" and kept["model"] == options["model"] and len(kept["model_sha256"]) == 64
