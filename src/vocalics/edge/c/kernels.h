@@ -13,6 +13,7 @@
 #include "maths.h"
 
 #define BLOCK 16 /* output channels that are computed together */
+#define CHUNK 96 /* pixels of which the places are looked up at a time; a multiple of any PIXELS */
 
 /* How many numbers a vector register holds, and for how many pixels a block of channels fits into the registers.
    Without GCC's vectors (VOCALICS_PORTABLE) the same is written as plain loops. */
@@ -51,6 +52,7 @@ typedef struct {
 #ifdef LANES
 typedef float lanes __attribute__((vector_size(LANES * 4)));
 typedef float loose_lanes __attribute__((vector_size(LANES * 4), aligned(4), may_alias)); /* anywhere in memory */
+typedef int32_t lane_bits __attribute__((vector_size(LANES * 4)));
 #define VECTORS (BLOCK / LANES)
 #endif
 
@@ -61,31 +63,41 @@ typedef struct {
     int step, row;             /* how far apart they are */
 } reach;
 
+/* What becomes of sums. */
+typedef struct {
+    const float *bias;     /* BLOCK numbers */
+    const float *residual; /* what is added to a pixel at this, or NULL */
+    int relu;
+    int channels; /* from one pixel to the next, in the output and the residual */
+} finish;
+
 /* Sum up one block of output channels for PIXELS pixels.
 
    pixels: where each one's window begins in the input.
    weights: for every run and every number of it, BLOCK weights.
-   sums: PIXELS times BLOCK numbers. */
-static inline void sum_pixels(const reach *r, const float *const *pixels, const float *weights, float *sums)
+   out: BLOCK numbers for every pixel. */
+static inline void sum_pixels(const reach *r, const float *const *pixels, const float *weights, const finish *f,
+                              float *out)
 {
     const float *w = weights;
+    const float *x[PIXELS];
 #ifdef LANES
     lanes sum[PIXELS][VECTORS];
     for (int p = 0; p < PIXELS; p++)
         for (int v = 0; v < VECTORS; v++)
-            sum[p][v] = (lanes){0};
+            sum[p][v] = *(const loose_lanes *)(f->bias + v * LANES);
 #else
     float sum[PIXELS][BLOCK];
     for (int p = 0; p < PIXELS; p++)
         for (int k = 0; k < BLOCK; k++)
-            sum[p][k] = 0.0f;
+            sum[p][k] = f->bias[k];
 #endif
+    for (int p = 0; p < PIXELS; p++)
+        x[p] = pixels[p];
     for (int s = 0; s < r->runs_steps; s++) {
         for (int q = 0; q < r->runs_rows; q++) {
-            const float *x[PIXELS];
-            for (int p = 0; p < PIXELS; p++)
-                x[p] = pixels[p] + s * r->step + q * r->row;
-            for (int j = 0; j < r->run; j++) {
+            const ptrdiff_t begin = (ptrdiff_t)s * r->step + q * r->row, end = begin + r->run;
+            for (ptrdiff_t j = begin; j < end; j++) {
 #ifdef LANES
                 lanes b[VECTORS];
                 for (int v = 0; v < VECTORS; v++)
@@ -102,15 +114,27 @@ static inline void sum_pixels(const reach *r, const float *const *pixels, const 
             }
         }
     }
-    for (int p = 0; p < PIXELS; p++) {
 #ifdef LANES
+    if (f->residual)
+        for (int p = 0; p < PIXELS; p++)
+            for (int v = 0; v < VECTORS; v++)
+                sum[p][v] += *(const loose_lanes *)(f->residual + (ptrdiff_t)p * f->channels + v * LANES);
+    if (f->relu)
+        for (int p = 0; p < PIXELS; p++)
+            for (int v = 0; v < VECTORS; v++)
+                sum[p][v] = (lanes)((lane_bits)sum[p][v] & (lane_bits)(sum[p][v] > (lanes){0}));
+    for (int p = 0; p < PIXELS; p++)
         for (int v = 0; v < VECTORS; v++)
-            *(loose_lanes *)(sums + p * BLOCK + v * LANES) = sum[p][v];
+            *(loose_lanes *)(out + (ptrdiff_t)p * f->channels + v * LANES) = sum[p][v];
 #else
-        for (int k = 0; k < BLOCK; k++)
-            sums[p * BLOCK + k] = sum[p][k];
+    for (int p = 0; p < PIXELS; p++)
+        for (int k = 0; k < BLOCK; k++) {
+            float y = sum[p][k];
+            if (f->residual)
+                y += f->residual[p * f->channels + k];
+            out[p * f->channels + k] = f->relu ? math_max(y, 0.0f) : y;
+        }
 #endif
-    }
 }
 
 /* The same for one pixel: four sums per channel, so that the processor need not wait for each to be ready. */
@@ -185,6 +209,56 @@ static inline void write_pixel(const float *sums, const float *bias, const float
     }
 }
 
+/* Pixels of an output, row by row, and where their windows begin. */
+typedef struct {
+    const float *base;
+    int step, row; /* from one step, and from one row, to the next */
+    int rows, n;
+} places;
+
+/* Compute all output channels of at most CHUNK pixels, from the first one on. */
+static inline void sum_chunk(const convolution *c, const reach *r, const places *where, int first,
+                             const float *weights, int block_weights, const float *bias, const float *residual,
+                             float *out)
+{
+    static const float nothing[BLOCK] = {0};
+    const float *pixels[CHUNK];
+    const int n = where->n - first < CHUNK ? where->n - first : CHUNK, channels = c->out_channels;
+    int step = first / where->rows, row = first % where->rows;
+    for (int p = 0; p < CHUNK && p < n + PIXELS; p++) { /* a few more than there are: the last one, again */
+        pixels[p] = p < n ? where->base + (ptrdiff_t)step * where->step + (ptrdiff_t)row * where->row : pixels[n - 1];
+        if (++row == where->rows) {
+            row = 0;
+            step++;
+        }
+    }
+    for (int o = 0; o < channels; o += BLOCK) {
+        const float *const w = weights + (ptrdiff_t)(o / BLOCK) * block_weights;
+        const int n_out = channels - o < BLOCK ? channels - o : BLOCK;
+        for (int p = 0; p < n; p += PIXELS) {
+            const ptrdiff_t at = (ptrdiff_t)(first + p) * channels + o;
+            const int left = n - p < PIXELS ? n - p : PIXELS;
+            const float *const added = residual ? residual + at : NULL;
+            if (left == PIXELS && n_out == BLOCK) {
+                const finish f = {bias + o, added, c->relu, channels};
+                sum_pixels(r, pixels + p, w, &f, out + at);
+            } else {
+                const finish f = {nothing, NULL, 0, BLOCK};
+                float sums[PIXELS * BLOCK];
+                if (left == 1)
+                    sum_pixel(r, pixels[p], w, sums);
+                else
+                    sum_pixels(r, pixels + p, w, &f, sums);
+                for (int i = 0; i < left; i++) {
+                    const ptrdiff_t there = (ptrdiff_t)i * channels;
+                    write_pixel(sums + i * BLOCK, bias + o, added ? added + there : NULL, c->relu, n_out,
+                                out + at + there);
+                }
+            }
+        }
+    }
+}
+
 /* Largest of pool_steps times pool_rows pixels, from a tile of a convolution's output. */
 static inline void pool_tile(const convolution *c, const float *tile, int steps, float *out)
 {
@@ -254,36 +328,13 @@ static inline void convolve(const convolution *c, const float *in, int in_steps,
             const reach r = {c->kernel_steps, whole_run ? 1 : c->kernel_rows,
                              whole_run ? c->kernel_rows * c->channels : c->channels, c->dilation_steps * line,
                              c->dilation_rows * c->channels};
-            const int n_pixels = steps * c->out_rows;
+            const places where = {base, c->stride_steps * line, c->stride_rows * c->channels, c->out_rows,
+                                  steps * c->out_rows};
+            const ptrdiff_t at = (ptrdiff_t)t * out_line;
             const int block_weights = c->kernel_steps * c->kernel_rows * c->channels * BLOCK;
-            float *const target = pooled ? unpooled : out + (ptrdiff_t)t * out_line;
-            const float *const added = residual ? residual + (ptrdiff_t)t * out_line : NULL;
-            for (int o = 0; o < c->out_channels; o += BLOCK) {
-                const float *const w = weights + (ptrdiff_t)(o / BLOCK) * block_weights;
-                const int n = c->out_channels - o < BLOCK ? c->out_channels - o : BLOCK;
-                int step = 0, row = 0;
-                for (int p = 0; p < n_pixels; p += PIXELS) {
-                    const int left = n_pixels - p < PIXELS ? n_pixels - p : PIXELS;
-                    const float *x[PIXELS];
-                    float sums[PIXELS * BLOCK];
-                    for (int i = 0; i < PIXELS; i++) {
-                        x[i] = i < left ? base + step * c->stride_steps * line + row * c->stride_rows * c->channels
-                                        : x[left - 1];
-                        if (i < left && ++row == c->out_rows) {
-                            row = 0;
-                            step++;
-                        }
-                    }
-                    if (left == 1)
-                        sum_pixel(&r, x[0], w, sums);
-                    else
-                        sum_pixels(&r, x, w, sums);
-                    for (int i = 0; i < left; i++) {
-                        const ptrdiff_t at = (ptrdiff_t)(p + i) * c->out_channels + o;
-                        write_pixel(sums + i * BLOCK, bias + o, added ? added + at : NULL, c->relu, n, target + at);
-                    }
-                }
-            }
+            for (int p = 0; p < where.n; p += CHUNK)
+                sum_chunk(c, &r, &where, p, weights, block_weights, bias, residual ? residual + at : NULL,
+                          pooled ? unpooled : out + at);
         }
         if (pooled) {
             const int pooled_line = c->out_rows / c->pool_rows * c->out_channels;
