@@ -65,8 +65,8 @@ class Lowering:
         source: The buffer of the input, [frame][row].
     """
 
-    def __init__(self, graph: Graph, max_frames: int) -> None:
-        self.graph, self.max_frames = graph, max_frames
+    def __init__(self, graph: Graph, max_frames: int, fast: bool = True) -> None:
+        self.graph, self.max_frames, self.fast = graph, max_frames, fast
         self.steps: list[Step] = []
         self.constants = Constants()
         shape = graph.values[graph.source].shape
@@ -349,7 +349,7 @@ class Lowering:
             self.steps.append(eight.convolution(sizes, weights, settings, *ends))
         else:
             relu = bool(settings.get("relu"))
-            self.steps.append(layers.convolution(sizes, weights, settings["bias"], relu, *ends))
+            self.steps.append(layers.convolution(sizes, weights, settings["bias"], relu, *ends, self.fast))
         self.known[node.output] = out
 
 

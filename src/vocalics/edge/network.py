@@ -69,13 +69,15 @@ class Facts:
     layers: tuple[Layer, ...]
 
 
-def write(model: Path, max_frames: int, command: str = "") -> dict[str, str]:
+def write(model: Path, max_frames: int, command: str = "", fast: bool = True) -> dict[str, str]:
     """Return the C of a model file's network: file name to text.
 
     Args:
         model: A model file.
         max_frames: The most frames that its memory holds, for a model whose number of frames varies; others have theirs.
         command: What wrote it, for the files' first lines.
+        fast: Whether layers of floats may keep twice the weights where that halves their products. Weights in eight
+            bits stay as they are.
 
     Raises:
         MissingExtraError: Where the onnx package is not installed.
@@ -83,15 +85,15 @@ def write(model: Path, max_frames: int, command: str = "") -> dict[str, str]:
     """
     data = model.read_bytes()
     origin = f"{model.name}, SHA-256 {hashlib.sha256(data).hexdigest()}"
-    return text(_load(data), max_frames, origin, command)
+    return text(_load(data), max_frames, origin, command, fast)
 
 
-def facts(model: Path, max_frames: int) -> Facts:
+def facts(model: Path, max_frames: int, fast: bool = True) -> Facts:
     """Return the sizes of a model file's network, see :func:`write`."""
-    return _facts(*_lowered(_load(model.read_bytes()), max_frames))
+    return _facts(*_lowered(_load(model.read_bytes()), max_frames, fast))
 
 
-def text(model: Any, max_frames: int, origin: str = "", command: str = "") -> dict[str, str]:
+def text(model: Any, max_frames: int, origin: str = "", command: str = "", fast: bool = True) -> dict[str, str]:
     """Return the C of an ``onnx.ModelProto``, see :func:`write`.
 
     Args:
@@ -99,8 +101,9 @@ def text(model: Any, max_frames: int, origin: str = "", command: str = "") -> di
         max_frames: The most frames.
         origin: Where it comes from, for the files' first lines.
         command: What wrote it.
+        fast: As in :func:`write`.
     """
-    net, lowering, plan = _lowered(model, max_frames)
+    net, lowering, plan = _lowered(model, max_frames, fast)
     about = _facts(net, lowering, plan)
     head = [origin or "a graph", f"written by {command or 'vocalics.edge'}"]
     return {
@@ -118,13 +121,13 @@ def _load(data: bytes) -> Any:
     return onnx.load_model_from_string(data)
 
 
-def _lowered(model: Any, max_frames: int) -> tuple[graph.Graph, Lowering, arena.Plan]:
+def _lowered(model: Any, max_frames: int, fast: bool) -> tuple[graph.Graph, Lowering, arena.Plan]:
     net = graph.read(model, max_frames)
     if len(net.outputs) > len(ARGUMENTS):
         raise ModelFileError(f"the graph has {len(net.outputs)} outputs; expected at most {len(ARGUMENTS)}")
     frames = _frames(net, max_frames)
     fold.fold(net)
-    lowering = Lowering(net, frames)
+    lowering = Lowering(net, frames, fast)
     lowering.run()
     plan = arena.plan(lowering.source, lowering.steps, frames)
     if _has_codes(lowering):  # kernels read codes by fours

@@ -343,6 +343,130 @@ static inline void convolve(const convolution *c, const float *in, int in_steps,
     }
 }
 
+/* Six sums of a line and its five neighbours, from which four outputs of a kernel of three steps follow with half the
+   products: Winograd's minimal filtering F(4, 3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+   CVPR 2016), along the steps only. */
+static inline void spread_lines(const float *const *d, int n, float *out)
+{
+    const float *const d0 = d[0], *const d1 = d[1], *const d2 = d[2], *const d3 = d[3], *const d4 = d[4];
+    const float *const d5 = d[5];
+    float *const o0 = out, *const o1 = out + n, *const o2 = o1 + n, *const o3 = o2 + n, *const o4 = o3 + n;
+    float *const o5 = o4 + n;
+    for (int k = 0; k < n; k++)
+        o0[k] = 4.0f * d0[k] - 5.0f * d2[k] + d4[k];
+    for (int k = 0; k < n; k++) {
+        const float even = d4[k] - 4.0f * d2[k], odd = d3[k] - 4.0f * d1[k];
+        o1[k] = even + odd;
+        o2[k] = even - odd;
+    }
+    for (int k = 0; k < n; k++) {
+        const float even = d4[k] - d2[k], odd = 2.0f * (d3[k] - d1[k]);
+        o3[k] = even + odd;
+        o4[k] = even - odd;
+    }
+    for (int k = 0; k < n; k++)
+        o5[k] = 4.0f * d1[k] - 5.0f * d3[k] + d5[k];
+}
+
+/* Four outputs from their six sums, n apart; BLOCK numbers each. */
+static inline void gather_sums(const float *m, int n, float *out)
+{
+    for (int k = 0; k < BLOCK; k++) {
+        const float a = m[n + k] + m[2 * n + k], b = m[n + k] - m[2 * n + k];
+        const float c = m[3 * n + k] + m[4 * n + k], d = m[3 * n + k] - m[4 * n + k];
+        out[k] = m[k] + a + c;
+        out[BLOCK + k] = b + 2.0f * d;
+        out[2 * BLOCK + k] = a + 4.0f * c;
+        out[3 * BLOCK + k] = b + 8.0f * d + m[5 * n + k];
+    }
+}
+
+#define QUADS 3 /* fours of steps in a tile of convolve_by_four */
+
+/* Compute a convolution whose kernel has three steps and whose windows follow one another step by step, as convolve
+   does, with half the products.
+
+   weights: for each block of output channels, six spread kernels of kernel_rows rows each, see blocks in layers.py.
+   scratch: room for 6 padded lines, QUADS times 6 spread ones, QUADS * out_rows * 6 * BLOCK sums, and for 4 * QUADS
+       lines of the output where it is pooled. */
+static inline void convolve_by_four(const convolution *c, const float *in, int in_steps, int out_steps,
+                                    const float *weights, const float *bias, const float *residual, float *out,
+                                    float *scratch)
+{
+    static const float nothing[BLOCK] = {0};
+    const int rows = c->out_rows, channels = c->out_channels, in_line = c->rows * c->channels;
+    const int padded_rows = rows - 1 + c->kernel_rows, line = padded_rows * c->channels, out_line = rows * channels;
+    const int used = padded_rows - c->pad_rows < c->rows ? padded_rows - c->pad_rows : c->rows;
+    const int pooled = c->pool_steps * c->pool_rows > 1;
+    const int usable_steps = out_steps / c->pool_steps * c->pool_steps;
+    const int run = c->kernel_rows * c->channels, n_sums = QUADS * rows * BLOCK;
+    float *const padded = scratch, *const spread = padded + 6 * line, *const sums = spread + QUADS * 6 * line;
+    float *const unpooled = sums + 6 * n_sums;
+    const reach r = {1, 1, run, 0, 0};
+    const finish f = {nothing, NULL, 0, BLOCK};
+    for (int t = 0; t < usable_steps; t += 4 * QUADS) {
+        const int steps = usable_steps - t < 4 * QUADS ? usable_steps - t : 4 * QUADS;
+        const int quads = (steps + 3) / 4, n = quads * rows;
+        float *const target = pooled ? unpooled : out + (ptrdiff_t)t * out_line;
+        const float *const added = residual ? residual + (ptrdiff_t)t * out_line : NULL;
+        for (int q = 0; q < quads; q++) {
+            const float *lines[6];
+            for (int i = 0; i < 6; i++) {
+                const int s = t + 4 * q - c->pad_steps + i;
+                const float *const from = in + (ptrdiff_t)s * in_line;
+                const int inside = s >= 0 && s < in_steps;
+                float *const to = padded + i * line;
+                lines[i] = inside && c->pad_rows == 0 && padded_rows <= c->rows ? from : to;
+                if (lines[i] == to) {
+                    int k = 0;
+                    for (; inside && k < c->pad_rows * c->channels; k++)
+                        to[k] = 0.0f;
+                    for (int j = 0; inside && j < used * c->channels; j++, k++)
+                        to[k] = from[j];
+                    for (; k < line; k++)
+                        to[k] = 0.0f;
+                }
+            }
+            spread_lines(lines, line, spread + q * 6 * line);
+        }
+        for (int o = 0; o < channels; o += BLOCK) {
+            const float *const w = weights + (ptrdiff_t)o * 6 * run;
+            const int n_out = channels - o < BLOCK ? channels - o : BLOCK;
+            for (int i = 0; i < 6; i++)
+                for (int p = 0; p < n; p += PIXELS) {
+                    const float *x[PIXELS];
+                    float last[PIXELS * BLOCK];
+                    const int left = n - p < PIXELS ? n - p : PIXELS;
+                    float *const to = sums + i * n_sums + p * BLOCK;
+                    int q = p / rows, row = p % rows;
+                    for (int k = 0; k < PIXELS; k++) {
+                        x[k] = k < left ? spread + (q * 6 + i) * line + row * c->channels : x[left - 1];
+                        if (++row == rows) {
+                            row = 0;
+                            q++;
+                        }
+                    }
+                    sum_pixels(&r, x, w + i * run * BLOCK, &f, left == PIXELS ? to : last);
+                    for (int k = 0; left < PIXELS && k < left * BLOCK; k++)
+                        to[k] = last[k];
+                }
+            for (int p = 0; p < n; p++) {
+                float four[4 * BLOCK];
+                const int q = p / rows, row = p % rows;
+                gather_sums(sums + p * BLOCK, n_sums, four);
+                for (int i = 0; i < 4 && 4 * q + i < steps; i++) {
+                    const ptrdiff_t at = (ptrdiff_t)(4 * q + i) * out_line + row * channels + o;
+                    write_pixel(four + i * BLOCK, bias + o, added ? added + at : NULL, c->relu, n_out, target + at);
+                }
+            }
+        }
+        if (pooled) {
+            const int pooled_line = rows / c->pool_rows * channels;
+            pool_tile(c, unpooled, steps, out + (ptrdiff_t)(t / c->pool_steps) * pooled_line);
+        }
+    }
+}
+
 /* A convolution of each channel by itself: weights are [step of the kernel][row of the kernel][channel]. */
 static inline void convolve_each(const convolution *c, const float *in, int in_steps, int out_steps,
                                  const float *weights, const float *bias, float *out)
