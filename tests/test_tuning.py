@@ -359,14 +359,16 @@ def test_a_model_brings_the_settings_that_it_has() -> None:
     assert {"model_settings.channels", "batch.mixup_share", "n_copies"} <= waveform
 
 
-def test_every_model_s_own_space_fits_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_model_s_own_space_fits_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from vocalics import training
     from vocalics.models import models
 
-    # There is no encoder here.
-    monkeypatch.setattr(training, "encoded_front_end", lambda name: None)
-    encoded, real = SimpleNamespace(name="encoder", shape=(2048,), is_vector=True), training.feature_set
-    monkeypatch.setattr(training, "feature_set", lambda name: encoded if "@" in name else real(name))
+    # A small encoder stands for the one that is not there.
+    fakes.small_whisper(tmp_path / "whisper-base", n_blocks=4)
+    monkeypatch.setenv("VOCALICS_ENCODERS", str(tmp_path))
+    monkeypatch.setattr(training.checks, "encoded_front_end", lambda name: None)
+    encoded, real = SimpleNamespace(name="encoder", shape=(2048,), is_vector=True), training.checks.feature_set
+    monkeypatch.setattr(training.checks, "feature_set", lambda name: encoded if "@" in name else real(name))
     searched = 0
     for name in models():
         if name != "majority":

@@ -1,0 +1,93 @@
+"""What a recipe says of its model and batches, checked before anything is read or computed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from vocalics import ensembles
+from vocalics.distillation import check_teacher
+from vocalics.emotions import scheme
+from vocalics.errors import RecipeError
+from vocalics.features.feature_set import encoded_front_end, feature_set
+from vocalics.models import ENCODER, WAVEFORM, ModelSpec, model_spec
+from vocalics.recipe import Recipe, parse
+from vocalics.registry import suggestion
+from vocalics.training.inputs import GIVEN
+
+
+def check(recipe: Recipe) -> ModelSpec:
+    """Check what a recipe says of its model and batches, before anything is read or computed; return the model.
+
+    Raises:
+        RecipeError: For an unknown model, model setting or batch setting.
+        MissingExtraError: Where torch or scikit-learn is missing.
+    """
+    if recipe.members:
+        specs = [check(member) for member in ensembles.members(recipe)]
+        return specs[0]
+    spec = model_spec(recipe.model)
+    given = ("n_classes", "n_hints", *GIVEN) if spec.uneven else ("n_classes",)
+    known = [name for name in inspect.signature(spec.build).parameters if name not in given]
+    for name in recipe.model_settings:
+        if name not in known:
+            raise RecipeError(
+                f'recipe {recipe.name}: model_settings: unknown key "{name}"{suggestion(name, known) or "."} '
+                f"Known: {', '.join(known) or 'none'}."
+            )
+    if spec.uneven:
+        batches(recipe, spec)
+        if spec.features == ENCODER:
+            encoded_front_end(recipe.features)
+        if recipe.teacher is not None:
+            check_teacher(recipe.teacher)
+        if recipe.teacher is not None and spec.features == ENCODER:
+            raise RecipeError(f"recipe {recipe.name}: a net on an encoder learns from no teacher here; leave it out")
+        if recipe.variants:
+            raise RecipeError(
+                f"recipe {recipe.name}: variants are for models of features; {spec.name} takes n_copies and augment"
+            )
+    else:
+        if recipe.fit.vote_share:
+            raise RecipeError(f"recipe {recipe.name}: {spec.name} learns from labels alone; leave fit.vote_share out")
+        _check_features(recipe, spec)
+        if recipe.late_batch or (recipe.batch and not spec.neural):
+            key = "batch" if recipe.batch and not spec.neural else "late_batch"
+            raise RecipeError(f"recipe {recipe.name}: {spec.name} has no {key}; leave it out")
+        if spec.neural and recipe.batch:
+            from vocalics.models.rows import RowAugmentation
+
+            parse(RowAugmentation, recipe.batch, f"recipe {recipe.name}: batch")
+        if recipe.teacher is not None:
+            raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
+    return spec
+
+
+def _check_features(recipe: Recipe, spec: ModelSpec) -> None:
+    """Refuse a feature set whose shape is not what the model takes."""
+    chosen = feature_set(recipe.features or spec.features)
+    model = spec.build(len(scheme(recipe.scheme).emotions), **recipe.model_settings)
+    if spec.neural:
+        takes = tuple(model.shape)
+    else:
+        fits = chosen.is_vector or (spec.takes_frames and None not in chosen.shape)
+        takes = chosen.shape if fits else ("n",)
+    if chosen.shape != takes:
+        sizes = [" x ".join("any" if n is None else str(n) for n in shape) for shape in (chosen.shape, takes)]
+        raise RecipeError(
+            f"recipe {recipe.name}: the features {chosen.name} are {sizes[0]} numbers, the model {spec.name} takes "
+            f"{sizes[1]}; it is made for {spec.features}"
+        )
+
+
+def batches(recipe: Recipe, spec: ModelSpec) -> tuple[Any, Any]:
+    """What is done to batches before and after ``fit.restart``."""
+    from vocalics.models.logmel_batches import BatchAugmentation
+    from vocalics.models.transfer import FrameAugmentation
+
+    kind = BatchAugmentation if spec.features == WAVEFORM else FrameAugmentation
+    late = {**recipe.batch, **recipe.late_batch}
+    return (
+        parse(kind, recipe.batch, f"recipe {recipe.name}: batch"),
+        parse(kind, late, f"recipe {recipe.name}: late_batch"),
+    )

@@ -1,0 +1,75 @@
+"""A run's folder: its frozen configuration, so that what is gone on with is the very same run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vocalics.dataset import Data, short
+from vocalics.errors import VocalicsError
+from vocalics.features.feature_set import SEPARATOR, encoded_front_end
+from vocalics.manifest import Manifest
+from vocalics.recipe import Recipe
+
+COMPARISON = "comparison.json"
+"""How far the written file is from the trained model: the last that a run writes."""
+
+
+def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, option: str = "-o") -> None:
+    """Write a configuration into a new folder, or check that a folder that is gone on with holds this very one.
+
+    Args:
+        folder: Made where it does not exist.
+        config: Plain values that JSON can hold.
+        resume: Whether to go on with what the folder holds.
+        what: It holds, for the message: "run", "study".
+        option: With which another folder is chosen, for the message.
+
+    Raises:
+        VocalicsError: When the folder holds one and ``resume`` is not asked for, or holds another configuration.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.json"
+    text = json.dumps(config, indent=1, sort_keys=True)
+    if path.exists():
+        if not resume:
+            raise VocalicsError(
+                f"{folder}: holds a {what} already; go on with --resume, or choose another folder with {option}"
+            )
+        if path.read_text(encoding="utf-8") != text:
+            raise VocalicsError(
+                f"{folder}: holds a {what} of another configuration (recipe, corpora or hold-outs differ, see "
+                f"{path.name}); choose another folder with {option}"
+            )
+    else:
+        part = path.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+
+
+def digest(manifest: Manifest) -> str:
+    """Return a number that stands for these clips and their emotions, in this order."""
+    return hashlib.sha256("".join(f"{u.digest}{u.emotion}" for u in manifest).encode()).hexdigest()
+
+
+def settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
+    """Write the run's frozen configuration, or check that the folder holds this very one."""
+    # What is told of a publication decides nothing of the training.
+    config = {
+        "recipe": {k: v for k, v in recipe.as_dict().items() if k != "publication"},
+        "hold_outs": [short(s) for s in data.tests],
+        "n_train": len(data.train),
+        "n_validation": len(data.validation),
+        "n_test": {short(k): len(v) for k, v in data.tests.items()},
+        "training_speakers": data.speakers(data.train),
+        "validation_speakers": data.speakers(data.validation),
+        "clips": digest(data.manifest),
+        "notes": dict(data.notes),
+    }
+    names = [recipe.features, recipe.teacher.features if recipe.teacher is not None else ""]
+    if keys := {name: encoded_front_end(name).key for name in names if SEPARATOR in name}:
+        config["encoders"] = keys
+    freeze(folder, config, resume, "run")
