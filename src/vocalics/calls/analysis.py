@@ -102,10 +102,8 @@ def analyse(
         notes.append(f'The model {recognizer.card.name} knows no "{ANGRY}": nothing is said of how anger went.')
     cuts = turns.interruptions(said)
     pauses = turns.silences(said, heard.duration)
-    with Path(recording).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     call = Call(
-        digest=digest,
+        digest=digest(recording),
         path=parties.name(recording),
         started_at=told.started_at or datetime.now(UTC),
         duration=heard.duration,
@@ -132,6 +130,13 @@ def analyse(
         notes=tuple(notes),
     )
     return call if chosen.key is None else pseudonymised(call, chosen.key)
+
+
+def digest(recording: str | os.PathLike[str], key: bytes | None = None) -> str:
+    """Return what a recording is known by: the SHA-256 of its bytes, keyed where there is a key."""
+    with Path(recording).open("rb") as file:
+        plain = hashlib.file_digest(file, "sha256").hexdigest()
+    return plain if key is None else names.keyed(plain, "recording", key)
 
 
 def pseudonymised(call: Call, key: bytes) -> Call:

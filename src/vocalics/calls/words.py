@@ -40,6 +40,14 @@ class Transcriber(Protocol):
         """Return what is said in an utterance; empty for nothing."""
 
 
+def offline() -> Transcriber | None:
+    """Return what makes a transcript without anything that was named or fetched; ``None`` where it is not installed."""
+    try:
+        return PocketSphinx()
+    except MissingExtraError:
+        return None
+
+
 class PocketSphinx:
     """PocketSphinx 5 with the model of American English that it brings.
 
