@@ -1,19 +1,12 @@
-"""``vocalics export``: a model file for another use: the same, or in eight bits."""
+"""``vocalics export``: a model file for another use: the same, in eight bits, or as C."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from vocalics.audio import Clip
-    from vocalics.modelfile import Card
-
-AT_MOST = 200
-"""Calibration clips: of more, so many are drawn."""
 
 
 class Target(StrEnum):
@@ -21,6 +14,7 @@ class Target(StrEnum):
 
     ONNX = "onnx"
     INT8 = "onnx-int8"
+    C = "c"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,8 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A bundled model's name or a model file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The model file that is written.")],
-    to: Annotated[Target, typer.Option(help="As it is, or with weights and activations in eight bits.")] = Target.ONNX,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="PATH", help="The model file that is written; c: the folder.")
+    ],
+    to: Annotated[
+        Target, typer.Option(help="As it is; with weights and activations in eight bits; as C99 without dependencies.")
+    ] = Target.ONNX,
     clips: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,6 +42,9 @@ def export(
 
     In eight bits a model is a quarter of its size. Where its numbers lie is measured on calibration clips, a hundred of
     many speakers say; then both models judge them, and the command tells how often they agree.
+
+    As C it is a folder: the network and its front end, a program around them that any compiler of C99 makes, and a
+    README with the sizes. vocalics compile does that and compiles it, for a dozen kinds of processors.
     """
     from vocalics.errors import ModelFileError
     from vocalics.recognizer import model_path
@@ -51,20 +52,42 @@ def export(
     if not output.parent.is_dir():
         raise ModelFileError(f"{output.parent}: no such folder; make it first, or write elsewhere")
     source = model_path(model)
+    if clips and to is not Target.INT8:
+        raise ModelFileError("--clips calibrates eight bits; add --to onnx-int8, or leave it out")
+    if to is Target.C:
+        _c(source, output)
+        return
     if to is Target.INT8:
         _int8(model, output, clips or [])
     else:
-        if clips:
-            raise ModelFileError("--clips calibrates eight bits; add --to onnx-int8, or leave it out")
         output.write_bytes(source.read_bytes())
     before, after = source.stat().st_size, output.stat().st_size
     print(f"written to {output} ({after / 1e6:.2f} MB" + (f", from {before / 1e6:.2f})" if before != after else ")"))
+
+
+def _c(source: Path, folder: Path) -> None:
+    import shlex
+    import sys
+
+    from vocalics.edge import source as written
+    from vocalics.edge.readme import in_kilobytes
+    from vocalics.errors import ModelFileError
+
+    if folder.is_file():
+        raise ModelFileError(f"{folder}: is a file; expected a folder for the C")
+    facts = written.write(source, folder, command=shlex.join(["vocalics", *sys.argv[1:]])).facts
+    print(
+        f"written to {folder}: weights {in_kilobytes(facts.weight_bytes)}, memory {in_kilobytes(facts.arena_bytes)}, "
+        f"{facts.macs / 1e6:,.1f} million MACs; make -C {folder} builds it"
+    )
 
 
 def _int8(model: str, output: Path, paths: list[str]) -> None:
     import numpy as np
     from rich.console import Console
 
+    from vocalics import audio
+    from vocalics.cli.calibration import recordings
     from vocalics.cli.progress import counting
     from vocalics.errors import ModelFileError
     from vocalics.export import card, int8
@@ -74,9 +97,12 @@ def _int8(model: str, output: Path, paths: list[str]) -> None:
     if not paths:
         raise ModelFileError("eight bits need calibration clips; name some with --clips MANIFEST or --clips FOLDER")
     recognizer = load(model)
-    found = _clips(paths, recognizer.card)
+    rate = recognizer.card.sample_rate
+    found = recordings(paths, recognizer.card)
     with counting(Console(stderr=True), transient=True) as progress:
-        batches = [recognizer.given(clip) for clip in progress.track(found, description="listen")]
+        batches = [
+            recognizer.given(audio.read(str(clip), rate)) for clip in progress.track(found, description="listen")
+        ]
     data, about = int8.quantised(model_path(model), batches)
     card.write(output, data, about)
     small = load(output)
@@ -87,30 +113,3 @@ def _int8(model: str, output: Path, paths: list[str]) -> None:
         f"{len(batches)} calibration clips: the same emotion in {100 * same:.1f} %, probabilities differ by "
         f"{np.abs(said - again).mean():.4f} on average, {np.abs(said - again).max():.3f} at most"
     )
-
-
-def _clips(paths: list[str], card: Card) -> list[Clip]:
-    """The recordings that paths stand for, at most :data:`AT_MOST`, drawn at random.
-
-    Of a manifest only the speakers that the model was trained on, where there are any: of what it is tested with
-    nothing is to be learned.
-    """
-    import numpy as np
-
-    from vocalics import audio
-    from vocalics.cli.predictions import expand
-    from vocalics.manifest import Manifest
-
-    files: list[str] = []
-    for path in paths:
-        if Path(path).suffix in (".csv", ".parquet"):
-            listed = Manifest.read(Path(path))
-            files += [u.path for u in listed.where(lambda u: u.speaker in card.training_speakers) or listed]
-            continue
-        for one in expand(path):
-            if not isinstance(one, str):
-                raise one
-            files.append(one)
-    if len(files) > AT_MOST:
-        files = [files[i] for i in sorted(np.random.default_rng(0).choice(len(files), AT_MOST, replace=False))]
-    return [audio.read(file, card.sample_rate) for file in files]

@@ -1,0 +1,205 @@
+"""Whether a compiled program says what the model says: it is run, here or under an emulator, and compared.
+
+The oracle is the project's own path: :class:`vocalics.recognizer.Recognizer` on ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import audio
+from vocalics.audio import Clip
+from vocalics.edge import front_end
+from vocalics.edge.running import finished, lines, runner, said_by, wanted
+from vocalics.edge.source import Source, sixteen_bits
+from vocalics.edge.targets import Target
+from vocalics.recognizer import Recognizer
+
+TOLERANCE = 1e-4
+"""How far a probability in float32 may be from ONNX Runtime's."""
+TOLERANCE_INT8 = 0.05
+"""The same in eight bits: a rounding that falls the other way goes through all layers after it."""
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a program compares with the model.
+
+    Attributes:
+        what: Which program, run by what.
+        n_clips: How many clips both judged; 0 where nothing was checked.
+        n_same: How often they said the same.
+        largest: The largest difference of two probabilities.
+        note: Why nothing was checked.
+        said: What the program printed, clip by clip.
+    """
+
+    what: str
+    n_clips: int = 0
+    n_same: int = 0
+    largest: float = 0.0
+    note: str = ""
+    said: tuple[dict[str, Any], ...] = ()
+
+    def passed(self, tolerance: float = TOLERANCE) -> bool:
+        """Whether the labels are the same and the probabilities as near as asked for, or nothing was checked."""
+        return self.n_same == self.n_clips and self.largest <= tolerance
+
+    @property
+    def text(self) -> str:
+        """What was found, in a line."""
+        if self.note:
+            return f"not checked: {self.note}"
+        return (
+            f"{self.n_same} of {self.n_clips} clips the same emotion, probabilities within {self.largest:.1e} of ONNX "
+            "Runtime"
+        )
+
+
+def examples() -> list[Path]:
+    """Return the project's example clips, which check programs where no others are named; synthetic voices."""
+    installed = Path(__file__).with_name("clips")
+    return sorted((installed if installed.is_dir() else Path(__file__).parents[3] / "examples" / "clips").glob("*.wav"))
+
+
+def check_program(
+    target: Target, program: Path, source: Source, recognizer: Recognizer, paths: Sequence[Path]
+) -> Check:
+    """Run a program on clips and compare what it says.
+
+    Args:
+        target: That it was compiled for.
+        program: The file.
+        source: That it was compiled from.
+        recognizer: The model.
+        paths: Recordings.
+
+    Raises:
+        CompileError: When the program fails.
+    """
+    command, name = runner(target)
+    what = f"{target.name} on {name or 'nothing here'}"
+    if not name:
+        return Check(what, note=f"nothing here runs it; {wanted(target)} would")
+    with tempfile.TemporaryDirectory(prefix="vocalics-") as folder:
+        files, truth = _given(source, recognizer, paths, Path(folder))
+        said = said_by(target, [*command, str(program.resolve())], files)
+    return _compared(what, recognizer, said, truth)
+
+
+def _given(
+    source: Source, recognizer: Recognizer, paths: Sequence[Path], folder: Path
+) -> tuple[list[Path], list[Probabilities]]:
+    """The files that a program is given, and the model's probabilities."""
+    files, truth = [], []
+    for i, path in enumerate(paths):
+        if source.takes_sound:
+            if path.suffix.lower() == ".wav":
+                file = path.resolve()
+            else:
+                file = folder / f"{i}.wav"
+                audio.write(file, audio.read(str(path)))
+            truth.append(_numbers(recognizer, recognizer.predict(file).probabilities))
+        else:
+            file = folder / f"{i}.f32"
+            clip = audio.read(str(path), recognizer.card.sample_rate)
+            given = recognizer.given(clip)
+            # Frame by frame: the graph has time last.
+            file.write_bytes(np.ascontiguousarray(given[0].T, "<f4").tobytes())
+            truth.append(recognizer.model.probabilities(given)[0].astype(np.float64))
+        files.append(file)
+    return files, truth
+
+
+def _numbers(recognizer: Recognizer, probabilities: Any) -> Probabilities:
+    return np.array([probabilities[emotion] for emotion in recognizer.emotions], np.float64)
+
+
+def check_board(target: Target, image: Path, source: Source, recognizer: Recognizer, paths: Sequence[Path]) -> Check:
+    """Run a board's image under qemu on windows of sound and compare what it says.
+
+    The first is the sound that it holds itself, which is to be the first path's, the others come from files.
+
+    Args:
+        target: That it was compiled for.
+        image: The file.
+        source: That it was compiled from.
+        recognizer: The model.
+        paths: Recordings; the first stretch of each is judged.
+
+    Raises:
+        CompileError: When the image fails.
+    """
+    assert target.board is not None
+    command, name = runner(target)
+    what = f"{target.name} on {target.board.machine} of {name or 'nothing here'}"
+    if not name:
+        return Check(what, note=f"nothing here runs it; {wanted(target)} would")
+    truth: list[Probabilities] = []
+    said: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="vocalics-") as folder:
+        # Names without blanks or folders: the board is told them in one line.
+        shutil.copyfile(image, Path(folder, "emotion.elf"))
+        for i, path in enumerate(paths):
+            values, probabilities = first_window(recognizer, source.seconds, path)
+            truth.append(probabilities)
+            Path(folder, f"{i}.f32").write_bytes(values.astype("<f4").tobytes())
+        for some in ([], [f"{i}.f32" for i in range(1, len(paths))]):
+            if some or not said:
+                line = [*command, "emotion.elf", *(["-append", " ".join(some)] if some else [])]
+                said += lines(target, *finished(line, Path(folder)), expected=max(1, len(some)))
+    return _compared(what, recognizer, said, truth)
+
+
+def first_window(recognizer: Recognizer, seconds: float, path: Path) -> tuple[npt.NDArray[np.float32], Probabilities]:
+    """Return what a board is given of a recording, and the model's probabilities of that.
+
+    Returns:
+        Samples as 16 bits tell them, or features, frame by frame: (n,); and (n_emotions,), 0 without speech.
+    """
+    rate = recognizer.card.sample_rate
+    clip = audio.read(str(path), rate)
+    if not front_end.kind(recognizer.card):
+        given = recognizer.given(clip)
+        chances = recognizer.model.probabilities(given)[0].astype(np.float64)
+        return np.ascontiguousarray(given[0].T).ravel(), chances
+    samples = sixteen_bits(clip.samples[: round(seconds * rate)]).astype(np.float32) / np.float32(32768)
+    return samples, _numbers(recognizer, recognizer.judge_window(0, Clip(samples, rate)).probabilities)
+
+
+def _compared(
+    what: str, recognizer: Recognizer, said: Sequence[dict[str, Any]], truth: Sequence[Probabilities]
+) -> Check:
+    largest, n_same = 0.0, 0
+    for line, expected in zip(said, truth, strict=True):
+        found = _numbers(recognizer, line["probabilities"])
+        largest = max(largest, float(np.abs(found - expected).max()))
+        n_same += int(found.any() == expected.any() and found.argmax() == expected.argmax())
+    return Check(what, len(said), n_same, largest, said=tuple(said))
+
+
+def seconds_per_second(program: Path, source: Source, paths: Sequence[Path], repeats: int = 10) -> float:
+    """Return the seconds that this computer's program takes for one of sound: the least of runs, without the start."""
+    files = [str(p.resolve()) for p in paths if p.suffix.lower() == ".wav"]
+    if not (files and source.takes_sound):
+        return 0.0
+    duration = sum(audio.read(f).duration for f in files)
+
+    def run(n: int) -> float:
+        began = time.perf_counter()
+        subprocess.run([str(program.resolve()), *(n * files)], capture_output=True, check=True)
+        return time.perf_counter() - began
+
+    least = [min(run(n) for _ in range(3)) for n in (1, 1 + repeats)]
+    return max(0.0, least[1] - least[0]) / repeats / duration

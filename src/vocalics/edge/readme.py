@@ -1,0 +1,158 @@
+"""What a folder of C says about itself: README.md, and a Makefile for compilers that are not ours."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from vocalics.edge import front_end, toolchain
+from vocalics.edge.network import Facts
+from vocalics.edge.targets import Target
+from vocalics.modelfile import Card
+
+PROGRAM = "emotion"
+"""The name of the program, without a target's suffix."""
+
+_SOUND = """\
+    vocalics_start();
+    while (samples come in)                /* mono, {rate:,} Hz, in pieces of any size */
+        vocalics_feed(samples, n);         /* takes {seconds:g} s at most, and says how much it took */
+    vocalics_finish(&result);              /* result.emotion: an index into vocalics_emotions; -1: no speech */
+"""
+_FEATURES = """\
+    vocalics_start();
+    vocalics_feed(features, n);            /* {features}, frame by frame */
+    vocalics_finish(&result);              /* result.emotion: an index into vocalics_emotions */
+"""
+
+
+def in_kilobytes(size: float) -> str:
+    """Return a size for people: in KB of 1,024 bytes.
+
+    >>> in_kilobytes(2400 * 1024)
+    '2,400 KB'
+    """
+    return f"{size / 1024:,.1f} KB" if size < 10 * 1024 else f"{size / 1024:,.0f} KB"
+
+
+def page(
+    card: Card,
+    sha256: str,
+    facts: Facts,
+    seconds: float,
+    files: Sequence[str],
+    target: Target | None,
+    command: str,
+) -> str:
+    """Return README.md: what the folder holds, what it takes, how it is built and called."""
+    takes_sound = bool(front_end.kind(card))
+    call = (_SOUND if takes_sound else _FEATURES).format(
+        rate=card.sample_rate, seconds=seconds, features=f"the set {card.feature_set}"
+    )
+    per = f"{seconds:g} s" if takes_sound else "features"
+    layers = sorted(facts.layers, key=lambda layer: -layer.weight_bytes)[:5]
+    lines = [
+        f"# {card.name} in C",
+        "",
+        f"The model {card.name} (SHA-256 {sha256})",
+        f"as C99 without dependencies, written by `{command or 'vocalics'}`.",
+        f"It tells {', '.join(card.emotions)}. {card.description}",
+        "",
+        *((f"Limits: {card.limits}", "") if card.limits else ()),
+        "| | |",
+        "|---|---|",
+        f"| weights | {in_kilobytes(facts.weight_bytes)} |",
+        f"| static memory of the network | {in_kilobytes(facts.arena_bytes)} |",
+        f"| multiply-accumulate operations | {facts.macs / 1e6:,.2f} million for {per} |",
+        "",
+        "| layers with most weights | weights | memory while it runs | operations |",
+        "|---|---|---|---|",
+        *(
+            f"| {layer.name} | {in_kilobytes(layer.weight_bytes)} | {in_kilobytes(layer.ram_bytes)} | "
+            f"{layer.macs / 1e6:,.2f} million |"
+            for layer in layers
+        ),
+        "",
+        "## Build",
+        "",
+        *_build(files, target),
+        "",
+        "## Call",
+        "",
+        "Nothing is allocated, and the library prints nothing: `vocalics.h` is the whole interface.",
+        "",
+        "```c",
+        *(line.removeprefix("    ") for line in call.splitlines()),
+        "```",
+        "",
+        *_files(files, target),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _build(files: Sequence[str], target: Target | None) -> list[str]:
+    if target is None or target.board is None:
+        return [
+            "`make`, or any compiler of C99:",
+            "",
+            "```sh",
+            f"cc -std=c99 -O3 *.c -o {PROGRAM}",
+            f"./{PROGRAM} --help",
+            "```",
+        ]
+    image = f"{PROGRAM}{target.suffix}"
+    return [
+        f"`make` with `{target.gcc[0]}`, or with Zig:",
+        "",
+        "```sh",
+        _line(target, toolchain.ZIG, files),
+        "```",
+        "",
+        f"`board.ld` has the memory of {target.board.machine}, a board that qemu knows:",
+        "",
+        "```sh",
+        shlex.join([*target.board.emulator, image]),
+        "```",
+        "",
+        "For a board of your own, change MEMORY in `board.ld` and give `board_write` its UART; or take the library",
+        "alone into your project: all `.c` but the program's (below).",
+    ]
+
+
+def _line(target: Target, compiler: str, files: Sequence[str]) -> str:
+    words = toolchain.command(target, compiler, files, f"{PROGRAM}{target.suffix}")
+    if compiler == toolchain.ZIG:
+        words = ["python", *words[1:]]
+    return shlex.join(words)
+
+
+def _files(files: Sequence[str], target: Target | None) -> list[str]:
+    program = [f for f in files if f in _PROGRAM_FILES]
+    library = [f for f in files if f not in _PROGRAM_FILES]
+    return [
+        f"Library: {', '.join(f'`{f}`' for f in library)}.",
+        "",
+        f"Program: {', '.join(f'`{f}`' for f in program)}.",
+    ]
+
+
+_PROGRAM_FILES = (
+    *("main.c", "main_features.c", "report.c", "wav.c"),
+    *("board_main.c", "cortex_m.c", "riscv.c", "memory.c", "semihosting.c", "sound.c"),
+)
+
+
+def makefile(files: Sequence[str], target: Target | None) -> str:
+    """Return a Makefile for any compiler of C99, or for a board's gcc."""
+    sources = " ".join(files)
+    if target is None or target.board is None:
+        return (
+            f"CC ?= cc\nCFLAGS ?= -O3\nFLAGS = {' '.join((*toolchain.WARNINGS, *toolchain.SPEED))}\n\n"
+            f"{PROGRAM}: {sources}\n\t$(CC) $(FLAGS) $(CFLAGS) -o $@ {sources}\n\n"
+            f".PHONY: clean\nclean:\n\trm -f {PROGRAM}\n"
+        )
+    image = f"{PROGRAM}{target.suffix}"
+    return (
+        f"{image}: {sources} board.ld\n\t{_line(target, toolchain.GCC, files)}\n\n"
+        f".PHONY: clean\nclean:\n\trm -f {image}\n"
+    )

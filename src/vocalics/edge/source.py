@@ -1,0 +1,201 @@
+"""A model file -> a folder of C: the network, the front end, a program around them, how to build it and what it takes.
+
+The folder needs nothing but a C99 compiler. For a board without an operating system it holds start-up code, a linker
+script and a sound to judge instead of the desktop program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics import modelfile
+from vocalics.edge import front_end, network, readme, tables
+from vocalics.edge.targets import Board, Target
+from vocalics.errors import CompileError
+from vocalics.modelfile import Card
+
+_BOARD_FILES = ("board.h", "semihosting.h", "semihosting.c", "memory.c", "board_main.c")
+_INCLUDED = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of C.
+
+    Attributes:
+        folder: Where it lies.
+        card: Of the model.
+        facts: The network's sizes.
+        compiled: The names of the files that a compiler is given.
+        seconds: Of sound that are judged in one piece, at most.
+    """
+
+    folder: Path
+    card: Card
+    facts: network.Facts
+    compiled: tuple[str, ...]
+    seconds: float
+
+    @property
+    def takes_sound(self) -> bool:
+        """Whether the program takes sound; else it takes features."""
+        return bool(front_end.kind(self.card))
+
+
+def piece_seconds(card: Card, board: Board | None, seconds: float | None = None) -> float:
+    """Return how much sound is judged in one piece, at most, in seconds.
+
+    Args:
+        card: Of the model.
+        board: A board judges a window at a time; a program (``None``) a recording as ``vocalics predict`` does.
+        seconds: What was asked for.
+
+    Raises:
+        CompileError: For a length that the model or the program cannot have.
+    """
+    if seconds is None:
+        return front_end.longest(card) if board is None else card.window_seconds
+    if board is None:
+        raise CompileError(
+            f"--seconds {seconds:g} is for microcontrollers; a program judges up to {front_end.longest(card):g} s in "
+            "one piece, as vocalics predict does"
+        )
+    if front_end.kind(card) != front_end.LOG_MEL:
+        raise CompileError(
+            f"--seconds {seconds:g}: {card.name} always takes the same stretch of sound; leave the option out"
+        )
+    if not 0.25 <= seconds <= 60:
+        raise CompileError(f"--seconds {seconds:g}: expected 0.25 to 60")
+    return seconds
+
+
+def write(
+    model: Path,
+    folder: Path,
+    target: Target | None = None,
+    seconds: float | None = None,
+    command: str = "",
+    sound: npt.NDArray[np.float32] | None = None,
+) -> Source:
+    """Write a model's C into a folder, which is made where it is missing.
+
+    Args:
+        model: A model file.
+        folder: Files of the same names are replaced.
+        target: With a board: its start-up code and linker script are written instead of the desktop program.
+        seconds: Of sound that are judged in one piece, see :func:`piece_seconds`.
+        command: What wrote it, for the files' first lines.
+        sound: What a board judges where its host gives nothing: (n,) samples at the card's rate, or features frame
+            by frame where there is no front end in C; a hum of 1 s where ``None``.
+
+    Raises:
+        MissingExtraError: Where the onnx package is not installed.
+        ModelFileError: For a model that has no C.
+        CompileError: For a length that cannot be.
+    """
+    loaded = modelfile.load(model)
+    board = None if target is None else target.board
+    card, length = loaded.card, piece_seconds(loaded.card, board, seconds)
+    n_frames = front_end.n_frames(card, length)
+    texts = {
+        **network.write(model, n_frames, command),
+        **front_end.write(card, loaded.sha256, command, length),
+    }
+    texts |= _copied([*network.KERNELS, *front_end.sources(card)], "c")
+    if board is None:
+        texts |= _copied(front_end.program_sources(card), "c")
+    else:
+        texts |= _copied([*_BOARD_FILES, board.startup], "boards")
+        texts["bare/string.h"] = _text("boards", "bare/string.h")
+        texts["board.ld"] = linker_script(board)
+        texts |= _sound(card, sound, command)
+    facts = network.facts(model, n_frames)
+    compiled = tuple(sorted(name for name in texts if name.endswith(".c")))
+    source = Source(folder, card, facts, compiled, length)
+    texts["README.md"] = readme.page(card, loaded.sha256, facts, length, compiled, target, command)
+    texts["Makefile"] = readme.makefile(compiled, target)
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return source
+
+
+def linker_script(board: Board) -> str:
+    """Return where a board's memory lies and what goes where."""
+    text = _text("boards", "board.ld")
+    values = {
+        "MACHINE": board.machine,
+        "FLASH_ORIGIN": board.flash[0],
+        "FLASH_LENGTH": board.flash[1],
+        "RAM_ORIGIN": board.ram[0],
+        "RAM_LENGTH": board.ram[1],
+        "STACK_BYTES": str(board.stack_bytes),
+    }
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _sound(card: Card, values: npt.NDArray[np.float32] | None, command: str) -> dict[str, str]:
+    """The sound that a board's program judges, as 16-bit numbers (features as they are)."""
+    takes_sound = bool(front_end.kind(card))
+    if values is None:
+        if not takes_sound:
+            raise CompileError(f"{card.name} takes features; give some that its program is tried on")
+        values = hum(card.sample_rate)
+    kind = "short" if takes_sound else "float"
+    numbers = sixteen_bits(values) if takes_sound else values
+    what = "The sound" if takes_sound else "The features"
+    head = tables.heading(f"{what} that the program judges where its host names no file.", [f"Written by: {command}"])
+    value = "((float)(v) / 32768.0f)" if takes_sound else "(v)"
+    header = (
+        f"{head}#ifndef SOUND_H\n#define SOUND_H\n\n#define SOUND_VALUE(v) {value}\n\n"
+        f"extern const {kind} sound[];\nextern const int sound_n;\n\n#endif\n"
+    )
+    array = tables.array(kind, "sound", numbers)
+    body = f'{head}#include "sound.h"\n\n__attribute__((section(".sound")))\n{array}'
+    return {"sound.h": header, "sound.c": f"{body}\nconst int sound_n = {len(values)};\n"}
+
+
+def sixteen_bits(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    """Return samples as they are compiled in, full scale 32,768."""
+    numbers: npt.NDArray[np.int16] = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    return numbers
+
+
+def hum(sample_rate: int) -> npt.NDArray[np.float32]:
+    """Return a second of a voice-like hum, (n,): it rises and falls, so that the voicing gate lets it pass."""
+    t = np.arange(sample_rate) / sample_rate
+    phase = 2 * np.pi * np.cumsum(140 * (1 + 0.1 * np.sin(2 * np.pi * 1.3 * t))) / sample_rate
+    tones = sum(np.sin(k * phase) / (1 + ((k * 140 - 500) / 300) ** 2) for k in range(1, 24))
+    sound = np.asarray(tones) * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * t))
+    return np.asarray(0.3 * sound / np.abs(sound).max(), np.float32)
+
+
+def _copied(names: Iterable[str], folder: str) -> dict[str, str]:
+    """Files of the package, and the headers of the same folder that they include, by name."""
+    found: dict[str, str] = {}
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found[name] = _text(folder, name)
+        left += [other for other in _INCLUDED.findall(found[name]) if _path(folder, other).is_file()]
+    return found
+
+
+def _path(folder: str, name: str) -> Path:
+    return Path(str(resources.files("vocalics.edge"))) / folder / name
+
+
+def _text(folder: str, name: str) -> str:
+    return _path(folder, name).read_text(encoding="utf-8")
