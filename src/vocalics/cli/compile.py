@@ -114,9 +114,9 @@ def compile(
     if int8 and not clips:
         raise CompileError("--int8 needs calibration clips; name some with --clips MANIFEST or --clips FOLDER")
     path = model_path(model)
-    paths = recordings(clips, load(path).card) if clips else checking.examples()
     screen = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="vocalics-") as folder, screen.status("reading the model") as status:
+        paths = recordings(clips, load(path).card) if clips else checking.examples(Path(folder))
         if int8:
             status.update("eight bits: listening to clips")
             path = compilation.eight_bits(path, paths, Path(folder))

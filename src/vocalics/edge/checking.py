@@ -21,7 +21,7 @@ from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.edge import front_end
 from vocalics.edge.running import finished, lines, runner, said_by, wanted
-from vocalics.edge.source import Source, sixteen_bits
+from vocalics.edge.source import Source, hum, sixteen_bits
 from vocalics.edge.targets import Target
 from vocalics.recognizer import Recognizer
 
@@ -67,10 +67,18 @@ class Check:
         )
 
 
-def examples() -> list[Path]:
-    """Return the project's example clips, which check programs where no others are named; synthetic voices."""
-    installed = Path(__file__).with_name("clips")
-    return sorted((installed if installed.is_dir() else Path(__file__).parents[3] / "examples" / "clips").glob("*.wav"))
+def examples(folder: Path) -> list[Path]:
+    """Return recordings that programs are checked with where no others are named.
+
+    These are the project's example clips; an installed package lacks them, and hums are written into ``folder``.
+    """
+    found = sorted((Path(__file__).parents[3] / "examples" / "clips").glob("*.wav"))
+    if found:
+        return found
+    for i, pitch in enumerate((110.0, 150.0, 190.0, 240.0)):
+        found.append(folder / f"hum-{pitch:.0f}.wav")
+        audio.write(found[-1], Clip(hum(16_000, pitch, 1.5 + 0.5 * i), 16_000))
+    return found
 
 
 def check_program(

@@ -171,11 +171,18 @@ def sixteen_bits(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     return numbers
 
 
-def hum(sample_rate: int) -> npt.NDArray[np.float32]:
-    """Return a second of a voice-like hum, (n,): it rises and falls, so that the voicing gate lets it pass."""
-    t = np.arange(sample_rate) / sample_rate
-    phase = 2 * np.pi * np.cumsum(140 * (1 + 0.1 * np.sin(2 * np.pi * 1.3 * t))) / sample_rate
-    tones = sum(np.sin(k * phase) / (1 + ((k * 140 - 500) / 300) ** 2) for k in range(1, 24))
+def hum(sample_rate: int, pitch: float = 140.0, seconds: float = 1.0) -> npt.NDArray[np.float32]:
+    """Return a voice-like hum, (n,): it rises and falls, so that the voicing gate lets it pass.
+
+    Args:
+        sample_rate: In Hz.
+        pitch: In Hz, on average.
+        seconds: Its length.
+    """
+    t = np.arange(round(seconds * sample_rate)) / sample_rate
+    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.1 * np.sin(2 * np.pi * 1.3 * t))) / sample_rate
+    highest = int(sample_rate / 2 / (1.2 * pitch))
+    tones = sum(np.sin(k * phase) / (1 + ((k * pitch - 500) / 300) ** 2) for k in range(1, min(24, highest)))
     sound = np.asarray(tones) * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * t))
     return np.asarray(0.3 * sound / np.abs(sound).max(), np.float32)
 
