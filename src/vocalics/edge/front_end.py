@@ -32,7 +32,7 @@ WHOLE_SECONDS = 10.0
 
 GATE_RATE = 4_000
 """Hz at which the voicing gate listens."""
-RUMBLE_HALF, RUMBLE_STEP, RUMBLE_TAPS = 400, 8, 6
+RUMBLE_HALF, RUMBLE_STEP, RUMBLE_TAPS = 400, 8, 10
 """Taps on either side of the middle of the filter that finds rumble (100 ms), samples from one of its results to the
 next, and results from which those between are made."""
 GATE_ATTENUATION_DB = 80.0
@@ -55,7 +55,7 @@ def kind(card: Card) -> str:
             return FEATURES
         return found
     if card.preprocess:
-        steps = ", ".join(str(table.get("step", table)) for table in card.preprocess)
+        steps = ", ".join(str(table.get("name", table)) for table in card.preprocess)
         raise ModelFileError(f"{card.name} prepares sound by {steps}, which is not there in C; export it to ONNX")
     settings = log_mel(card)
     block, margin = tables.trimming(card.sample_rate)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
-_ROLL_OFF = 0.9136
+_ROLL_OFF = 0.9135
 """Share of half the lower rate up to which a resampler changes nothing, as soxr's HQ."""
 
 
@@ -87,7 +87,7 @@ def rumble(sample_rate: int, half: int) -> FloatArray:
     steps = np.arange(half + 1)
     time = steps / sample_rate
     low = np.sinc(140 * time) * np.sinc(60 * time)  # a trapezium, in time
-    low *= np.i0(6 * np.sqrt(1 - (steps / (half + 1)) ** 2))
+    low *= np.i0(8 * np.sqrt(1 - (steps / (half + 1)) ** 2))
     low /= low[0] + 2 * low[1:].sum()
     return low.astype(np.float32)
 
@@ -100,7 +100,7 @@ def between(step: int, n_taps: int) -> FloatArray:
         ``n_taps // 2 - 1`` before it on.
     """
     times = np.arange(step)[:, None] / step + n_taps // 2 - 1 - np.arange(n_taps)
-    weights = np.sinc(times) * np.i0(6 * np.sqrt(np.maximum(0, 1 - (2 * times / n_taps) ** 2)))
+    weights = np.sinc(times) * np.i0(8 * np.sqrt(np.maximum(0, 1 - (2 * times / n_taps) ** 2)))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 

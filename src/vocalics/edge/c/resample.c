@@ -100,8 +100,8 @@ int resample_rest(resampler *r, float *samples, int n)
 }
 
 #define PI 3.14159265358979323846
-#define ROLL_OFF 0.9136   /* of half the lower rate: the end of the pass band */
-#define ATTENUATION 120.0 /* dB */
+#define ROLL_OFF 0.9135   /* of half the lower rate: the end of the pass band */
+#define ATTENUATION 129.0 /* dB */
 
 /* sin(pi x), by its series, to 1e-12. */
 static double sine_of_half_turns(double x)

@@ -31,8 +31,8 @@ int resample_give(resampler *r, float *samples, int n);
    the length in seconds holds, to the nearest. */
 int resample_rest(resampler *r, float *samples, int n);
 
-/* Designs the taps for a pair of rates (Hz): the pass band ends at 0.9136 of half the lower rate, what is above half of
-   it is 120 dB down, as in soxr's high quality. rows has room for n_numbers. Returns 0, or -1 where it is too small. */
+/* Designs the taps for a pair of rates (Hz): the pass band ends at 0.9135 of half the lower rate, what is above half of
+   it is 129 dB down: the shape of soxr's high quality. rows has room for n_numbers. Returns 0, or -1 where it is too small. */
 int resample_design(resampler *r, int32_t rate_in, int32_t rate_out, float *rows, int n_numbers);
 
 #endif

@@ -23,6 +23,7 @@
 #define SILENT_PEAK 2e-5f  /* less than one step of 16 bits */
 #define LEAST_VOICED 5     /* frames: 0.1 s */
 #define RINGING 1.5f       /* where the filter adds power, it rings ahead of a sudden sound */
+#define DROWNED 1e-6f      /* of a frame's power: what the filter leaves of rumble may be all there is */
 #define N_FRAMES ((int32_t)(((int64_t)VOCALICS_LONGEST_SAMPLES * GATE_UP / GATE_DOWN) / HOP) + 1)
 #define PIECE 64
 #define N_LAGS (LAST_LAG - FIRST_LAG + 3) /* and one on either side, to tell a peak */
@@ -149,7 +150,7 @@ static void next_hop(void)
     if (n_filtered >= FRAME && n_frames < N_FRAMES) {
         raw_power = centred(samples + HOP - FRAME, frame);
         power = centred(filtered, frame);
-        if (power > RINGING * raw_power)
+        if (power > RINGING * raw_power || power < DROWNED * raw_power)
             power = 0.0f;
         frame_power[n_frames++] = power > 0.0f && periodic(frame, power) ? power : -power;
     }

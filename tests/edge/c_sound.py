@@ -1,0 +1,105 @@
+"""Compiles the C of sound: parts as a library for ctypes, and whole programs."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from vocalics.edge import front_end
+from vocalics.modelfile import Card
+
+SOURCES = Path(str(resources.files("vocalics.edge"))) / "c"
+STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
+
+FloatArray = npt.NDArray[np.float32]
+
+_NETWORK_H = """#define NETWORK_ROWS {rows}
+#define NETWORK_MAX_FRAMES {frames}
+#define NETWORK_LEAST_FRAMES 1
+#define NETWORK_N_CLASSES {classes}
+#define NETWORK_TELLS_STRANGENESS 1
+float *network_input(void);
+int network_run(int n_frames, float *probabilities, float *strangeness);
+"""
+_NETWORK_C = """#include "network.h"
+static float arena[NETWORK_ROWS * NETWORK_MAX_FRAMES];
+float *network_input(void) { return arena; }
+int network_run(int n_frames, float *probabilities, float *strangeness)
+{
+    int i;
+    for (i = 0; i < NETWORK_N_CLASSES; i++)
+        probabilities[i] = i == 1;
+    *strangeness = (float)n_frames;
+    return n_frames < 1 ? -1 : 0;
+}
+"""
+
+
+def compilers() -> list[str]:
+    """Those that are here; the test is skipped where none is."""
+    found = [name for name in ("gcc", "clang") if shutil.which(name)]
+    if not found:
+        pytest.skip("neither gcc nor clang is installed")
+    return found
+
+
+def compiled(folder: Path, name: str, *flags: str, compiler: str | None = None) -> Path:
+    """Compile all C files of a folder into a program or, with -shared, a library."""
+    files = sorted(p.name for p in folder.glob("*.c"))
+    command = [compiler or compilers()[0], *STRICT, *flags, "-o", name, *files]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / name
+
+
+def write(folder: Path, files: dict[str, str], copied: tuple[str, ...]) -> None:
+    """Write generated files and copy others from ``edge/c``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name in copied:
+        shutil.copy(SOURCES / name, folder)
+
+
+class Library:
+    """The C library of a card, with a network that only counts its frames."""
+
+    def __init__(self, card: Card, folder: Path, rows: int, n_frames: int, seconds: float | None = None) -> None:
+        network_h = _NETWORK_H.format(rows=rows, frames=n_frames, classes=len(card.emotions))
+        files = {"network.h": network_h, "network.c": _NETWORK_C, **front_end.write(card, "0" * 64, "a test", seconds)}
+        write(folder, files, (*front_end.sources(card), "maths.h"))
+        self.c: Any = ctypes.CDLL(str(compiled(folder, "library.so", "-shared", "-fPIC")))
+        self.c.speech_finish.restype = ctypes.c_float
+        self.c.network_input.restype = ctypes.POINTER(ctypes.c_float)
+        self.rows = rows
+
+    def frames(self, samples: FloatArray, piece: int = 997) -> FloatArray:
+        """What the front end leaves for the network, (n_frames, rows)."""
+        self.c.front_end_start()
+        feed(self.c.front_end_feed, samples, piece)
+        n = self.c.front_end_finish()
+        return np.ctypeslib.as_array(self.c.network_input(), (n, self.rows)).copy()
+
+    def speech_seconds(self, samples: FloatArray, piece: int = 997) -> float:
+        self.c.speech_start()
+        feed(self.c.speech_feed, samples, piece)
+        return float(self.c.speech_finish())
+
+
+def feed(function: Callable[..., int], samples: FloatArray, piece: int) -> None:
+    for i in range(0, len(samples), piece):
+        part = np.ascontiguousarray(samples[i : i + piece], np.float32)
+        function(pointer(part), len(part))
+
+
+def pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)
