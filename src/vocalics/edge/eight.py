@@ -21,7 +21,7 @@ def packed(weights: npt.NDArray[np.int8], by_rows: bool) -> npt.NDArray[np.int8]
         weights: The layer's.
         by_rows: Whether the rows of a kernel are runs of their own: where they do not follow one another.
     """
-    n_out, steps, rows, channels = weights.shape
+    n_out, steps, rows = weights.shape[:3]
     runs = weights.reshape(n_out, steps * (rows if by_rows else 1), -1)
     fours, blocks = -(-runs.shape[2] // 4), -(-n_out // BLOCK)
     whole = np.zeros((blocks * BLOCK, runs.shape[1], fours * 4), np.int8)

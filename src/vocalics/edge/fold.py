@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.edge.graph import Graph, Node
+from vocalics.edge.codes import RULES as CODE_RULES
+from vocalics.edge.graph import Graph, Node, only_use, take_over
 
 _WEIGHTED = ("conv", "dense")
 
@@ -21,7 +22,7 @@ def fold(graph: Graph) -> None:
     - The sum with a shortcut, ReLU and a pooling without overlap become a layer's own last steps.
     """
     _forget_same_views(graph)
-    rules = (_pad_into_window, _constant_into_weights, _codes_in, _codes_out, _relu_in, _residual_in, _pool_codes)
+    rules = (_pad_into_window, _constant_into_weights, *CODE_RULES, _relu_in, _residual_in)
     changed = True
     while changed:
         changed = any(rule(graph, node) for node in list(graph.nodes) for rule in rules if node in graph.nodes)
@@ -30,12 +31,6 @@ def fold(graph: Graph) -> None:
         if node in graph.nodes:
             _pool_in(graph, node)
     _drop_unused(graph)
-
-
-def only_use(graph: Graph, name: str) -> Node | None:
-    """Return the one node that reads a value; ``None`` where several do, or it is an output."""
-    uses = graph.uses(name)
-    return uses[0] if len(uses) == 1 and name not in graph.outputs else None
 
 
 def _forget_same_views(graph: Graph) -> None:
@@ -56,13 +51,6 @@ def _drop_unused(graph: Graph) -> None:
         graph.nodes = kept
 
 
-def _take_over(graph: Graph, node: Node, last: Node) -> None:
-    """Let a node stand for itself and the last one behind it, at the last one's place."""
-    graph.nodes.remove(node)
-    graph.nodes[graph.nodes.index(last)] = node
-    node.output = last.output
-
-
 def _pad_into_window(graph: Graph, node: Node) -> bool:
     if node.kind not in ("conv", "pool") or any(node.settings["before"]) or any(node.settings["after"]):
         return False
@@ -70,7 +58,10 @@ def _pad_into_window(graph: Graph, node: Node) -> bool:
     if pad is None or pad.kind != "pad":
         return False
     value, before, after = (pad.settings[key] for key in ("value", "before", "after"))
-    fits = value == 0.0 if node.kind == "conv" else (value < -1e30 and node.settings["function"] == "max")
+    if node.kind == "conv":
+        fits = value == node.settings.get("codes_in", (1.0, 0.0))[1]
+    else:
+        fits = value < -1e30 and node.settings["function"] == "max"
     if not fits or any(before[:2]) or any(after[:2]):
         return False
     node.settings["before"], node.settings["after"] = before[2:], after[2:]
@@ -104,7 +95,7 @@ def _constant_into_weights(graph: Graph, node: Node) -> bool:
     else:
         bias = bias + (per_channel if function == "add" else -per_channel)
     settings["bias"] = bias.astype(np.float32)
-    _take_over(graph, node, user)
+    take_over(graph, node, user)
     return True
 
 
@@ -115,32 +106,6 @@ def _per_channel(data: npt.NDArray[Any], rank: int, channel: int, n: int) -> npt
     return np.broadcast_to(data.reshape(-1).astype(np.float64), (n,))
 
 
-def _codes_in(graph: Graph, node: Node) -> bool:
-    """A layer of eight-bit weights behind "dequantise" reads the codes themselves."""
-    if node.kind not in _WEIGHTED or node.settings.get("eight") is None or "codes_in" in node.settings:
-        return False
-    before = graph.maker(node.inputs[0])
-    codes, _, zero, _ = node.settings["eight"]
-    if before is None or before.kind != "dequantise" or codes.dtype != np.int8 or np.any(zero):
-        node.settings["eight"] = None  # floats in: the weights are floats, too
-        return True
-    node.settings["codes_in"] = (before.settings["scale"], before.settings["zero"])
-    node.inputs[0] = before.inputs[0]
-    return True
-
-
-def _codes_out(graph: Graph, node: Node) -> bool:
-    """A layer of eight-bit weights before "quantise" gives the codes themselves."""
-    if "codes_in" not in node.settings or "codes_out" in node.settings:
-        return False
-    user = only_use(graph, node.output)
-    if user is None or user.kind != "quantise":
-        return False
-    node.settings["codes_out"] = (user.settings["scale"], user.settings["zero"])
-    _take_over(graph, node, user)
-    return True
-
-
 def _relu_in(graph: Graph, node: Node) -> bool:
     if node.kind not in _WEIGHTED or node.settings.get("relu") or "codes_out" in node.settings:
         return False
@@ -148,7 +113,7 @@ def _relu_in(graph: Graph, node: Node) -> bool:
     if user is None or user.kind != "map" or user.settings["function"] != "relu":
         return False
     node.settings["relu"] = True
-    _take_over(graph, node, user)
+    take_over(graph, node, user)
     return True
 
 
@@ -174,13 +139,13 @@ def _residual_in(graph: Graph, node: Node) -> bool:
     if not other or graph.values[other].data is not None or graph.values[other].shape != shape:
         return False
     rest = graph.maker(other)
-    if graph.nodes.index(node) < (graph.nodes.index(rest) if rest in graph.nodes and rest is not None else -1):
-        if rest is not None and _may_carry(graph, rest):
-            return False  # the other one comes later: it adds this one
+    later = rest is not None and graph.nodes.index(node) < graph.nodes.index(rest)
+    if later and rest is not None and _may_carry(graph, rest):
+        return False  # the other one comes later: it adds this one
     if not codes:
         settings["residual"] = True
         node.inputs.append(other)
-        _take_over(graph, node, total)
+        take_over(graph, node, total)
         return True
     last = only_use(graph, total.output)
     if last is not None and last.kind == "map" and last.settings["function"] == "relu":
@@ -196,7 +161,7 @@ def _residual_in(graph: Graph, node: Node) -> bool:
     for gone in {id(n): n for n in (between, total, graph.maker(last.inputs[0]))}.values():
         if gone is not None and gone in graph.nodes:
             graph.nodes.remove(gone)
-    _take_over(graph, node, last)
+    take_over(graph, node, last)
     return True
 
 
@@ -206,21 +171,6 @@ def _may_carry(graph: Graph, rest: Node) -> bool:
     if rest.kind == "dequantise":
         source = graph.maker(rest.inputs[0])
     return source is not None and source.kind == "conv" and only_use(graph, source.output) is not None
-
-
-def _pool_codes(graph: Graph, node: Node) -> bool:
-    """Max pooling between "dequantise" and "quantise" of the same scale works on the codes."""
-    if node.kind != "pool" or node.settings["function"] != "max" or "codes" in node.settings:
-        return False
-    before, user = graph.maker(node.inputs[0]), only_use(graph, node.output)
-    if before is None or user is None or before.kind != "dequantise" or user.kind != "quantise":
-        return False
-    if before.settings != user.settings:
-        return False
-    node.settings["codes"] = True
-    node.inputs[0] = before.inputs[0]
-    _take_over(graph, node, user)
-    return True
 
 
 def _pool_in(graph: Graph, node: Node) -> bool:
@@ -237,5 +187,5 @@ def _pool_in(graph: Graph, node: Node) -> bool:
         return False
     node.settings["pool"] = kernel
     node.settings["unpooled"] = graph.values[node.output].shape
-    _take_over(graph, node, user)
+    take_over(graph, node, user)
     return True

@@ -73,6 +73,19 @@ class Graph:
         return next((node for node in self.nodes if node.output == name), None)
 
 
+def only_use(graph: Graph, name: str) -> Node | None:
+    """Return the one node that reads a value; ``None`` where several do, or it is an output."""
+    uses = graph.uses(name)
+    return uses[0] if len(uses) == 1 and name not in graph.outputs else None
+
+
+def take_over(graph: Graph, node: Node, last: Node) -> None:
+    """Let a node stand for itself and the last one behind it, at the last one's place."""
+    graph.nodes.remove(node)
+    graph.nodes[graph.nodes.index(last)] = node
+    node.output = last.output
+
+
 def read(model: Any, max_frames: int) -> Graph:
     """Return what a model's graph computes of one clip.
 

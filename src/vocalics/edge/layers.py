@@ -54,15 +54,22 @@ def blocks(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 _SPREAD = np.array(
-    [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6]]
-    + [[1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ]
 )
 """Winograd's F(4, 3): from a kernel's three steps to six."""
 
 
 def spread_steps(weights: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return weights (out, 3 steps, row, channel) with six steps, for the kernel that computes four at a time."""
-    return np.einsum("is,osrc->oirc", _SPREAD, weights.astype(np.float64)).astype(np.float32)
+    spread: npt.NDArray[np.float64] = np.einsum("is,osrc->oirc", _SPREAD, weights.astype(np.float64))
+    return spread.astype(np.float32)
 
 
 def filled(bias: npt.NDArray[Any] | None, n_out: int) -> npt.NDArray[np.float32]:
@@ -217,9 +224,10 @@ def convolution(
     size = sizes.scratch_by_four() if by_four else sizes.scratch()
     scratch = Buffer(f"scratch{number}", "float", (size,)) if size else None
     name = residual.buffer.name if residual else "NULL"
+    kernel = "convolve_by_four" if by_four else "convolve"
     lines = [
         f"static const convolution sizes = {sizes.text(relu)};",
-        f"{'convolve_by_four' if by_four else 'convolve'}(&sizes, {source.buffer.name}, {code(sizes.in_steps)}, {code(sizes.out_steps)}, {packed}, {offsets},"
+        f"{kernel}(&sizes, {source.buffer.name}, {code(sizes.in_steps)}, {code(sizes.out_steps)}, {packed}, {offsets},"
         f" {name}, {out.buffer.name}, {scratch.name if scratch else 'NULL'});",
     ]
     macs = at(sizes.out_steps, max_frames) * sizes.out_rows * weights.size

@@ -150,7 +150,7 @@ class Lowering:
         self.steps.append(step)
 
     def _in_step(self, expr: Expr, out: Leaf, buffer: Buffer) -> bool:
-        """Whether every number of a buffer is read only where, and when, the output's number of that place is written."""
+        """Whether a buffer's numbers are each read only when the output's number in the same place is written."""
         env = tuple((None, 0, 0) if dim == 1 else (a, 1, 0) for a, dim in enumerate(out.shape))
         inside = tuple(
             (None, 0, 0) if d == 1 else e for d, e in zip(expr.shape, env[len(env) - len(expr.shape) :], strict=True)
@@ -269,7 +269,8 @@ class Lowering:
     def _pad(self, node: Node) -> None:
         shape, before = self.graph.values[node.output].shape, node.settings["before"]
         arg = self.expr(node.inputs[0])
-        out = contiguous(self.buffer(shape), shape, self.order(arg))
+        kind = self.graph.values[node.output].kind
+        out = contiguous(self.buffer(shape, kind), shape, self.order(arg))
         self._write(Number(node.settings["value"]), out, f"{node.output}: around", whole=False)
         offset = sum(b * s for b, s in zip(before, out.strides, strict=True))
         self._write(arg, dataclasses.replace(out, shape=arg.shape, offset=offset), node.output, whole=False)

@@ -74,7 +74,7 @@ def write(model: Path, max_frames: int, command: str = "", fast: bool = True) ->
 
     Args:
         model: A model file.
-        max_frames: The most frames that its memory holds, for a model whose number of frames varies; others have theirs.
+        max_frames: The most frames that its memory holds, for a model whose number of frames varies.
         command: What wrote it, for the files' first lines.
         fast: Whether layers of floats may keep twice the weights where that halves their products. Weights in eight
             bits stay as they are.

@@ -206,9 +206,9 @@ def _clip(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
 
 @operator("LeakyRelu", "Elu", "HardSigmoid")
 def _bent(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
-    alpha = {"LeakyRelu": 0.01, "Elu": 1.0, "HardSigmoid": 0.2} | attributes
+    alpha = {"LeakyRelu": 0.01, "Elu": 1.0, "HardSigmoid": 0.2}[node.op_type]
     name = node.output[0]
-    inputs = [node.input[0], reader.number(f"{name}:alpha", attributes.get("alpha", alpha[node.op_type]))]
+    inputs = [node.input[0], reader.number(f"{name}:alpha", attributes.get("alpha", alpha))]
     if node.op_type == "HardSigmoid":
         inputs.append(reader.number(f"{name}:beta", attributes.get("beta", 0.5)))
     reader.map({"LeakyRelu": "prelu", "Elu": "elu", "HardSigmoid": "hard_sigmoid"}[node.op_type], inputs, name)

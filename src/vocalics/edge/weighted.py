@@ -34,7 +34,12 @@ def windows(dims: Shape, sides: dict[str, list[int]], ceil: bool = False) -> Sha
         room = dim + (sides["before"][i] + sides["after"][i] - reach)
         stride = sides["strides"][i]
         places = (room + (stride - 1 if ceil else 0)) // stride + 1
-        if ceil and isinstance(dim, int) and (places - 1) * stride >= dim + sides["before"][i]:
+        if (
+            ceil
+            and isinstance(dim, int)
+            and isinstance(places, int)
+            and (places - 1) * stride >= dim + sides["before"][i]
+        ):
             places -= 1  # a window that would begin in the padding behind
         result.append(places)
     return tuple(result)
