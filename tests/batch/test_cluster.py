@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 Rows = Callable[[Path, str], list[dict[str, Any]]]
 Start = Callable[..., Popen[str]]
 Processes = Callable[[int, str], list[int]]
-N = 120
-SECONDS = 180
+N = 90
+SECONDS = 500  # Ray takes half a minute to start where the cores are busy
 
 
 def finish(process: Popen[str]) -> str:
@@ -80,11 +80,11 @@ def test_actors_and_their_workers_are_killed(
     rng = random.Random(3)
     driver = started(*arguments(whole, out), TEST_SLOWER="0.05")
     wait_for(lambda: committed(out) >= 1)
-    for n_killed, text in enumerate(("ray::MapWorker", "vocalics.batch.process") * 2 + ("ray::MapWorker",)):
+    for text in ("ray::MapWorker", "vocalics.batch.process") * 2 + ("ray::MapWorker",):
         wait_for(lambda text=text: processes(driver.pid, text))  # type: ignore[misc]
         os.kill(rng.choice(processes(driver.pid, text)), signal.SIGKILL)
         time.sleep(rng.uniform(0.1, 0.6))
-    assert n_killed == 4 and committed(out) < N / 6
+    assert committed(out) < N / 6  # all of them were killed in the middle
     assert f"{N} of {N} recordings" in finish(driver)
     assert rows(out, "predictions") == rows(whole, "predictions")
     assert len(rows(out, "inputs")) == N

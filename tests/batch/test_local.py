@@ -272,7 +272,7 @@ def test_a_model_that_changes_meanwhile_ends_the_job(clips: Callable[..., Path],
     (tmp_path / "out").mkdir()
     blocks = divided(find([str(clips("a"))]).inputs, 1)
     with (
-        pytest.raises(VocalicsError, match="is another file .* than when the batch was started"),
+        pytest.raises(VocalicsError, match=r"is another file .* than when the batch was started"),
         local.reports(job, blocks, 1, 10.0, lambda *_: None) as told,
     ):
         list(told)

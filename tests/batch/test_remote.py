@@ -132,7 +132,7 @@ def test_what_may_pass_is_told_from_what_stays() -> None:
         except AudioError as error:
             return error
 
-    class Answer(Exception):
+    class AnswerError(Exception):
         def __init__(self, status: int) -> None:
             self.status = status
 
@@ -140,5 +140,5 @@ def test_what_may_pass_is_told_from_what_stays() -> None:
         assert remote.is_passing(error)
     for error in (OSError(errno.ENOENT, "x"), ValueError(), caused(FileNotFoundError()), AudioError("truncated")):
         assert not remote.is_passing(error)
-    assert remote.is_passing(Answer(503)) and remote.is_passing(Answer(429))
-    assert not remote.is_passing(Answer(403)) and not remote.is_passing(Answer(404))
+    assert remote.is_passing(AnswerError(503)) and remote.is_passing(AnswerError(429))
+    assert not remote.is_passing(AnswerError(403)) and not remote.is_passing(AnswerError(404))

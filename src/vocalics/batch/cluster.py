@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,22 +21,21 @@ from vocalics.errors import MissingExtraError, VocalicsError
 class Judge:
     """What an actor of the cluster holds: a slot for one worker process.
 
-    Args:
-        job: A :class:`Job` as JSON.
-        timeout: See :class:`Slot`.
+    It is made without arguments, and the job comes with every block: Ray cannot start an actor again whose arguments
+    were on a machine that is gone.
     """
 
-    def __init__(self, job: str, timeout: float) -> None:
-        self._job = Job.from_json(job)
-        self._slot = Slot(self._job, timeout)
+    def __init__(self) -> None:
+        self._slot: Slot | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Return the reports of a batch of blocks, or the error that ends the job; all as JSON."""
         told: list[str] = []
         try:
-            for text in batch["block"]:
-                block = Block.from_json(str(text))
-                told += [r.to_json() for r in run_guarded(self._slot, block, self._job.attempts, lambda *_at: None)]
+            for text, about, timeout in zip(batch["block"], batch["job"], batch["timeout"], strict=True):
+                job, block = Job.from_json(str(about)), Block.from_json(str(text))
+                self._slot = self._slot or Slot(job, float(timeout))
+                told += [r.to_json() for r in run_guarded(self._slot, block, job.attempts, lambda *_at: None)]
         except VocalicsError as error:
             # Raised, it would be wrapped by Ray and tried again.
             return {"report": [*told, ""], "error": [*("" for _ in told), str(error)]}
@@ -45,13 +44,13 @@ class Judge:
 
 @contextmanager
 def reports(
-    job: Job, blocks: Sequence[Block], n_workers: int | None, timeout: float, address: str | None
+    job: Job, divide: Callable[[int], Iterator[Block]], n_workers: int | None, timeout: float, address: str | None
 ) -> Iterator[Iterator[Report]]:
     """Give what becomes of blocks on a Ray cluster, as it becomes known.
 
     Args:
         job: What is to be done.
-        blocks: All of them.
+        divide: Gives the blocks for a number of workers.
         n_workers: Actors; ``None`` for one per core of the cluster.
         timeout: See :class:`Slot`.
         address: Of a cluster that runs; ``None`` starts one on this machine that ends with the context.
@@ -73,7 +72,7 @@ def reports(
             ) from None
     try:
         n_workers = n_workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        yield _told(ray, job, blocks, min(n_workers, len(blocks)), timeout)
+        yield _told(ray, job, list(divide(n_workers)), n_workers, timeout)
     finally:
         if started:
             ray.shutdown()
@@ -81,12 +80,11 @@ def reports(
 
 def _told(ray: Any, job: Job, blocks: Sequence[Block], n_workers: int, timeout: float) -> Iterator[Report]:
     ray.data.DataContext.get_current().enable_progress_bars = False
-    rows = [{"block": block.to_json()} for block in blocks]
+    rows = [{"block": block.to_json(), "job": job.to_json(), "timeout": timeout} for block in blocks]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Judge,
         batch_size=1,
-        fn_constructor_kwargs={"job": job.to_json(), "timeout": timeout},
-        concurrency=n_workers,
+        concurrency=min(n_workers, len(rows)),
         num_cpus=1,
     )
     for row in dataset.iter_rows():

@@ -1,8 +1,8 @@
 """A worker process: ``python -m vocalics.batch.process`` reads a job and blocks on standard input, a line each.
 
-It answers in lines: "ready"; "at 17 52.3" when it begins (or is still at) input 17 with 52.3 seconds of sound judged
-before; "done {report}"; "error {text}" where the job cannot go on. It ends when its standard input does, at once
-and whatever it is at: that is also how it follows a parent that was killed.
+It answers in lines: "ready"; "at 17 52.3 0" when it begins (or is still at) input 17, with 52.3 seconds of sound judged
+before, and needs no more time than others; "done {report}"; "error {text}" where the job cannot go on. It ends when its
+standard input does, at once and whatever it is at: that is also how it follows a parent that was killed.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def _work(job: Job, lines: queue.SimpleQueue[str], answers: TextIO) -> None:
     worker = Worker(job)
     answers.write("ready\n")
 
-    def heard(at: int, sound_seconds: float) -> None:
-        answers.write(f"at {at} {sound_seconds:.3f}\n")
+    def heard(at: int, sound_seconds: float, more: float = 0.0) -> None:
+        answers.write(f"at {at} {sound_seconds:.3f} {more:.1f}\n")
 
     while True:
         report = worker.process(Block.from_json(lines.get()), heard)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from vocalics.batch import cluster, local, store
@@ -36,6 +37,7 @@ class Summary:
         seconds: From the start of the work to its end.
         reasons: How many failed, by reason.
         retried: How many were tried again, by reason.
+        worker_memory: The peak of the largest worker's memory in bytes; 0 where the system does not tell.
         changed: The first files (100 at most) of which an earlier state was done; their earlier rows stay.
         n_changed: How many there are.
     """
@@ -50,12 +52,13 @@ class Summary:
     seconds: float
     reasons: dict[str, int] = field(default_factory=dict)
     retried: dict[str, int] = field(default_factory=dict)
+    worker_memory: int = 0
     changed: tuple[str, ...] = ()
     n_changed: int = 0
 
 
 def run(
-    sources: Sequence[str | os.PathLike[str]],
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     task: Task | str = Task.PREDICT,
     model: str | os.PathLike[str] = "default",
@@ -81,7 +84,7 @@ def run(
     A run that was killed goes on where it was: what is in the folder's ledger is not done again.
 
     Args:
-        sources: See :func:`vocalics.batch.sources.find`.
+        sources: One or many, see :func:`vocalics.batch.sources.find`.
         output: The folder; it is made. See :mod:`vocalics.batch.store` for what is in it.
         task: "predict" (one row per recording), "timeline" (one per segment or window of every channel) or "features".
         model: A bundled model's name or a model file; not for features.
@@ -94,7 +97,8 @@ def run(
         engine: "local" or "ray".
         address: Of a Ray cluster; ``None`` starts one on this machine.
         workers: Processes at a time; ``None`` for one per core.
-        timeout: Seconds that an input may take without a sign of life, and 20 s more per megabyte.
+        timeout: Seconds that an input may take without a sign of life; 20 s more per megabyte, and a fifth of its sound
+            where it is long.
         attempts: How often an input is tried that fails for a passing reason or takes its process with it.
         block: Inputs per Parquet file, at most.
         retry_failures: Try again what failed in earlier runs.
@@ -115,19 +119,20 @@ def run(
     if timeout <= 0 or attempts < 1 or block < 1 or (workers is not None and workers < 1):
         raise VocalicsError("timeout, attempts, block and workers have to be positive")
     job = planned(output, task, model, feature_set, window, hop, windows, mix, by_content, attempts)
+    named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     with store.opened(job, retry_failures) as ledger:
-        found = find([os.fspath(source) for source in sources], by_content, listing)
+        found = find([os.fspath(source) for source in named], by_content, listing)
         waiting = [item for item in found.inputs if not ledger.holds(item)]
         changed = [item.path for item in waiting if ledger.holds_another(item)]
-        n_workers = workers or _cores()
         tally = Tally(waiting)
         engine_of: AbstractContextManager[Iterator[Report | None]]
         if waiting:
-            blocks = divided(waiting, n_workers, block)
             if engine == "ray":
-                engine_of = cluster.reports(job, list(blocks), workers, timeout, address)
+                engine_of = cluster.reports(job, partial(divided, waiting, most=block), workers, timeout, address)
             else:
-                engine_of = local.reports(job, blocks, min(n_workers, len(waiting)), timeout, tally.under_way)
+                n_workers = min(workers or _cores(), len(waiting))
+                blocks = divided(waiting, n_workers, block)
+                engine_of = local.reports(job, blocks, n_workers, timeout, tally.under_way)
             with engine_of as told:
                 for report in told:
                     tally.add(report)
@@ -144,6 +149,7 @@ def run(
         tally.status().seconds,
         tally.total.reasons,
         tally.total.retried,
+        tally.total.memory,
         tuple(changed[:100]),
         len(changed),
     )

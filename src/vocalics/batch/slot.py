@@ -92,9 +92,9 @@ class Slot:
             raise LostError(None, self._end(process)) from None
         for word, rest in self._answers(process, self._timeout):
             if word == "at":
-                position, seconds = rest.split()
+                position, seconds, more = rest.split()
                 at = int(position)
-                self._until = time.monotonic() + self._allowed(block.inputs, at)
+                self._until = time.monotonic() + self._allowed(block.inputs, at) + float(more)
                 heard(at, float(seconds))
             elif word == "done":
                 report = Report.from_json(rest)

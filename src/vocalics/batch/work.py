@@ -6,9 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
 import vocalics
 from vocalics import audio
@@ -26,8 +28,12 @@ _FIRST_PAUSE = 0.5  # seconds before the second attempt; doubled for every one a
 _LONGEST_REASON = 500
 
 Row = Mapping[str, Any]
-Heard = Callable[[int, float], None]
-"""Called with the position of the input that is begun or still worked on, and the seconds of sound judged before."""
+_LONG_BYTES = 256 * 1024  # a smaller file is judged in a few seconds, however its sound is packed
+_SLOWEST = 0.2  # seconds of work per second of sound that are no hang
+
+Heard = Callable[[int, float, float], None]
+"""Called with the position of the input that is begun or still worked on, the seconds of sound judged before, and the
+seconds that this input may take more than another, since it is long."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Worker:
         self._judge = _judge(job)
         self._schema = self._judge.schema()
 
-    def process(self, block: Block, heard: Heard = lambda _at, _seconds: None) -> Report:
+    def process(self, block: Block, heard: Heard = lambda _at, _seconds, _more: None) -> Report:
         """Judge a block's inputs and commit them.
 
         Args:
@@ -71,13 +77,13 @@ class Worker:
         retried: Counter[str] = Counter()
         seconds = 0.0
         for i, item in enumerate(block.inputs):
-            heard(i, seconds)
+            heard(i, seconds, 0.0)
             key = tables.key(item, self._job.by_content)
             if block.lost:
                 one = _Done((), 0.0, block.lost, block.attempts)
             else:
                 # Said again while a long recording is listened to, so that nobody takes it for stuck.
-                one = self._attempted(item, retried, lambda i=i, s=seconds: heard(i, s))  # type: ignore[misc]
+                one = self._attempted(item, retried, lambda m, i=i, s=seconds: heard(i, s, m))  # type: ignore[misc]
             seconds += one.sound_seconds
             rows += [{**key, **row} for row in one.rows]
             if one.reason:
@@ -86,18 +92,19 @@ class Worker:
             done.append(
                 {**key, "failed": bool(one.reason), "sound_seconds": one.sound_seconds, "attempts": one.attempts}
             )
-        heard(len(block.inputs), seconds)
+        heard(len(block.inputs), seconds, 0.0)
         store.commit(self._job, block.name, rows, failed, done, self._schema)
         n_bytes = sum(item.size or 0 for item in block.inputs)
         return Report(len(done), len(failed), n_bytes, seconds, dict(reasons), dict(retried))
 
-    def _attempted(self, item: Input, retried: Counter[str], still: Callable[[], None]) -> _Done:
+    def _attempted(self, item: Input, retried: Counter[str], still: Callable[[float], None]) -> _Done:
         for attempt in range(1, self._job.attempts + 1):
             local = item.path
             try:
                 with remote.fetched(item.path) as local:
-                    still()
-                    return _Done(*self._judge.judged(local, still), "", attempt)
+                    more = _more_seconds(local)
+                    still(more)
+                    return _Done(*self._judge.judged(local, lambda more=more: still(more)), "", attempt)  # type: ignore[misc]
             except MissingExtraError:
                 raise
             except Exception as error:  # one input, whatever is wrong with it, costs itself alone
@@ -107,6 +114,15 @@ class Worker:
                 retried[kind_of(reason)] += 1
                 time.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
         raise AssertionError("attempts is at least 1")
+
+
+def _more_seconds(path: str) -> float:
+    """What a long recording may take besides what any may; its header tells."""
+    try:
+        long = Path(path).stat().st_size >= _LONG_BYTES
+        return _SLOWEST * float(soundfile.info(path).duration) if long else 0.0
+    except (OSError, ValueError, soundfile.SoundFileError):
+        return 0.0  # whatever it is, it is told when it is judged
 
 
 def _reason(error: Exception, local: str, path: str) -> str:
