@@ -1,0 +1,81 @@
+"""Pseudonyms need the key; what is known of a call comes from where it is told."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import made
+import pytest
+
+from vocalics.calls import about, names
+from vocalics.calls.about import About
+from vocalics.calls.analysis import pseudonymised
+from vocalics.errors import VocalicsError
+
+KEY = b"0123456789abcdef"
+
+
+def test_a_pseudonym_is_the_hmac_of_the_name() -> None:
+    wanted = hmac.new(KEY, b"customer\x00Ann", hashlib.sha256).hexdigest()
+    assert names.pseudonym("Ann", "customer", KEY) == f"customer-{wanted[:16]}"
+    others = {
+        names.pseudonym(n, k, key) for n in ("Ann", "Bob") for k in ("agent", "customer") for key in (KEY, b"k" * 16)
+    }
+    assert len(others) == 8
+
+
+def test_a_pseudonymised_call_tells_no_name() -> None:
+    call = made.call(words=["hello"])
+    hidden = pseudonymised(call, KEY)
+    assert hidden.pseudonymised and not call.pseudonymised
+    for name in (call.agent, call.customer, call.path, call.digest):
+        assert name and name not in repr(hidden)
+    assert hidden == pseudonymised(call, KEY) != pseudonymised(call, b"another key of mine")
+    assert hidden.turns == call.turns and pseudonymised(made.call(agent=None), KEY).agent is None
+
+
+def test_keys_come_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(names.KEY_VARIABLE, raising=False)
+    with pytest.raises(VocalicsError, match=r"need a key; name a file \(--key FILE\), or set VOCALICS_CALLS_KEY"):
+        names.read_key()
+    monkeypatch.setenv(names.KEY_VARIABLE, "0123456789abcdef")
+    assert names.read_key() == KEY
+    (tmp_path / "key").write_bytes(KEY + b"\n")
+    assert names.read_key(tmp_path / "key") == KEY
+    (tmp_path / "key").write_bytes(b"short")
+    with pytest.raises(VocalicsError, match="a key of 5 bytes can be guessed"):
+        names.read_key(tmp_path / "key")
+    with pytest.raises(VocalicsError, match="cannot be read"):
+        names.read_key(tmp_path / "none")
+
+
+def test_what_is_known_comes_from_the_hand_then_the_table_then_beside(tmp_path: Path) -> None:
+    recording = tmp_path / "a.wav"
+    recording.write_bytes(b"x")
+    os.utime(recording, (1000, 1000))
+    assert about.beside(recording) == About(started_at=datetime.fromtimestamp(1000, UTC))
+    (tmp_path / "a.call.json").write_text('{"agent": "Bob", "customer": "Ann", "started_at": "2026-03-31T14:05+02:00"}')
+    beside = about.beside(recording)
+    assert beside == About("Bob", "Ann", datetime(2026, 3, 31, 14, 5, tzinfo=timezone(timedelta(hours=2))))
+    (tmp_path / "t.csv").write_text("recording,agent,customer,started_at\na.wav,,Cid,\nb.wav,Eve,,2026-01-01\n")
+    table = about.read(tmp_path / "t.csv")
+    assert about.of(table, recording).or_else(beside) == About("Bob", "Cid", beside.started_at)
+    assert about.of(table, "b.wav") == About("Eve", None, datetime(2026, 1, 1, tzinfo=UTC))
+    assert about.of(table, "c.wav") == About() and about.beside(tmp_path / "none.wav") == About()
+
+
+def test_what_is_not_as_expected_is_told(tmp_path: Path) -> None:
+    with pytest.raises(VocalicsError, match='"yesterday" is no time; expected one as in 2026-03-31T14:05'):
+        about.moment("yesterday")
+    with pytest.raises(VocalicsError, match="a name of 201 characters; expected at most 200"):
+        About("x" * 201)
+    (tmp_path / "a.call.json").write_text("[1]")
+    with pytest.raises(VocalicsError, match=r"a\.call\.json: is not as expected"):
+        about.beside(tmp_path / "a.wav")
+    (tmp_path / "t.csv").write_text("file,agent\na.wav,Bob\n")
+    with pytest.raises(VocalicsError, match="has the columns file, agent; expected recording, agent, customer"):
+        about.read(tmp_path / "t.csv")

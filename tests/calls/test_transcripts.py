@@ -1,0 +1,120 @@
+"""Transcripts of every kind put the same words to the same times; what is broken is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import made
+import pytest
+
+from vocalics.calls import keywords, transcripts
+from vocalics.calls.transcripts import Cue
+from vocalics.errors import VocalicsError
+
+FILES = {
+    "a.vtt": "WEBVTT\n\n00:01.000 --> 00:02.500\n<v Agent>good <b>morning</b>\n\n"
+    "1:00:03.000 --> 1:00:04.000\nmy car\nbroke\n",
+    "a.srt": "1\n00:00:01,000 --> 00:00:02,500\ngood morning\n\n2\n01:00:03,000 --> 01:00:04,000\nmy car\nbroke\n",
+    "a.json": json.dumps(
+        {
+            "segments": [
+                {"start": 1, "end": 2.5, "text": " good morning", "speaker": "Agent"},
+                {"start": 3603.0, "end": 3604.0, "text": "my car broke"},
+            ]
+        }
+    ),
+    "a.txt": "[0:01] Agent: good morning\n[1:00:03] my car broke\n",
+}
+
+
+def write(folder: Path, name: str, text: str | bytes) -> Path:
+    """A file with this in it."""
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_says_the_same(name: str, tmp_path: Path) -> None:
+    found = transcripts.read(write(tmp_path, name, FILES[name]))
+    assert found.by == f"{name[2:]} file" and found.text is None
+    assert [(c.start, c.text) for c in found.cues] == [(1.0, "good morning"), (3603.0, "my car broke")]
+    assert found.cues[0].end == (3603.0 if name == "a.txt" else 2.5)
+    assert found.cues[0].speaker == ("" if name == "a.srt" else "Agent") and found.cues[1].speaker == ""
+
+
+def test_words_with_times_of_their_own(tmp_path: Path) -> None:
+    words = [{"word": " good", "start": 1, "end": 1.4}, {"word": " day", "start": 1.5, "end": 2}]
+    rows = [{"start": 1, "end": 2, "text": "good day", "words": words}]
+    assert [c.text for c in transcripts.read(write(tmp_path, "a.json", json.dumps(rows))).cues] == ["good", "day"]
+    words[0].pop("end")
+    assert [c.text for c in transcripts.read(write(tmp_path, "a.json", json.dumps(rows))).cues] == ["good day"]
+
+
+def test_a_text_without_times_is_one_text(tmp_path: Path) -> None:
+    found = transcripts.read(write(tmp_path, "a.txt", "Agent: good morning\n\nCustomer: at 10:30 it broke\n"))
+    assert found.cues == () and found.text == "Agent: good morning\n\nCustomer: at 10:30 it broke"
+
+
+def test_the_first_that_lies_beside_is_found(tmp_path: Path) -> None:
+    recording = write(tmp_path, "a.wav", b"")
+    assert transcripts.beside(recording) is None
+    for name in ("a.wav.txt", "a.txt", "a.wav.vtt", "a.vtt"):
+        written = write(tmp_path, name, FILES["a." + name.rsplit(".", 1)[1]])
+        assert transcripts.beside(recording) == written
+    assert transcripts.beside(tmp_path / "b.wav") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.vtt", "no header"), ("a.json", "{"), ("a.json", '{"a": 1}'), ("a.json", '[{"start": "x"}]'),
+        ("a.json", "[1]"), ("a.json", "[" * 100_000), ("a.json", b"\xff\xfe\x00"), ("a.json", '[{"start": 1}]'),
+        ("a.doc", "words"),
+    ],
+)  # fmt: skip
+def test_what_is_no_transcript_is_told(name: str, content: str | bytes, tmp_path: Path) -> None:
+    with pytest.raises(VocalicsError, match=rf"{name}: "):
+        transcripts.read(write(tmp_path, name, content))
+
+
+def test_hostile_contents_are_words(tmp_path: Path) -> None:
+    hostile = "'; DROP TABLE calls; -- <script>alert(1)</script>\x00 \u202e {{x}} %s"
+    found = transcripts.read(write(tmp_path, "a.json", json.dumps([{"start": 0, "end": 1, "text": hostile}])))
+    assert found.cues[0].text == "'; DROP TABLE calls; -- <script>alert(1)</script>\x00 \u202e {{x}} %s"
+    infinite = '[{"start": Infinity, "end": NaN, "text": "x"}, {"start": 1, "end": -1, "text": "y"}]'
+    assert transcripts.read(write(tmp_path, "a.json", infinite)).cues == (Cue(1, 1, "y"),)
+
+
+def test_a_missing_or_huge_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(VocalicsError, match=r"b\.vtt: cannot be read"):
+        transcripts.read(tmp_path / "b.vtt")
+    monkeypatch.setattr(transcripts, "LARGEST_BYTES", 10)
+    with pytest.raises(VocalicsError, match="too large"):
+        transcripts.read(write(tmp_path, "a.txt", FILES["a.txt"]))
+
+
+def test_keywords_are_whole_words_in_any_case_with_their_turns() -> None:
+    turns = [
+        made.turn(1, words="I want a Refund, a refund!"),
+        made.turn(2, "agent", words="no refunds. cancelled (sic)"),
+    ]
+    found = keywords.spot(("refund", "cancel*", "a refund", "(sic)", "want  a"), turns)
+    assert [(k.term, k.turn, k.party) for k in found] == [
+        ("refund", 1, "customer"), ("refund", 1, "customer"), ("a refund", 1, "customer"),
+        ("a refund", 1, "customer"), ("want  a", 1, "customer"), ("cancel*", 2, "agent"), ("(sic)", 2, "agent"),
+    ]  # fmt: skip
+    assert found[0].start == turns[0].start
+    assert keywords.spot(("refund",), [made.turn(1)], "a refund") == (keywords.Keyword("refund"),)
+
+
+def test_a_list_of_keywords_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "k.txt", "\ufeff# mine\nrefund\n\n  money   back \nrefund\n")
+    assert keywords.read(path) == ("refund", "money back")
+    with pytest.raises(VocalicsError, match="holds no terms"):
+        keywords.read(write(tmp_path, "k.txt", "# nothing\n"))
+    with pytest.raises(VocalicsError, match="more than 200 characters"):
+        keywords.read(write(tmp_path, "k.txt", "x" * 201))
+    with pytest.raises(VocalicsError, match="cannot be read"):
+        keywords.read(tmp_path / "none.txt")
