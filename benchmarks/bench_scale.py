@@ -38,12 +38,13 @@ from vocalics import batch
 began = time.perf_counter()
 options = json.loads(sys.argv[1])
 summary = batch.run(**options)
+status = open("/proc/self/status").read().split()
 own, others = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 print(json.dumps({
     "n_done": summary.n_done, "n_failed": summary.n_failed, "sound_seconds": summary.sound_seconds,
     "seconds": summary.seconds, "whole_seconds": time.perf_counter() - began,
     "driver_cpu": own.ru_utime + own.ru_stime, "workers_cpu": others.ru_utime + others.ru_stime,
-    "driver_memory": 1024 * own.ru_maxrss, "worker_memory": summary.worker_memory,
+    "driver_memory": 1024 * int(status[status.index("VmHWM:") + 1]), "worker_memory": summary.worker_memory,
 }))
 """
 

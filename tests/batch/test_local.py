@@ -12,7 +12,10 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import fakes
+import numpy as np
 import pytest
+import soundfile
 
 import vocalics
 from vocalics import batch
@@ -290,3 +293,21 @@ def test_unusable_arguments_are_told_first(tmp_path: Path, model: str) -> None:
     with pytest.raises(VocalicsError, match="choose the engine ray"):
         batch.run([tmp_path], tmp_path / "out", address="auto", model=model)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_ten_hours_take_no_more_memory_than_ten_minutes(model: str, rows: Rows, tmp_path: Path) -> None:
+    ten_minutes = fakes.voice(600.0, sample_rate=8_000).samples
+    peaks = {}
+    for n in (1, 60):
+        path = tmp_path / f"{n}.flac"
+        with soundfile.SoundFile(path, "w", 8_000, 1, "PCM_16") as file:
+            for i in range(n):
+                file.write(ten_minutes * np.float32(0.2 + 0.01 * i))
+        summary = batch.run(path, tmp_path / "out", model=model)
+        assert (summary.n_done, summary.n_failed) == (1, 0)
+        assert summary.sound_seconds == pytest.approx(600 * n)
+        peaks[n] = summary.worker_memory
+        path.unlink()
+    assert 0 < peaks[60] < peaks[1] + 30e6
+    assert {round(r["sound_seconds"]) for r in rows(tmp_path / "out", "predictions")} == {600, 36_000}
