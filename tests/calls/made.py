@@ -16,7 +16,7 @@ BEGAN = datetime(2026, 3, 31, 14, 5, tzinfo=UTC)
 
 def spread(**chances: float) -> dict[str, float]:
     """Probabilities of all emotions: those given, and the rest neutral."""
-    return {e: chances.get(e, 1 - sum(chances.values()) if e == "neutral" else 0.0) for e in EMOTIONS}
+    return {e: round(chances.get(e, 1 - sum(chances.values()) if e == "neutral" else 0.0), 6) for e in EMOTIONS}
 
 
 def turn(number: int, party: str = "customer", anger: float = 0.1, words: str | None = None, **changes: Any) -> Turn:

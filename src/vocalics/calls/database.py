@@ -165,7 +165,7 @@ def _url(address: str) -> URL:
         return make_url(address)
     except ArgumentError:
         raise VocalicsError(
-            "the address of the database is none; expected a file, sqlite:/// or postgresql://"
+            "no address of a database; expected a file, sqlite:/// or postgresql://"
         ) from None
 
 

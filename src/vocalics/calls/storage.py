@@ -50,8 +50,12 @@ class Storage:
     def __init__(self, address: str = database.DEFAULT, audio: str | os.PathLike[str] | None = None) -> None:
         self.engine = database.connect(address)
         self._audio = Path(audio) if audio is not None else _folder(self.engine.url)
-        database.ready(self.engine)
-        self._sweep()
+        try:
+            database.ready(self.engine)
+            self._sweep()
+        except BaseException:
+            self.engine.dispose()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,213 @@
+"""What is put in comes out, once, and what is deleted is nowhere, on both databases."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+import time
+from pathlib import Path
+
+import made
+import pytest
+from sqlalchemy import func, select
+
+from vocalics.calls import storage as storing
+from vocalics.calls.call import Keyword
+from vocalics.calls.schema import Base
+from vocalics.calls.storage import KEPT, Storage
+from vocalics.errors import VocalicsError
+
+SECRET = "Zaphod Beeblebrox"
+WORDS = ["my unmistakable elephant", "wants a refund"]
+
+
+def rows(storage: Storage) -> dict[str, int]:
+    """How many rows every table has."""
+    with storage.session() as session:
+        return {t.name: session.scalar(select(func.count()).select_from(t)) or 0 for t in Base.metadata.sorted_tables}
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A file that is kept as it is."""
+    path = tmp_path / "a call.flac"
+    path.write_bytes(b"fLaC unmistakable sound")
+    return path
+
+
+def test_a_call_comes_back_as_it_went_in(address: str) -> None:
+    call = made.call(words=WORDS)
+    with Storage(address) as storage:
+        assert storage.put(call) is False and storage.has(call.digest) and not storage.has("0" * 64)
+        back = storage.get(call.digest)
+    assert back == call and back is not call and back.parties[1].track == call.parties[1].track
+    assert dict(back.turns[0].probabilities) == pytest.approx(dict(call.turns[0].probabilities))
+    assert back.parties[1].emotions == pytest.approx(dict(call.parties[1].emotions))
+
+
+def test_the_same_recording_again_replaces_it(address: str) -> None:
+    first, second = made.call(words=WORDS), made.call(anger=[0.9] * 8, words=["other"])
+    with Storage(address) as storage:
+        storage.put(first)
+        before = rows(storage)
+        assert storage.put(first) is True and rows(storage) == before
+        assert storage.put(second) is True and storage.get(first.digest) == second != first
+        assert rows(storage)["calls"] == 1 and rows(storage)["turns"] == 16
+
+
+def test_a_failure_on_the_way_leaves_the_earlier_one(address: str, recording: Path) -> None:
+    first = made.call(words=WORDS)
+    broken = dataclasses.replace(first, keywords=(Keyword("refund", "customer", 99, 0.0),))  # of no turn
+    with Storage(address, recording.parent / "audio") as storage:
+        storage.put(first)
+        before = rows(storage)
+        with pytest.raises(KeyError):
+            storage.put(broken, "all", recording)
+        assert storage.get(first.digest) == first and rows(storage) == before
+        assert list((recording.parent / "audio").iterdir()) == []
+
+
+@pytest.mark.parametrize("keep", KEPT)
+def test_only_what_is_asked_for_is_kept(keep: str, recording: Path, tmp_path: Path) -> None:
+    call = made.call(words=WORDS, text="all the unmistakable words")
+    address = str(tmp_path / "calls.db")
+    with Storage(address) as storage:
+        storage.put(call, keep, recording)
+        back, copy = storage.get(call.digest), storage.audio(call.digest)
+    if keep in ("text", "all"):
+        assert [t.words for t in back.turns[::2]][:2] == WORDS and back.keywords and back.text
+    else:
+        assert {t.words for t in back.turns} == {None} and back.keywords == () and back.text is None
+        assert b"unmistakable" not in everything(tmp_path, recording, copy)
+    assert [t.emotion for t in back.turns] == [t.emotion for t in call.turns]
+    if keep in ("audio", "all"):
+        assert copy is not None and copy.read_bytes() == recording.read_bytes()
+        assert copy.parent.name == "calls-audio" and copy.name == f"{call.digest}.flac"
+        assert copy.stat().st_mode & 0o077 == 0 and copy.parent.stat().st_mode & 0o077 == 0
+    else:
+        assert copy is None and not (tmp_path / "calls-audio").exists()
+
+
+def everything(folder: Path, *but: Path | None) -> bytes:
+    """What all files of a folder hold."""
+    return b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file() and p not in but)
+
+
+def test_deleting_a_customer_leaves_no_row_and_no_file(address: str, recording: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "audio"
+    with Storage(address, folder) as storage:
+        for name in ("one", "two"):
+            storage.put(made.call(name, words=WORDS, customer=SECRET), "all", recording)
+        assert len(list(folder.iterdir())) == 2 and rows(storage)["keywords"] == 2
+        storage.put(made.call("other"), "all", recording)
+        assert storage.delete(customers=[SECRET]) == 2 and [c.customer for c in storage.calls()] == ["Ann"]
+        assert [p.name[:64] for p in folder.iterdir()] == [made.call("other").digest]
+        assert storage.delete(customers=[SECRET]) == 0 and storage.delete([made.call("other").digest[:9]]) == 1
+        assert set(rows(storage).values()) == {0} and list(folder.iterdir()) == []
+        held = everything(tmp_path, recording)
+    assert SECRET.encode() not in held and b"unmistakable" not in held
+    assert b"unmistakable" in recording.read_bytes(), "the recording itself is the user's"
+
+
+def test_nothing_is_deleted_by_nothing_or_halves(address: str) -> None:
+    with Storage(address) as storage:
+        storage.put(made.call())
+        assert storage.delete() == 0 and storage.delete(customers=["%"]) == 0 and storage.delete(customers=[""]) == 0
+        for wrong in ("%", "_", "", "xyz", "' OR 1=1 --"):
+            with pytest.raises(VocalicsError, match="no digest of a call"):
+                storage.delete([wrong])
+        with pytest.raises(VocalicsError, match="no call begins so"):
+            storage.delete(["0" * 10])
+        assert len(storage.calls()) == 1
+
+
+def test_beginnings_of_digests_must_be_of_one_call(address: str) -> None:
+    one, two = (dataclasses.replace(made.call(), digest=f"ab{i}" + "0" * 61) for i in (1, 2))
+    with Storage(address) as storage:
+        storage.put(one)
+        storage.put(two)
+        assert storage.get("AB1").digest == one.digest
+        with pytest.raises(VocalicsError, match="several calls begin so"):
+            storage.get("ab")
+
+
+def test_hostile_text_is_text(address: str) -> None:
+    hostile = "'; DROP TABLE calls; -- <script>alert(1)</script> \u202e % _ \\ \x00 \udcff \U0001f600"
+    call = made.call(words=[hostile], path=f"/calls/{hostile}.wav", customer=hostile[:150], agent='" OR ""="')
+    with Storage(address) as storage:
+        storage.put(dataclasses.replace(call, notes=(hostile,), text=hostile))
+        back = storage.get(call.digest)
+        assert back.turns[0].words == hostile.replace("\x00", "").replace("\udcff", "\\udcff")
+        assert back.notes[0].startswith("'; DROP TABLE calls; -- <script>")
+        assert len(storage.calls(customer=hostile[:150])) == 1 and storage.calls(agent="' OR 1=1") == []
+        assert storage.delete(customers=[hostile[:150]]) == 1 and set(rows(storage).values()) == {0}
+
+
+def test_a_copys_name_owes_nothing_to_the_users(tmp_path: Path) -> None:
+    wicked = tmp_path / "x.flac;rm -rf ~"
+    wicked.write_bytes(b"sound")
+    call = made.call()
+    with Storage(str(tmp_path / "calls.db")) as storage:
+        storage.put(call, "audio", wicked)
+        assert storage.audio(call.digest) == tmp_path / "calls-audio" / f"{call.digest}.audio"
+        with pytest.raises(VocalicsError, match=r"none\.wav: no copy can be kept"):
+            storage.put(call, "audio", tmp_path / "none.wav")
+        assert storage.audio(call.digest) is not None
+        storage.put(call, "text")
+        assert list((tmp_path / "calls-audio").iterdir()) == [], "the sound is not wanted any more"
+        with pytest.raises(VocalicsError, match='cannot keep "some"; expected none, audio, text, all'):
+            storage.put(call, "some")
+
+
+def test_what_a_killed_run_left_is_swept_away(tmp_path: Path, recording: Path) -> None:
+    address, folder = str(tmp_path / "calls.db"), tmp_path / "calls-audio"
+    call = made.call()
+    with Storage(address) as storage:
+        storage.put(call, "audio", recording)
+    orphan, partial, mine = folder / f"{'a' * 64}.flac", folder / f".{'b' * 64}.flac.7.part", folder / "notes.txt"
+    fresh = folder / f"{'c' * 64}.flac"
+    for path in (orphan, partial, mine, fresh):
+        path.write_bytes(b"x")
+    long_ago = time.time() - 2 * storing._ORPHAN_SECONDS
+    for path in (orphan, partial, mine, folder / f"{call.digest}.flac"):
+        os.utime(path, (long_ago, long_ago))
+    with Storage(address) as storage:
+        assert {*folder.iterdir()} == {mine, fresh, folder / f"{call.digest}.flac"} and storage.audio(call.digest)
+
+
+def test_many_at_once_keep_every_call_once(address: str) -> None:
+    faults: list[BaseException] = []
+    with Storage(address) as storage:
+
+        def work(i: int) -> None:
+            try:
+                for k in range(4):
+                    storage.put(made.call(f"call {(i + k) % 5}", words=WORDS))
+            except BaseException as fault:
+                faults.append(fault)
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert faults == [] and rows(storage)["calls"] == 5 and rows(storage)["turns"] == 5 * 18
+
+
+def test_calls_are_listed_the_latest_first(address: str) -> None:
+    with Storage(address) as storage:
+        for day in (3, 1, 2):
+            storage.put(made.call(f"d{day}", started_at=made.BEGAN.replace(day=day), agent=f"a{day % 2}"))
+        assert [c.started_at.day for c in storage.calls()] == [3, 2, 1]
+        assert [c.started_at.day for c in storage.calls(agent="a1")] == [3, 1] and len(storage.calls(limit=1)) == 1
+        assert storage.calls()[0].started_at.tzinfo is not None and storage.calls()[0].parties[0].role == "agent"
+
+
+def test_postgresql_keeps_recordings_in_a_named_folder_only(postgres: str, recording: Path) -> None:
+    with Storage(postgres) as storage:
+        with pytest.raises(
+            VocalicsError, match=r"recordings need a folder beside PostgreSQL; name one \(--audio FOLDER\)"
+        ):
+            storage.put(made.call(), "audio", recording)
+        assert storage.calls() == []
