@@ -8,8 +8,8 @@ from pathlib import Path
 
 from vocalics import modelfile
 from vocalics.edge import front_end, network
-from vocalics.edge.readme import in_kilobytes
-from vocalics.edge.source import piece_seconds
+from vocalics.edge.readme import in_kilobytes, layer_name
+from vocalics.edge.source import piece_seconds, sizes
 from vocalics.edge.targets import Target
 from vocalics.errors import CompileError
 from vocalics.modelfile import Card
@@ -83,7 +83,7 @@ def does_not_fit(card: Card, target: Target, broken: list[str]) -> str:
 
 
 def _facts(model: Path, card: Card, target: Target, seconds: float | None) -> network.Facts:
-    return network.facts(model, front_end.n_frames(card, piece_seconds(card, target.board, seconds)))
+    return sizes(model, card, target, piece_seconds(card, target.board, seconds))
 
 
 def hint(model: Path, card: Card, target: Target, limits: Limits, facts: network.Facts, seconds: float | None) -> str:
@@ -92,9 +92,9 @@ def hint(model: Path, card: Card, target: Target, limits: Limits, facts: network
     widest = max(facts.layers, key=lambda layer: layer.ram_bytes)
     said = []
     if limits.flash is not None:
-        said.append(f"Most weights: {heaviest.name}, {in_kilobytes(heaviest.weight_bytes)}.")
+        said.append(f"Most weights: {layer_name(heaviest)}, {in_kilobytes(heaviest.weight_bytes)}.")
     if limits.ram is not None:
-        said.append(f"Most memory: {widest.name}, {in_kilobytes(widest.ram_bytes)}.")
+        said.append(f"Most memory: {layer_name(widest)}, {in_kilobytes(widest.ram_bytes)}.")
     ways = [
         way for way in (_shorter(model, card, target, limits, facts), *_smaller(model, target, limits, facts)) if way
     ]

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from vocalics.edge import front_end, toolchain
-from vocalics.edge.network import Facts
+from vocalics.edge.network import Facts, Layer
 from vocalics.edge.targets import Target
 from vocalics.modelfile import Card
 
@@ -33,6 +33,15 @@ def in_kilobytes(size: float) -> str:
     '2,400 KB'
     """
     return f"{size / 1024:,.1f} KB" if size < 10 * 1024 else f"{size / 1024:,.0f} KB"
+
+
+def layer_name(layer: Layer) -> str:
+    """Return a layer's name for people: the graph's, without the modules that hold it.
+
+    >>> layer_name(Layer("net_/module/blocks/blocks.6/Relu_1_output_0", 0, 0, 0))
+    'blocks.6/Relu_1'
+    """
+    return "/".join(layer.name.removesuffix("_output_0").split("/")[-2:])
 
 
 def page(
@@ -68,7 +77,7 @@ def page(
         "| layers with most weights | weights | memory while it runs | operations |",
         "|---|---|---|---|",
         *(
-            f"| {layer.name} | {in_kilobytes(layer.weight_bytes)} | {in_kilobytes(layer.ram_bytes)} | "
+            f"| {layer_name(layer)} | {in_kilobytes(layer.weight_bytes)} | {in_kilobytes(layer.ram_bytes)} | "
             f"{layer.macs / 1e6:,.2f} million |"
             for layer in layers
         ),

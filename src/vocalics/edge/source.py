@@ -76,6 +76,12 @@ def piece_seconds(card: Card, board: Board | None, seconds: float | None = None)
     return seconds
 
 
+def sizes(model: Path, card: Card, target: Target | None, seconds: float) -> network.Facts:
+    """Return what a model's network takes on a target, for pieces of so many seconds, without writing it."""
+    is_board = target is not None and target.board is not None
+    return network.facts(model, front_end.n_frames(card, seconds), fast=not is_board)
+
+
 def write(
     model: Path,
     folder: Path,
@@ -105,7 +111,8 @@ def write(
     card, length = loaded.card, piece_seconds(loaded.card, board, seconds)
     n_frames = front_end.n_frames(card, length)
     texts = {
-        **network.write(model, n_frames, command),
+        # Flash is dear where there is no operating system; elsewhere speed is.
+        **network.write(model, n_frames, command, fast=board is None),
         **front_end.write(card, loaded.sha256, command, length),
     }
     texts |= _copied([*network.KERNELS, *front_end.sources(card)], "c")
@@ -116,7 +123,7 @@ def write(
         texts["bare/string.h"] = _text("boards", "bare/string.h")
         texts["board.ld"] = linker_script(board)
         texts |= _sound(card, sound, command)
-    facts = network.facts(model, n_frames)
+    facts = sizes(model, card, target, length)
     compiled = tuple(sorted(name for name in texts if name.endswith(".c")))
     source = Source(folder, card, facts, compiled, length)
     texts["README.md"] = readme.page(card, loaded.sha256, facts, length, compiled, target, command)

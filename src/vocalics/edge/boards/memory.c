@@ -1,4 +1,4 @@
-/* The four functions that compilers call by themselves; a bare board has no C library.
+/* The functions that compilers call by themselves; a bare board has no C library.
 
    Copyright the Vocalics authors. Licence: Apache-2.0. */
 #include <stdint.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__)
-/* Else gcc finds that these loops are memcpy and memset, and calls them. */
+/* Else gcc finds that these loops are memcpy, memset and strlen, and calls them. */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
@@ -60,4 +60,12 @@ int memcmp(const void *one, const void *other, size_t n)
         if (*a != *b)
             return *a < *b ? -1 : 1;
     return 0;
+}
+
+size_t strlen(const char *text)
+{
+    const char *end = text;
+    while (*end != '\0')
+        end++;
+    return (size_t)(end - text);
 }

@@ -3,6 +3,8 @@
    Copyright the Vocalics authors. Licence: Apache-2.0. */
 #include "semihosting.h"
 
+#include <string.h>
+
 #include "board.h"
 
 #define PAINT 0xa5c35a3cu
@@ -12,17 +14,9 @@ extern uint32_t data_start[], data_end[], bss_start[], bss_end[];
 
 static int output = -1;
 
-static int length(const char *text)
-{
-    int n = 0;
-    while (text[n] != '\0')
-        n++;
-    return n;
-}
-
 static int open_as(const char *path, int mode)
 {
-    const uintptr_t arguments[3] = {(uintptr_t)path, (uintptr_t)mode, (uintptr_t)length(path)};
+    const uintptr_t arguments[3] = {(uintptr_t)path, (uintptr_t)mode, (uintptr_t)strlen(path)};
     return (int)semihosting_call(SYS_OPEN, arguments);
 }
 
@@ -45,7 +39,7 @@ int board_command(char *line, int size)
     if ((int)semihosting_call(SYS_GET_CMDLINE, arguments) != 0)
         line[0] = '\0';
     line[size - 1] = '\0';
-    return length(line);
+    return (int)strlen(line);
 }
 
 int board_open(const char *path)
