@@ -32,8 +32,8 @@ WHOLE_SECONDS = 10.0
 
 GATE_RATE = 4_000
 """Hz at which the voicing gate listens."""
-RUMBLE_HALF, RUMBLE_STEP, RUMBLE_TAPS = 400, 8, 10
-"""Taps on either side of the middle of the filter that finds rumble (100 ms), samples from one of its results to the
+RUMBLE_HALF, RUMBLE_STEP, RUMBLE_TAPS = 800, 8, 10
+"""Taps on either side of the middle of the filter that finds rumble (200 ms), samples from one of its results to the
 next, and results from which those between are made."""
 GATE_ATTENUATION_DB = 80.0
 
@@ -192,7 +192,7 @@ def _gate(card: Card, values: dict[str, int | float | str]) -> list[str]:
         rows = rows[:1]
     return [
         tables.array("float", "gate_rows", rows, f"Low-pass from {card.sample_rate} Hz to {GATE_RATE} Hz."),
-        tables.array("float", "gate_rumble", rumble, "One half of the filter that finds rumble, from its middle on."),
+        tables.array("float", "gate_rumble", rumble, "The filter that finds rumble."),
         tables.array("float", "gate_between", between, "Rumble between its samples, position by position."),
     ]
 

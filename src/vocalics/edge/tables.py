@@ -79,17 +79,16 @@ def resampler(
 
 
 def rumble(sample_rate: int, half: int) -> FloatArray:
-    """Return one half of a symmetric low-pass that finds what is below a voice: all to 40 Hz, nothing from 100 Hz on.
+    """Return a symmetric low-pass that finds what is below a voice: all of it to 40 Hz, nothing from 100 Hz on.
 
     Returns:
-        float32, shape (half + 1,), from the middle tap on.
+        float32, shape (2 * half + 1,).
     """
-    steps = np.arange(half + 1)
+    steps = np.arange(-half, half + 1)
     time = steps / sample_rate
     low = np.sinc(140 * time) * np.sinc(60 * time)  # a trapezium, in time
-    low *= np.i0(8 * np.sqrt(1 - (steps / (half + 1)) ** 2))
-    low /= low[0] + 2 * low[1:].sum()
-    return low.astype(np.float32)
+    low *= np.i0(6 * np.sqrt(1 - (steps / (half + 1)) ** 2))
+    return np.asarray(low / low.sum(), np.float32)
 
 
 def between(step: int, n_taps: int) -> FloatArray:

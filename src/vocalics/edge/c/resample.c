@@ -45,8 +45,8 @@ int resample_take(resampler *r, const float *samples, int n)
     return n_taken;
 }
 
-/* Sixteen sums side by side: their order is the same for every compiler, which can make vector code of them. */
-static float product(const float *restrict a, const float *restrict b, int n)
+/* Sixteen sums side by side, of which a compiler can make vector code. */
+float resample_product(const float *restrict a, const float *restrict b, int n)
 {
     float sums[16] = {0};
     int i, k, half;
@@ -67,13 +67,13 @@ int resample_give(resampler *r, float *samples, int n)
     for (i = 0; i < n && r->first + r->n_taps <= r->n_held; i++) {
         const float *held = r->held + r->first;
         if (r->n_rows == r->up) {
-            samples[i] = product(held, r->rows + (int32_t)r->n_taps * r->position, r->n_taps);
+            samples[i] = resample_product(held, r->rows + (int32_t)r->n_taps * r->position, r->n_taps);
         } else {
             const int64_t place = (int64_t)r->position * r->n_rows;
             const float *row = r->rows + (int32_t)r->n_taps * (int32_t)(place / r->up);
             const float share = (float)(place % r->up) / (float)r->up;
-            const float here = product(held, row, r->n_taps);
-            const float there = product(held, row + r->n_taps, r->n_taps);
+            const float here = resample_product(held, row, r->n_taps);
+            const float there = resample_product(held, row + r->n_taps, r->n_taps);
             samples[i] = here + share * (there - here);
         }
         r->position += r->down;

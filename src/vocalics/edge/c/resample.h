@@ -31,6 +31,9 @@ int resample_give(resampler *r, float *samples, int n);
    the length in seconds holds, to the nearest. */
 int resample_rest(resampler *r, float *samples, int n);
 
+/* The sum of n products, in an order that is the same for every compiler. */
+float resample_product(const float *a, const float *b, int n);
+
 /* Designs the taps for a pair of rates (Hz): the pass band ends at 0.9135 of half the lower rate, what is above half of
    it is 129 dB down: the shape of soxr's high quality. rows has room for n_numbers. Returns 0, or -1 where it is too small. */
 int resample_design(resampler *r, int32_t rate_in, int32_t rate_out, float *rows, int n_numbers);

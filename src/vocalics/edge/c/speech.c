@@ -1,6 +1,6 @@
 /* Speech is told by its voiced sounds: frames of 40 ms at 4 kHz that repeat themselves at a pitch of 60 to 500 Hz, by the
    normalised autocorrelation (Boersma 1993), hence at any level. The same as vocalics.segment.voicing in Python, but that
-   the filter against rumble is one of 0.2 s here, not of the whole clip, so that no more than that has to be held.
+   the filter against rumble is one of 0.4 s here, not of the whole clip, so that no more than that has to be held.
 
    Copyright the Vocalics authors. Licence: Apache-2.0. */
 #include "speech.h"
@@ -120,14 +120,8 @@ static int periodic(const float *x, float total)
 /* Finds the rumble from the n-th place of those for the next samples on. */
 static void find_rumble(int n)
 {
-    int tap;
-    for (; n < N_RUMBLE; n++) {
-        const float *middle = raw + RUMBLE_HALF + n * RUMBLE_STEP;
-        float sum = gate_rumble[0] * middle[0];
-        for (tap = 1; tap <= RUMBLE_HALF; tap++)
-            sum += gate_rumble[tap] * (middle[-tap] + middle[tap]);
-        rumble[n] = sum;
-    }
+    for (; n < N_RUMBLE; n++)
+        rumble[n] = resample_product(raw + n * RUMBLE_STEP, gate_rumble, 2 * RUMBLE_HALF + 1);
 }
 
 /* Filters the next HOP samples; with those before they are a frame, which is judged. */

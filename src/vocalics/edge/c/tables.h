@@ -19,7 +19,7 @@ extern const float front_end_weights[];
 extern const float front_end_cepstrum[];
 extern const float front_end_pitch_classes[];
 
-/* The gate's resampler (see resample.h); one half of the filter that finds rumble, from its middle tap on; what makes the
+/* The gate's resampler (see resample.h); the 2 * RUMBLE_HALF + 1 taps of the filter that finds rumble; what makes the
    RUMBLE_STEP - 1 samples of rumble between two that were found, RUMBLE_TAPS for each. */
 extern const float gate_rows[];
 extern const float gate_rumble[];
