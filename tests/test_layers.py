@@ -103,7 +103,8 @@ def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
         assert layer(path) in CONFINED.get(library, {layer(path)}), f"{library} does not belong into {layer(path)}"
 
 
-HEAVY = ("torch", "scipy", "sklearn", "skorch", "matplotlib", "librosa", "pandas", "onnx", "pyarrow", "numba", "rich")
+HEAVY = ("torch", "scipy", "sklearn", "skorch", "matplotlib", "librosa", "pandas", "onnx", "pyarrow", "numba", "rich",
+         "fsspec", "ray")  # fmt: skip
 
 
 def modules_after(code: str) -> set[str]:

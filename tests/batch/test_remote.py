@@ -38,9 +38,9 @@ def memory(tmp_path: Path) -> Iterator[str]:
 
 def test_folders_globs_and_files_of_a_store(memory: str) -> None:
     everything = find([memory]).inputs
-    assert [i.path for i in everything] == ["memory:///calls/a.wav", "memory:///calls/deep/b ü.wav"]
+    assert [i.path for i in everything] == ["memory://calls/a.wav", "memory://calls/deep/b ü.wav"]
     assert all(i.size and i.size > 1000 and i.version for i in everything)
-    assert [i.path for i in find([f"{memory}/*.wav"]).inputs] == ["memory:///calls/a.wav"]
+    assert [i.path for i in find([f"{memory}/*.wav"]).inputs] == ["memory://calls/a.wav"]
     assert [i.size for i in find([f"{memory}/a.wav"]).inputs] == [everything[0].size]
     with pytest.raises(VocalicsError, match="no such file or folder"):
         find([f"{memory}/missing.wav"])
@@ -57,10 +57,10 @@ def test_what_is_fetched_is_judged_as_a_file_and_named_by_its_url(
         report = Worker(job).process(Block(find([memory]).inputs))
     assert (report.n_inputs, report.n_failed) == (3, 1)
     assert [r["path"] for r in rows(tmp_path / "out", "predictions")] == [
-        "memory:///calls/a.wav", "memory:///calls/deep/b ü.wav",
+        "memory://calls/a.wav", "memory://calls/deep/b ü.wav",
     ]  # fmt: skip
     (failed,) = rows(tmp_path / "out", "failures")
-    assert failed["path"] == "memory:///calls/bad.wav"
+    assert failed["path"] == "memory://calls/bad.wav"
     assert failed["reason"].startswith("cannot be decoded")
 
 
@@ -112,6 +112,10 @@ def test_a_list_of_urls_with_a_server_that_fails_now_and_then(
     assert "FileNotFoundError" in failed["missing.wav"]["reason"] and failed["missing.wav"]["attempts"] == 1
     assert sum(summary.retried.values()) == 2
     assert asked["a.wav"] == 1 and asked["busy.wav"] == 2
+    # One that is named is not downloaded to find out that it is no folder.
+    before = asked["b.wav"]
+    (item,) = find([f"{url}/b.wav"]).inputs
+    assert item.path == f"{url}/b.wav" and item.size and asked["b.wav"] == before
     again = batch.run([tmp_path / "list.txt"], out, model=model, workers=1)
     assert (again.n_before, again.n_done) == (5, 0)
 
@@ -123,6 +127,19 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         pytest.skip("s3fs is installed here")
     with pytest.raises(VocalicsError, match="needs the package s3fs; install it with: pip install s3fs"):
         find(["s3://bucket/calls/"])
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "url"),
+    [
+        ("bucket/a b.wav", "s3://bucket/*", "s3://bucket/a b.wav"),
+        ("container/a.wav", "az://container/", "az://container/a.wav"),
+        ("/pub/a.wav", "sftp://me@host:22/pub", "sftp://me@host:22/pub/a.wav"),
+        ("https://host/x/a.wav", "https://host/x/", "https://host/x/a.wav"),
+    ],
+)
+def test_what_is_found_is_named_as_it_was_asked_for(name: str, asked: str, url: str) -> None:
+    assert remote._url(name, asked) == url
 
 
 def test_what_may_pass_is_told_from_what_stays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from vocalics.batch.job import Block, Report
 from vocalics.batch.running import planned
 from vocalics.batch.sources import find
 from vocalics.batch.work import LONGEST_FEATURES_SECONDS, Worker, kind_of
+from vocalics.errors import AudioError
 from vocalics.features.feature_set import feature_set
 
 Rows = Callable[[Path, str], list[dict[str, Any]]]
@@ -46,6 +48,11 @@ def test_bad_inputs_are_rows_of_the_failures(tmp_path: Path, model: str, rows: R
     whole = (folder / "silent.wav").read_bytes()
     (folder / "cut.wav").write_bytes(whole[:-100])
     (folder / "link.wav").symlink_to(folder / "nowhere.wav")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.wav")
+        (tmp_path / "list.txt").write_text("pipe.wav\n", encoding="utf-8")
+        worked(tmp_path / "pipe", tmp_path / "list.txt", model=model)
+        assert rows(tmp_path / "pipe", "failures")[0]["reason"].startswith("is no file but a pipe")
     secret = folder / "secret.wav"
     secret.write_bytes(whole)
     secret.chmod(0)
@@ -133,6 +140,43 @@ def test_a_timeline_has_the_rows_of_the_python_api(windows: bool, tmp_path: Path
     # Nobody speaks in the other; the ledger has it all the same.
     assert len(rows(tmp_path / "out", "inputs")) == 2
     assert {r["emotion"] for r in rows(tmp_path / "out", "timeline") if r["path"] == str(silent)} <= {"no speech"}
+
+
+def test_a_disk_that_fails_looks_like_an_early_end_to_a_decoder(
+    tmp_path: Path, model: str, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio.write(tmp_path / "a.wav", fakes.voice(0.6))
+    opened, n_opened = Path.open, 0
+
+    class Failing:
+        """Reads nothing but an error, as a disk does whose sector is gone."""
+
+        def __enter__(self) -> Failing:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def read(self, _n: int) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def stream(path: str, *_: object) -> None:
+        raise AudioError(f"{path}: is truncated (7 of 9 samples)")
+
+    def open_(self: Path, *arguments: Any, **options: Any) -> Any:
+        nonlocal n_opened
+        if self.suffix != ".wav":
+            return opened(self, *arguments, **options)
+        n_opened += 1
+        return Failing()
+
+    monkeypatch.setattr(audio, "stream", stream)
+    monkeypatch.setattr(Path, "open", open_)
+    monkeypatch.setattr("vocalics.batch.work._FIRST_PAUSE", 0.0)
+    report = worked(tmp_path / "out", tmp_path / "a.wav", model=model)
+    assert report.n_failed == 1 and sum(report.retried.values()) == 1 and n_opened == 2
+    monkeypatch.undo()
+    assert "Input/output error" in rows(tmp_path / "out", "failures")[0]["reason"]
 
 
 def test_reasons_are_counted_without_particulars() -> None:

@@ -17,6 +17,14 @@ from vocalics.batch.job import Block, Job, Report
 from vocalics.batch.slot import Slot, run_guarded
 from vocalics.errors import MissingExtraError, VocalicsError
 
+_VARIABLES = {
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # ours is drawn
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",  # nobody asked for statistics to be sent
+    "RAY_worker_niceness": "0",  # of a cluster that is started here: workers as urgent as those of the local engine
+}
+"""How Ray is set up, where the user did not say otherwise."""
+
 
 class Judge:
     """What an actor of the cluster holds: a slot for one worker process.
@@ -94,9 +102,8 @@ def _told(ray: Any, job: Job, blocks: Sequence[Block], n_workers: int, timeout: 
 
 
 def _ray() -> Any:
-    for name in ("RAY_DATA_DISABLE_PROGRESS_BARS", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
-        os.environ.setdefault(name, "1" if "PROGRESS" in name else "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for statistics to be sent
+    for name, value in _VARIABLES.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
         import ray.data

@@ -23,6 +23,8 @@ _PASSING = {
     errno.ENETRESET, errno.ECONNABORTED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EPIPE,
     errno.EMFILE, errno.ENFILE,
 }  # fmt: skip
+_HOSTED = ("ftp", "sftp", "ssh", "smb", "hdfs", "webhdfs")
+"""Protocols whose URLs name a host before the path, which fsspec's names leave out."""
 _NETWORK = ("aiohttp", "botocore", "urllib3", "requests", "gcsfs", "azure", "asyncio")
 _LATER = (408, 425, 429, 500, 502, 503, 504)
 """The answers of a server that ask to come back (RFC 9110, 6585)."""
@@ -44,7 +46,8 @@ def listed(url: str) -> Iterator[Input]:
     try:
         if any(c in path for c in "*[") or ("?" in path and not url.startswith("http")):
             found = system.glob(path, detail=True)
-        elif path.endswith("/") or system.isdir(path):
+        elif path.endswith("/") or (not url.startswith("http") and system.isdir(path)):
+            # Of a server nothing but the name tells a folder: it would send the whole file to be looked at.
             found = system.find(path, detail=True)
             found = {name: about for name, about in found.items() if os.path.splitext(name)[1].lower() in EXTENSIONS}  # noqa: PTH122
         else:
@@ -60,7 +63,17 @@ def listed(url: str) -> Iterator[Input]:
     if not files:
         raise VocalicsError(f"{url}: holds no audio file; expected {', '.join(sorted(EXTENSIONS))} in it or below")
     for name in sorted(files):
-        yield _input(name if is_url(name) else system.unstrip_protocol(name), files[name])
+        yield _input(_url(name, url), files[name])
+
+
+def _url(name: str, asked: str) -> str:
+    """The URL of what was found, in the protocol that was asked for."""
+    if is_url(name):
+        return name
+    protocol, _, rest = asked.partition("://")
+    if protocol.lower() in _HOSTED:
+        return f"{protocol}://{rest.partition('/')[0]}/{name.lstrip('/')}"
+    return f"{protocol}://{name.lstrip('/')}"
 
 
 def _input(url: str, about: Mapping[str, Any]) -> Input:

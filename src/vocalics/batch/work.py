@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -102,18 +104,42 @@ class Worker:
             local = item.path
             try:
                 with remote.fetched(item.path) as local:
+                    _refuse_special(local)
                     more = _more_seconds(local)
                     still(more)
                     return _Done(*self._judge.judged(local, lambda more=more: still(more)), "", attempt)  # type: ignore[misc]
             except MissingExtraError:
                 raise
-            except Exception as error:  # one input, whatever is wrong with it, costs itself alone
+            except Exception as fault:  # one input, whatever is wrong with it, costs itself alone
+                error = _of_the_disk(fault, local) or fault
                 reason = _reason(error, local, item.path)
                 if not remote.is_passing(error) or attempt == self._job.attempts:
                     return _Done((), 0.0, reason, attempt)
                 retried[kind_of(reason)] += 1
                 time.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
         raise AssertionError("attempts is at least 1")
+
+
+def _refuse_special(path: str) -> None:
+    """Refuse what may never end or never begin: a pipe, a device."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - what cannot be a path is told when it is opened
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise AudioError(f"{path}: is no file but a pipe or a device; expected an audio file")
+
+
+def _of_the_disk(fault: Exception, path: str) -> OSError | None:
+    """The disk's own error where that is why sound could not be decoded: to a decoder it looks like an early end."""
+    if isinstance(fault, AudioError) and not isinstance(fault.__cause__, OSError) and Path(path).is_file():
+        try:
+            with Path(path).open("rb") as file:
+                while file.read(1 << 20):
+                    pass
+        except OSError as error:
+            return error
+    return None
 
 
 def _more_seconds(path: str) -> float:
