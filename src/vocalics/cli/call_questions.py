@@ -45,7 +45,7 @@ class CardFormat(StrEnum):
 Answer = Annotated[Format, typer.Option("--format", help="A table, or one JSON object per line.")]
 
 
-def register(group: typer.Typer) -> None:
+def add(group: typer.Typer) -> None:
     """Add the commands to those of calls."""
     group.command("list")(list_)
     for command in (show, rose, agents, topics, phrases, delete):

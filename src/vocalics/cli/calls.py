@@ -123,13 +123,14 @@ Key = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    from vocalics.cli import call_questions
+    from vocalics.cli import call_questions, calls_report
 
     group = typer.Typer(rich_markup_mode=None, cls=Group, no_args_is_help=True)
     group.callback()(calls)
     group.command()(analyse)
     group.command()(watch)
-    call_questions.register(group)
+    call_questions.add(group)
+    calls_report.add(group)
     app.add_typer(group, name="calls")
 
 
