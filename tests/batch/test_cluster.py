@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import pytest
@@ -108,3 +109,51 @@ def test_a_driver_that_is_killed_five_times_ends_as_one_that_was_not(
     finish(started(*arguments(whole, out)))
     assert rows(out, "predictions") == rows(whole, "predictions")
     assert rows(out, "inputs") == rows(whole, "inputs")
+
+
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+node = cluster.add_node(num_cpus=1)
+print(cluster.address, flush=True)
+sys.stdin.readline()
+cluster.remove_node(node)
+print("removed", flush=True)
+sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_a_machine_leaves_a_running_cluster(
+    whole: Path, tmp_path: Path, started: Start, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setenv("TEST_SLOWER", "0.1")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    program = [sys.executable, "-c", CLUSTER]
+    with Popen(program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True) as cluster:
+        assert cluster.stdin is not None and cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        driver = started(*arguments(whole, out), "--address", address)
+        wait_for(lambda: committed(out))
+        print(file=cluster.stdin, flush=True)
+        assert cluster.stdout.readline() == "removed\n"
+        assert committed(out) < N / 6
+        assert f"{N} of {N} recordings" in finish(driver)
+        print(file=cluster.stdin, flush=True)
+    assert rows(out, "predictions") == rows(whole, "predictions")
+    assert rows(out, "inputs") == rows(whole, "inputs")
+
+
+@pytest.mark.usefixtures("misbehaving")
+def test_sigterm_stops_it_cleanly(whole: Path, tmp_path: Path, started: Start, rows: Rows) -> None:
+    out = tmp_path / "out"
+    driver = started(*arguments(whole, out), TEST_SLOWER="0.1")
+    wait_for(lambda: committed(out))
+    driver.terminate()
+    _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 143, errors
+    assert "the same command goes on" in errors and "Traceback" not in errors
+    assert 0 < len(rows(out, "inputs")) < N

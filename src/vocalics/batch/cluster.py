@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +22,7 @@ from vocalics.errors import MissingExtraError, VocalicsError
 _VARIABLES = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # ours is drawn
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # else every start warns of arguments that no actor of ours has
     "RAY_USAGE_STATS_ENABLED": "0",  # nobody asked for statistics to be sent
     "RAY_worker_niceness": "0",  # of a cluster that is started here: workers as urgent as those of the local engine
 }
@@ -67,6 +70,7 @@ def reports(
         MissingExtraError: Where Ray is not installed.
         VocalicsError: When the cluster cannot be reached or the job cannot go on.
     """
+    on_termination = signal.getsignal(signal.SIGTERM)
     ray = _ray()
     started = not ray.is_initialized()
     if started:
@@ -78,6 +82,8 @@ def reports(
                 f"the Ray cluster {address or 'of this machine'} cannot be reached ({' '.join(str(error).split())}); "
                 "check --address"
             ) from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_termination)  # Ray put its own in place
     try:
         n_workers = n_workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         yield _told(ray, job, list(divide(n_workers)), n_workers, timeout)
