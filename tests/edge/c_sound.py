@@ -27,12 +27,16 @@ _NETWORK_H = """#define NETWORK_ROWS {rows}
 #define NETWORK_LEAST_FRAMES 1
 #define NETWORK_N_CLASSES {classes}
 #define NETWORK_TELLS_STRANGENESS 1
-float *network_input(void);
+{shared}float *network_input(void);
 int network_run(int n_frames, float *probabilities, float *strangeness);
 """
 _NETWORK_C = """#include "network.h"
-static float arena[NETWORK_ROWS * NETWORK_MAX_FRAMES];
-float *network_input(void) { return arena; }
+#ifndef NETWORK_ARENA_BYTES
+#define NETWORK_ARENA_BYTES (4 * NETWORK_ROWS * NETWORK_MAX_FRAMES)
+#define NETWORK_INPUT_OFFSET 0
+#endif
+static double arena[NETWORK_ARENA_BYTES / 8 + 1];
+float *network_input(void) { return (float *)(void *)((char *)arena + NETWORK_INPUT_OFFSET); }
 int network_run(int n_frames, float *probabilities, float *strangeness)
 {
     int i;
@@ -73,11 +77,13 @@ def write(folder: Path, files: dict[str, str], copied: tuple[str, ...]) -> None:
 class Library:
     """The C library of a card, with a network that only counts its frames."""
 
-    def __init__(self, card: Card, folder: Path, rows: int, n_frames: int, seconds: float | None = None) -> None:
-        network_h = _NETWORK_H.format(rows=rows, frames=n_frames, classes=len(card.emotions))
-        files = {"network.h": network_h, "network.c": _NETWORK_C, **front_end.write(card, "0" * 64, "a test", seconds)}
+    def __init__(self, card: Card, folder: Path, rows: int, n_frames: int, arena_bytes: int = 0) -> None:
+        shared = f"#define NETWORK_ARENA_BYTES {arena_bytes}\n#define NETWORK_INPUT_OFFSET 64\n" if arena_bytes else ""
+        network_h = _NETWORK_H.format(rows=rows, frames=n_frames, classes=len(card.emotions), shared=shared)
+        files = {"network.h": network_h, "network.c": _NETWORK_C, **front_end.write(card, "0" * 64, "a test")}
         write(folder, files, (*front_end.sources(card), "maths.h"))
-        self.c: Any = ctypes.CDLL(str(compiled(folder, "library.so", "-shared", "-fPIC")))
+        self.path = compiled(folder, "library.so", "-shared", "-fPIC")
+        self.c: Any = ctypes.CDLL(str(self.path))
         self.c.speech_finish.restype = ctypes.c_float
         self.c.network_input.restype = ctypes.POINTER(ctypes.c_float)
         self.rows = rows
@@ -88,6 +94,11 @@ class Library:
         feed(self.c.front_end_feed, samples, piece)
         n = self.c.front_end_finish()
         return np.ctypeslib.as_array(self.c.network_input(), (n, self.rows)).copy()
+
+    def static_bytes(self) -> int:
+        """How much memory its variables take."""
+        said = subprocess.run(["size", self.path], capture_output=True, text=True, check=True).stdout
+        return int(said.splitlines()[1].split()[2])
 
     def speech_seconds(self, samples: FloatArray, piece: int = 997) -> float:
         self.c.speech_start()

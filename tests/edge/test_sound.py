@@ -423,6 +423,18 @@ def test_published_feature_sets_are_those_of_python_without_tuning(
         assert np.ptp(expected) > 100
 
 
+def test_frames_are_the_same_where_the_networks_memory_is_used(published: tuple[str, Library], tmp_path: Path) -> None:
+    name, library = published
+    rows, n_frames = SETS[name]
+    sharing = Library(features_card(name), tmp_path, rows, n_frames, arena_bytes=200_000)
+    voice = audio.resample(fakes.voice(3.5), feature_set(name).sample_rate).samples
+    for samples in (voice, voice[:8_000]):
+        np.testing.assert_array_equal(sharing.frames(samples), library.frames(samples))
+    # The arena is there either way: what the front end takes besides is less.
+    besides = sharing.static_bytes() - 200_000, library.static_bytes() - 4 * rows * n_frames
+    assert besides[1] - besides[0] > 50_000
+
+
 def test_a_card_says_which_front_end_it_has() -> None:
     assert front_end.kind(log_mel_card()) == front_end.LOG_MEL
     assert front_end.kind(features_card("mfcc_frames")) == front_end.MFCC

@@ -5,6 +5,7 @@
 
 #include "fft.h"
 #include "maths.h"
+#include "network.h"
 #include "tables.h"
 
 #define HALF_FRAME (FRONT_END_FRAME / 2)
@@ -21,10 +22,31 @@
 #error "an excerpt from the start would end before it is known where the excerpt begins"
 #endif
 
-static float recent[FRONT_END_FRAME]; /* the last samples, in a ring */
-static float parts[2 * FFT_SIZE];
-static float power[N_BINS];
-static uint16_t kept[MOST_FRAMES * FRONT_END_BANDS];
+/* What is needed until the network runs. */
+typedef struct {
+    uint16_t kept[MOST_FRAMES * FRONT_END_BANDS]; /* levels */
+    float recent[FRONT_END_FRAME];                /* the last samples, in a ring */
+    float parts[2 * FFT_SIZE];
+    float power[N_BINS];
+} memory;
+
+/* The network's memory is free until it runs: where all of this fits in there, from its input on, it takes none of its
+   own. The input is written over levels that have been read. */
+#ifdef NETWORK_INPUT_OFFSET
+#define IS_SHARED (sizeof(memory) <= NETWORK_ARENA_BYTES - NETWORK_INPUT_OFFSET)
+#else
+#define IS_SHARED 0
+#endif
+static union {
+    unsigned char bytes[IS_SHARED ? 1 : sizeof(memory)];
+    double aligned;
+} own;
+
+static memory *place_of_all(void)
+{
+    return (memory *)(void *)(IS_SHARED ? (unsigned char *)network_input() : own.bytes);
+}
+
 static float loudest;
 static int32_t n_clip;    /* samples of the clip */
 static int32_t n_excerpt; /* samples of the excerpt so far */
@@ -59,22 +81,24 @@ int levels_has(int i)
 float levels_sample(int i)
 {
     /* The ring is filled in step with the clip, so that its samples stay where they are when the excerpt begins. */
-    return levels_has(i) ? recent[(n_clip - n_excerpt + place(i)) & (FRONT_END_FRAME - 1)] : 0.0f;
+    const int32_t at = (n_clip - n_excerpt + place(i)) & (FRONT_END_FRAME - 1);
+    return levels_has(i) ? place_of_all()->recent[at] : 0.0f;
 }
 
 static void transform(void)
 {
+    memory *m = place_of_all();
     float bands[FRONT_END_BANDS];
     const float *weights = front_end_weights;
-    uint16_t *levels = kept + (int32_t)n_frames * FRONT_END_BANDS;
+    uint16_t *levels = m->kept + (int32_t)n_frames * FRONT_END_BANDS;
     int i, band;
     for (i = 0; i < FFT_SIZE / 2; i++) {
-        parts[i] = levels_sample(2 * i) * front_end_window[2 * i];
-        parts[FFT_SIZE / 2 + i] = levels_sample(2 * i + 1) * front_end_window[2 * i + 1];
+        m->parts[i] = levels_sample(2 * i) * front_end_window[2 * i];
+        m->parts[FFT_SIZE / 2 + i] = levels_sample(2 * i + 1) * front_end_window[2 * i + 1];
     }
-    fft_power(parts, power);
+    fft_power(m->parts, m->power);
     for (band = 0; band < FRONT_END_BANDS; band++) {
-        const float *bins = power + front_end_first[band];
+        const float *bins = m->power + front_end_first[band];
         float sum = 0.0f, steps;
         for (i = 0; i < front_end_count[band]; i++)
             sum += weights[i] * bins[i];
@@ -84,7 +108,7 @@ static void transform(void)
         steps = (DECIBELS * math_log(math_max(sum, LOWEST)) + 100.0f) * STEPS;
         levels[band] = (uint16_t)(math_min(math_max(steps, 0.0f), 65535.0f) + 0.5f);
     }
-    levels_frame(n_frames, power, bands);
+    levels_frame(n_frames, m->power, bands);
     n_frames++;
 }
 
@@ -99,7 +123,7 @@ void levels_feed(const float *samples, int n)
 {
     int i;
     for (i = 0; i < n && n_excerpt < FRONT_END_DURATION; i++) {
-        recent[n_clip & (FRONT_END_FRAME - 1)] = samples[i];
+        place_of_all()->recent[n_clip & (FRONT_END_FRAME - 1)] = samples[i];
         n_clip++;
         n_excerpt++;
         transform_all();
@@ -124,7 +148,7 @@ int levels_finish(int is_padded)
 
 void levels_of(int frame, float *bands)
 {
-    const uint16_t *levels = kept + (int32_t)frame * FRONT_END_BANDS;
+    const uint16_t *levels = place_of_all()->kept + (int32_t)frame * FRONT_END_BANDS;
     const float floor = DECIBELS * math_log(math_max(LOWEST, loudest * RANGE));
     int band;
     for (band = 0; band < FRONT_END_BANDS; band++)

@@ -20,7 +20,9 @@ void levels_feed(const float *samples, int n);
 /* Ends the clip; returns the number of frames. With is_padded the excerpt is silent up to its whole length. */
 int levels_finish(int is_padded);
 
-/* One frame's levels in decibels re 1, floored at 1e-10 and at 80 dB below the loudest of all; after levels_finish. */
+/* One frame's levels in decibels re 1, floored at 1e-10 and at 80 dB below the loudest of all; after levels_finish. They
+   may lie in the network's memory, from its input on: FRONT_END_BANDS numbers of two bytes for each frame, in order. What
+   is written there must not be ahead of what has been read. */
 void levels_of(int frame, float *bands);
 
 /* Called for every frame while it is there; all starts anew with frame 0, which can happen twice in a clip.

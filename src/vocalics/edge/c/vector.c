@@ -83,7 +83,7 @@ void levels_frame(int frame, const float *power, const float *bands)
 }
 
 /* The cepstrum of the mean level is the mean of the frames' cepstra. */
-static float *put_cepstrum(float *features, int n_frames)
+static void cepstrum(float *coefficients, int n_frames)
 {
     float mean[FRONT_END_BANDS] = {0}, levels[FRONT_END_BANDS];
     int frame, band, i;
@@ -93,12 +93,10 @@ static float *put_cepstrum(float *features, int n_frames)
             mean[band] += levels[band] / (float)n_frames;
     }
     for (i = 0; i < FRONT_END_COEFFICIENTS; i++) {
-        float sum = 0.0f;
+        coefficients[i] = 0.0f;
         for (band = 0; band < FRONT_END_BANDS; band++)
-            sum += front_end_cepstrum[i * FRONT_END_BANDS + band] * mean[band];
-        *features++ = sum;
+            coefficients[i] += front_end_cepstrum[i * FRONT_END_BANDS + band] * mean[band];
     }
-    return features;
 }
 
 static float *put_means(float *features, const float *sums, int n, int n_frames)
@@ -111,17 +109,18 @@ static float *put_means(float *features, const float *sums, int n, int n_frames)
 
 int front_end_finish(void)
 {
-    float *features = network_input();
+    float coefficients[FRONT_END_COEFFICIENTS], *features = network_input();
     const int n_frames = levels_finish(0);
     if (n_frames == 0)
         return 0;
+    cepstrum(coefficients, n_frames); /* before anything is written where the levels may lie */
 #if FRONT_END_HAS_PROSODY
     features = put_means(features, &crossings, 1, n_frames);
     features = put_means(features, class_sums, N_CLASSES, n_frames);
-    features = put_cepstrum(features, n_frames);
+    features = put_means(features, coefficients, FRONT_END_COEFFICIENTS, 1);
     features = put_means(features, &loudness, 1, n_frames);
 #else
-    features = put_cepstrum(features, n_frames);
+    features = put_means(features, coefficients, FRONT_END_COEFFICIENTS, 1);
     features = put_means(features, class_sums, N_CLASSES, n_frames);
 #endif
     put_means(features, band_sums, FRONT_END_BANDS, n_frames);
