@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PureWindowsPath
 
-from vocalics.calls.call import Call, Kind, Moment, Party
+from vocalics.calls.call import Call, Kind, Moment, Party, Trend
 from vocalics.calls.report import drawing
 from vocalics.calls.report.queries import Highlight
 from vocalics.calls.report.sound import Excerpt
@@ -17,6 +17,12 @@ from vocalics.timeline.chart import clock, colour
 LONGEST_WORDS = 400
 """Characters of a turn that are shown."""
 
+_TRENDS = {
+    Trend.ROSE: "anger rose",
+    Trend.FELL: "anger fell",
+    Trend.LEVEL: "anger neither rose nor fell for certain",
+    Trend.TOO_FEW: "too few turns to tell how anger went",
+}
 _SIGNS = {Kind.ESCALATION: "▲", Kind.RECOVERY: "▼"}
 
 
@@ -63,7 +69,7 @@ def cards(figures: Figures) -> str:
     return (
         paragraph(words)
         + f'<ul class="legend" aria-label="Colours">{chips}</ul>'
-        + "".join(_card(card) for card in figures.cards)
+        + f'<div class="callgrid">{"".join(_card(card) for card in figures.cards)}</div>'
     )
 
 
@@ -101,7 +107,7 @@ def _highlight(moment: Highlight, excerpt: Excerpt | None) -> str:
 def _card(card: Card) -> str:
     call = card.call
     anchor = _anchor(call.digest)
-    names = ", ".join(f"{role} {name}" for role, name in (("agent", call.agent), ("customer", call.customer)) if name)
+    names = "; ".join(f"{role}: {name}" for role, name in (("agent", call.agent), ("customer", call.customer)) if name)
     strips = "".join(_strip(party, call) for party in call.parties)
     parts = [
         f'<p class="note">{text(names or "nobody is named")}; <span class="path">{text(_file(call.path))}</span>, call '
@@ -126,7 +132,7 @@ def _strip(party: Party, call: Call) -> str:
     if party.pace is not None:
         told.append(f"{party.pace:.0f} words a minute")
     course = party.course
-    told.append(f"anger {course.trend.value}" if course.change is not None else f"anger: {course.trend.value} to tell")
+    told.append(_TRENDS[course.trend])
     if course.change is not None and course.beginning is not None and course.ending is not None:
         told[-1] += f" ({course.beginning:.2f}, then {course.ending:.2f})"
     signs = "".join(

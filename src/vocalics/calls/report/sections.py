@@ -36,15 +36,15 @@ def summary(figures: Figures) -> str:
     facts = {
         "calls": f"{told.n_calls:,}",
         "hours": f"{told.seconds / 3600:,.1f}",
-        "from": f"{told.first:%Y-%m-%d}",
-        "to": f"{told.last:%Y-%m-%d}",
         "customer heard": f"{told.n_heard:,}",
         "transcripts": f"{told.n_transcripts:,}",
         "words kept": f"{told.n_words:,}",
         "audio kept": f"{told.n_audio:,}",
     }
     items = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts.items())
-    return f'<dl class="facts">{items}</dl>{_judged(figures)}'
+    first, last = (f"{began:%Y-%m-%d}" for began in (told.first, told.last))
+    dates = f"On {first} (UTC)" if first == last else f"From {first} to {last} (UTC)"
+    return f'{paragraph(dates, "lead")}<dl class="facts">{items}</dl>{_judged(figures)}'
 
 
 def worth() -> str:
@@ -104,7 +104,8 @@ def agents(figures: Figures) -> str:
         "by a figure would tell what overlapping intervals do not: " + _apart(figures, len(told))
     )
     rows = [_agent(agent) for agent in told]
-    head = ("agent", "calls", "calmer in", "0 to 100 %", "95 %", "anger's change", "95 %", "fell, level, rose")
+    change = ("anger's change", "95 %", "fell, unclear, rose; too short")
+    head = ("agent", "calls", "0 to 100 %", "calmer in", "95 %", *change)
     body = table(head, rows, "Agents by name", spoken=True) if rows else ""
     if few:
         names: list[tuple[Cell, ...]] = [
@@ -115,8 +116,8 @@ def agents(figures: Figures) -> str:
             f"Agents with fewer than {figures.least} calls that tell: no figure, no place among the others",
         )  # fmt: skip
     note = (
-        "Anger's change is the mean over the calls, with a bootstrap interval over them. Fell, level, rose: the calls "
-        "in which that is certain within the call. Intervals take calls for independent of each other; those of one "
+        "Anger's change is the mean over the calls, with a bootstrap interval over them. Fell, rose: the calls in "
+        "which that is certain by their own turns. Intervals take calls for independent of each other; those of one "
         "customer are not."
     )
     if figures.summary.n_nameless:
@@ -204,12 +205,12 @@ def _agent(agent: Agent) -> tuple[Cell, ...]:
     return (
         standing.agent,
         standing.n_calls,
-        f"{agent.n_calmer} ({percent(share)})",
         Markup(drawing.span(share, low, high)),
+        f"{agent.n_calmer} ({percent(share)})",
         f"{100 * low:.0f} to {100 * high:.0f} %",
         number(standing.change or 0.0, "{:+.2f}"),
         f"{number(standing.low or 0.0, '{:+.2f}')} to {number(standing.high or 0.0, '{:+.2f}')}",
-        certain,
+        f"{certain}; {standing.n_unknown}",
     )
 
 

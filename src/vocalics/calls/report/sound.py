@@ -19,6 +19,9 @@ from vocalics.explore.examples import data_uri
 SECONDS_BEFORE = 3.0
 """Of the recording that are heard before a moment: what led to it."""
 
+SECONDS_AFTER = 6.0
+"""From a moment's beginning, at least; its turn to the end where that is longer."""
+
 LONGEST_SECONDS = 12.0
 """Of an excerpt."""
 
@@ -80,7 +83,7 @@ def _excerpt(storage: Storage, moment: Highlight) -> Excerpt:
         if path is None:
             return Excerpt(None, GONE)
         start = max(0.0, moment.start - SECONDS_BEFORE)
-        end = min(moment.end, start + LONGEST_SECONDS, moment.duration)
+        end = min(max(moment.end, moment.start + SECONDS_AFTER), start + LONGEST_SECONDS, moment.duration)
         clip = _cut(path, start, end)
         return Excerpt(data_uri(clip), "", start, start + clip.duration)
     except (VocalicsError, soundfile.LibsndfileError, OSError, ValueError) as error:
