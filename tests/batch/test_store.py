@@ -12,7 +12,7 @@ import pytest
 from vocalics import batch
 from vocalics.batch import store
 from vocalics.batch.job import Input
-from vocalics.batch.store import Ledger
+from vocalics.batch.ledger import Ledger
 from vocalics.errors import VocalicsError
 
 Rows = Callable[[Path, str], list[dict[str, Any]]]

@@ -17,9 +17,10 @@ import vocalics
 from vocalics import audio, batch, timeline
 from vocalics.batch import store
 from vocalics.batch.job import Block, Report
+from vocalics.batch.judges import LONGEST_FEATURES_SECONDS
 from vocalics.batch.running import planned
 from vocalics.batch.sources import find
-from vocalics.batch.work import LONGEST_FEATURES_SECONDS, Worker, kind_of
+from vocalics.batch.work import Worker, kind_of
 from vocalics.errors import AudioError
 from vocalics.features.feature_set import feature_set
 

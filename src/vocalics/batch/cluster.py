@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from vocalics.batch.guard import run_guarded
 from vocalics.batch.job import Block, Job, Report
-from vocalics.batch.slot import Slot, run_guarded
+from vocalics.batch.slot import Slot
 from vocalics.errors import MissingExtraError, VocalicsError
 
 _VARIABLES = {

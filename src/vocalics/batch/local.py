@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from vocalics.batch.guard import run_guarded
 from vocalics.batch.job import Block, Job, Report
-from vocalics.batch.slot import Slot, StoppedError, run_guarded
+from vocalics.batch.slot import Slot, StoppedError
 
 Under = Callable[[int, int, float], None]
 """Called with a worker's number, and the inputs and seconds of sound of its block that are done but not committed."""

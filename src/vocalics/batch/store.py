@@ -19,12 +19,12 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vocalics.batch import tables
-from vocalics.batch.job import FOLDERS, Input, Job
+from vocalics.batch.job import FOLDERS, Job
+from vocalics.batch.ledger import PART, Ledger, recovered, sweep
 from vocalics.errors import VocalicsError
 
 try:
@@ -35,42 +35,6 @@ except ImportError:  # Windows: there a second run is not kept away
 SETTINGS = "settings.json"
 _FORMAT = 1
 _WAIT_SECONDS = 60.0  # for the processes of a run that was killed
-_PART = ".parquet"
-
-
-@dataclass
-class Ledger:
-    """The inputs that are done with.
-
-    Attributes:
-        versions: Size and version of every state of a path that was seen.
-        digests: Contents that were seen.
-        n_failed: How many of them failed.
-    """
-
-    versions: dict[str, set[tuple[int | None, str]]] = field(default_factory=dict)
-    digests: set[str] = field(default_factory=set)
-    n_failed: int = 0
-
-    def __len__(self) -> int:
-        return len(self.digests) or sum(map(len, self.versions.values()))
-
-    def add(self, path: str, size: int | None, version: str, digest: str = "") -> None:
-        """Note an input that is done with."""
-        self.versions.setdefault(path, set()).add((size, version))
-        if digest:
-            self.digests.add(digest)
-
-    def holds(self, item: Input) -> bool:
-        """Whether an input is done with; one whose version is not known is, when any of its path is."""
-        if item.digest:
-            return item.digest in self.digests
-        known = self.versions.get(tables.text(item.path), set())
-        return bool(known) and (not item.version or (item.size, item.version) in known or (None, "") in known)
-
-    def holds_another(self, item: Input) -> bool:
-        """Whether an earlier state of a file is done with."""
-        return not item.digest and not self.holds(item) and tables.text(item.path) in self.versions
 
 
 @contextlib.contextmanager
@@ -90,9 +54,9 @@ def opened(job: Job, retry_failures: bool = False) -> Iterator[Ledger]:
         with _locked(output):
             _settle(output, job)
             try:
-                yield _recovered(output, job, retry_failures)
+                yield recovered(output, job, retry_failures)
             finally:
-                _sweep(output)
+                sweep(output)
     except PermissionError as error:
         raise VocalicsError(f"{error.filename or output}: {error.strerror}; choose another place") from None
 
@@ -101,7 +65,7 @@ def _own(output: Path, job: Job) -> None:
     """Refuse a folder of something else."""
     if output.exists() and not output.is_dir():
         raise VocalicsError(f"{output}: is a file; expected a folder for the results")
-    if output.is_dir() and not (output / SETTINGS).exists() and any(p.suffix == _PART for p in output.rglob("*")):
+    if output.is_dir() and not (output / SETTINGS).exists() and any(p.suffix == PART for p in output.rglob("*")):
         raise VocalicsError(f"{output}: holds other Parquet files and no {SETTINGS}; choose an empty folder")
     for name in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER):
         (output / name).mkdir(parents=True, exist_ok=True)
@@ -190,7 +154,7 @@ def commit(
         OSError: When the disk is full or gone; nothing is committed then.
     """
     output = Path(job.output)
-    if (output / tables.LEDGER / f"part-{block}{_PART}").exists():
+    if (output / tables.LEDGER / f"part-{block}{PART}").exists():
         return
     parts: list[tuple[str, Sequence[Mapping[str, Any]], Any]] = [(FOLDERS[job.task], rows, schema)]
     if failed:
@@ -201,7 +165,7 @@ def commit(
         for path, (_, content, columns) in zip(partial, parts, strict=True):
             tables.write(path, content, columns)
         for path in partial:
-            path.replace(path.with_name(f"part-{block}{_PART}"))
+            path.replace(path.with_name(f"part-{block}{PART}"))
             _synchronise(path.parent)
     finally:
         for path in partial:
@@ -216,61 +180,3 @@ def _synchronise(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _recovered(output: Path, job: Job, retry_failures: bool) -> Ledger:
-    """Remove what was not committed, and read what was."""
-    results, failures, ledger = (output / name for name in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER))
-    _sweep(output)
-    held = Ledger()
-    committed = set()
-    for path in ledger.glob(f"part-*{_PART}"):
-        table = _read(path) if (results / path.name).exists() else None
-        # Failures whose reasons are gone are those of a run that was killed while it forgot them.
-        if table is not None and (retry_failures or not (failures / path.name).exists()):
-            table = _without_failures(table, path, failures / path.name)
-        if table is None:
-            path.unlink()
-            continue
-        committed.add(path.name)
-        names = ("path", "size", "version", *(["digest"] if job.by_content else []))
-        for values in zip(*(table[name].to_pylist() for name in names), strict=True):
-            held.add(*values)
-        held.n_failed += sum(table["failed"].to_pylist())
-    for folder in (results, failures):
-        for path in folder.glob(f"part-*{_PART}"):
-            if path.name not in committed:
-                path.unlink()
-    return held
-
-
-def _sweep(output: Path) -> None:
-    """Remove what was begun by processes that are no more."""
-    for partial in output.glob("*/.*.part"):
-        partial.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> Any:
-    """A file of the ledger; ``None`` for one that the disk lost."""
-    _, parquet = tables.pyarrow()
-    try:
-        with parquet.ParquetFile(path) as file:
-            return file.read()
-    except (OSError, ValueError):  # pyarrow's errors are both
-        return None
-
-
-def _without_failures(table: Any, path: Path, failures: Path) -> Any:
-    """A file of the ledger, here and on the disk, without what failed; ``None`` where nothing is left of it."""
-    failed = table["failed"].to_pylist()
-    if not any(failed):
-        return table
-    failures.unlink(missing_ok=True)
-    if all(failed):
-        return None
-    _, parquet = tables.pyarrow()
-    kept = table.filter([not f for f in failed])
-    partial = path.with_name(f".{path.name}-{uuid.uuid4().hex}.part")
-    parquet.write_table(kept, partial)
-    partial.replace(path)
-    return kept
