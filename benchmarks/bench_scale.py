@@ -161,7 +161,7 @@ def killed(folder: Path, out: Path, engine: str, n: int, seconds: float, what: s
     names = ("ray::MapWorker", "vocalics.batch.process") if engine == "ray" else ("vocalics.batch.process",)
     moments = []
     for i in range(N_KILLS):
-        until = time.monotonic() + rng.uniform(0.02, 0.15) * seconds + (5 if engine == "ray" else 1)
+        until = time.monotonic() + rng.uniform(0.03, 0.18) * seconds + (5 if engine == "ray" else 1)
         while time.monotonic() < until and process.poll() is None:
             time.sleep(0.05)
         if process.poll() is not None:

@@ -159,3 +159,35 @@ def test_what_may_pass_is_told_from_what_stays() -> None:
         assert not remote.is_passing(error)
     assert remote.is_passing(AnswerError(503)) and remote.is_passing(AnswerError(429))
     assert not remote.is_passing(AnswerError(403)) and not remote.is_passing(AnswerError(404))
+
+
+def test_a_bucket_of_s3(model: str, tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against moto, which answers as S3 does."""
+    s3fs = pytest.importorskip("s3fs", reason="s3:// needs s3fs")
+    moto = pytest.importorskip("moto.server", reason="S3 is played by moto[server]")
+    served = moto.ThreadedMotoServer(port=0)
+    served.start()
+    try:
+        host = "http://{}:{}".format(*served.get_host_and_port())
+        for name, value in {
+            "AWS_ENDPOINT_URL": host,
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        audio.write(tmp_path / "a.wav", fakes.voice(0.6))
+        bucket = s3fs.S3FileSystem(endpoint_url=host)
+        bucket.mkdir("bucket")
+        bucket.put_file(str(tmp_path / "a.wav"), "bucket/calls/ü a.wav")
+        bucket.pipe("bucket/calls/deep/bad.wav", b"no sound")
+        out = tmp_path / "out"
+        summary = batch.run(["s3://bucket/calls/", "s3://bucket/calls/*/*.wav"], out, model=model, workers=1)
+        assert (summary.n_done, summary.n_failed, summary.n_repeated) == (2, 1, 1)
+        (row,) = rows(out, "predictions")
+        assert row["path"] == "s3://bucket/calls/ü a.wav" and row["size"] == (tmp_path / "a.wav").stat().st_size
+        bucket.pipe("bucket/calls/deep/bad.wav", (tmp_path / "a.wav").read_bytes())
+        again = batch.run("s3://bucket/calls/", out, model=model, workers=1)
+        assert again.changed == ("s3://bucket/calls/deep/bad.wav",) and again.n_failed == 0
+    finally:
+        served.stop()
