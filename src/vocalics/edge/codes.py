@@ -1,4 +1,4 @@
-"""Rewrites of a graph in eight bits (QDQ): layers, poolings and pads work on the codes themselves, without floats between.
+"""Rewrites of a graph in eight bits (QDQ): layers, poolings and pads work on codes, with no floats between them.
 
 "quantise" makes codes of floats, "dequantise" floats of codes. What keeps the order of numbers, or only moves them,
 may as well be done to the codes.

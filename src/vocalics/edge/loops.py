@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vocalics.edge.sizes import Shape, Size, count
 from vocalics.errors import ModelFileError
@@ -144,11 +145,19 @@ CODE = {
 
 def literal(value: float) -> str:
     """Return a float as C text that reads back as the same float."""
-    number = np.float32(value)
-    if not np.isfinite(number):
-        raise ModelFileError(f"holds the constant {value}; expected finite numbers")
-    digits = f"{number:.9g}"
-    return f"{digits}{'' if any(c in digits for c in '.en') else '.0'}f"
+    return literals(np.array([value], np.float32))[0]
+
+
+def literals(values: npt.NDArray[np.float32]) -> list[str]:
+    """Return floats as C text, see :func:`literal`.
+
+    Raises:
+        ModelFileError: Where one is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ModelFileError("holds a constant that is not finite; expected numbers")
+    texts = map("{:.9g}".format, values.tolist())
+    return [f"{text}f" if "." in text or "e" in text else f"{text}.0f" for text in texts]
 
 
 @dataclass

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics.edge import arena, fold, graph
-from vocalics.edge.loops import Buffer, literal
+from vocalics.edge.loops import Buffer, literals
 from vocalics.edge.lowering import ARGUMENTS, Lowering
 from vocalics.edge.sizes import Size, at
 from vocalics.errors import MissingExtraError, ModelFileError
@@ -283,7 +283,7 @@ def _weights(lowering: Lowering, head: list[str]) -> Iterator[str]:
         yield ""
         yield f"extern const {kind} {name}[{array.size}];"
         yield f"const {kind} {name}[{array.size}] = {{"
-        numbers = [literal(v) for v in array.ravel()] if array.dtype == np.float32 else [str(v) for v in array.ravel()]
+        numbers = literals(array.ravel()) if array.dtype == np.float32 else list(map(str, array.ravel().tolist()))
         width = 8 if array.dtype == np.float32 else 24
         for i in range(0, len(numbers), width):
             yield "    " + ", ".join(numbers[i : i + width]) + ","

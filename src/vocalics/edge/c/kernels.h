@@ -293,16 +293,17 @@ static inline void convolve(const convolution *c, const float *in, int in_steps,
     const int padded_rows = (c->out_rows - 1) * c->stride_rows + reach_rows;
     const int in_line = c->rows * c->channels, out_line = c->out_rows * c->out_channels;
     const int pooled = c->pool_steps * c->pool_rows > 1;
-    const int tile_lines = (c->tile - 1) * c->stride_steps + reach_steps;
-    float *const padded = scratch, *const unpooled = scratch + tile_lines * padded_rows * c->channels;
+    float *const unpooled = scratch, *const padded = pooled ? scratch + (ptrdiff_t)c->tile * out_line : scratch;
     const int usable_steps = out_steps / c->pool_steps * c->pool_steps;
     for (int t = 0; t < usable_steps; t += c->tile) {
         const int steps = usable_steps - t < c->tile ? usable_steps - t : c->tile;
         const int first = t * c->stride_steps - c->pad_steps;
         const int lines = (steps - 1) * c->stride_steps + reach_steps;
-        const float *base = in + (ptrdiff_t)first * in_line;
+        const float *base;
         int line = in_line;
-        if (c->pad_rows > 0 || padded_rows > c->rows || first < 0 || first + lines > in_steps) {
+        if (c->pad_rows == 0 && padded_rows <= c->rows && first >= 0 && first + lines <= in_steps) {
+            base = in + (ptrdiff_t)first * in_line;
+        } else {
             /* Not all of the window lies in the input: copy, with zeros around. */
             const int used = padded_rows - c->pad_rows < c->rows ? padded_rows - c->pad_rows : c->rows;
             float *to = padded;
@@ -413,8 +414,8 @@ static inline void convolve_by_four(const convolution *c, const float *in, int i
             const float *lines[6];
             for (int i = 0; i < 6; i++) {
                 const int s = t + 4 * q - c->pad_steps + i;
-                const float *const from = in + (ptrdiff_t)s * in_line;
                 const int inside = s >= 0 && s < in_steps;
+                const float *const from = inside ? in + (ptrdiff_t)s * in_line : NULL;
                 float *const to = padded + i * line;
                 lines[i] = inside && c->pad_rows == 0 && padded_rows <= c->rows ? from : to;
                 if (lines[i] == to) {
@@ -438,9 +439,12 @@ static inline void convolve_by_four(const convolution *c, const float *in, int i
                     float last[PIXELS * BLOCK];
                     const int left = n - p < PIXELS ? n - p : PIXELS;
                     float *const to = sums + i * n_sums + p * BLOCK;
+                    const float *at = spread;
                     int q = p / rows, row = p % rows;
-                    for (int k = 0; k < PIXELS; k++) {
-                        x[k] = k < left ? spread + (q * 6 + i) * line + row * c->channels : x[left - 1];
+                    for (int k = 0; k < PIXELS; k++) { /* where there are no more: the last one, again */
+                        if (k < left)
+                            at = spread + (q * 6 + i) * line + row * c->channels;
+                        x[k] = at;
                         if (++row == rows) {
                             row = 0;
                             q++;

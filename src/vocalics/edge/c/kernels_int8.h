@@ -248,14 +248,16 @@ static inline void convolve_codes(const convolution *c, const codes *q, const ui
     const int run = whole_run ? c->kernel_rows * c->channels : c->channels;
     const int block_weights = c->kernel_steps * (whole_run ? 1 : c->kernel_rows) * ((run + 3) / 4) * 4 * BLOCK;
     const int usable_steps = out_steps / c->pool_steps * c->pool_steps;
-    uint8_t *const unpooled = scratch, *const padded = scratch + (pooled ? c->tile * out_line : 0);
+    uint8_t *const unpooled = scratch, *const padded = pooled ? scratch + (ptrdiff_t)c->tile * out_line : scratch;
     for (int t = 0; t < usable_steps; t += c->tile) {
         const int steps = usable_steps - t < c->tile ? usable_steps - t : c->tile;
         const int first = t * c->stride_steps - c->pad_steps;
         const int lines = (steps - 1) * c->stride_steps + reach_steps;
-        const uint8_t *base = in + (ptrdiff_t)first * in_line;
+        const uint8_t *base;
         int line = in_line;
-        if (c->pad_rows > 0 || padded_rows > c->rows || first < 0 || first + lines > in_steps) {
+        if (c->pad_rows == 0 && padded_rows <= c->rows && first >= 0 && first + lines <= in_steps) {
+            base = in + (ptrdiff_t)first * in_line;
+        } else {
             const int used = padded_rows - c->pad_rows < c->rows ? padded_rows - c->pad_rows : c->rows;
             uint8_t *to = padded;
             line = padded_rows * c->channels;
@@ -290,13 +292,16 @@ static inline void convolve_codes(const convolution *c, const codes *q, const ui
                     const int left = n_pixels - p < CODE_PIXELS ? n_pixels - p : CODE_PIXELS;
                     const uint8_t *x[CODE_PIXELS];
                     int32_t sums[CODE_PIXELS * BLOCK];
-                    for (int i = 0; i < CODE_PIXELS; i++) {
-                        x[i] = i < left ? base + step * c->stride_steps * line + row * c->stride_rows * c->channels
-                                        : x[left - 1];
-                        if (i < left && ++row == c->out_rows) {
-                            row = 0;
-                            step++;
+                    const uint8_t *from = base;
+                    for (int i = 0; i < CODE_PIXELS; i++) { /* where there are no more: the last one, again */
+                        if (i < left) {
+                            from = base + step * c->stride_steps * line + row * c->stride_rows * c->channels;
+                            if (++row == c->out_rows) {
+                                row = 0;
+                                step++;
+                            }
                         }
+                        x[i] = from;
                     }
                     if (left == 1)
                         sum_codes(1, &r, x, w, sums);
