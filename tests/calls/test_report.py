@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -247,6 +248,19 @@ def test_a_moment_is_cut_out_of_the_recording(recording: Path, tmp_path: Path) -
         assert np.sqrt(np.mean(part**2)) == pytest.approx(0.25 / np.sqrt(2), rel=0.1)
 
 
+def test_recordings_in_another_folder_are_found_and_left_alone(recording: Path, tmp_path: Path) -> None:
+    with Storage(str(tmp_path / "calls.db")) as storage:
+        storage.put(made.call(), "audio", recording)
+        folder = tmp_path / "elsewhere"
+        tmp_path.joinpath("calls-audio").rename(folder)
+        foreign = folder / f"{'0' * 64}.wav"  # of another database, and old
+        foreign.write_bytes(b"RIFF")
+        os.utime(foreign, (0, 0))
+        worst = figures(storage).worst
+        assert [e.why for e in sound.excerpts(storage, worst)] == [sound.GONE]
+        assert [bool(e.uri) for e in sound.excerpts(storage, worst, folder)] == [True] and foreign.is_file()
+
+
 @pytest.mark.parametrize("keep", ["none", "text"])
 def test_no_audio_is_heard_where_none_was_kept(recording: Path, tmp_path: Path, keep: str) -> None:
     with Storage(str(tmp_path / "calls.db")) as storage:
@@ -271,8 +285,8 @@ def test_what_cannot_be_heard_says_why(recording: Path, tmp_path: Path) -> None:
         assert [bool(e.uri) for e in told] == [False, True, False] and size > 1000
         assert told[0].why == sound.GONE and "cannot be played" in told[2].why
         twice = [worst[1], worst[1]]
-        assert [e.why for e in sound.excerpts(storage, twice, size + 10)] == ["", sound.FULL]
-        assert [e.why for e in sound.excerpts(storage, twice, 2 * size)] == ["", ""]
+        assert [e.why for e in sound.excerpts(storage, twice, most_characters=size + 10)] == ["", sound.FULL]
+        assert [e.why for e in sound.excerpts(storage, twice, most_characters=2 * size)] == ["", ""]
 
 
 def _name(digest: str) -> str:

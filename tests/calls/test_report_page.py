@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -186,6 +188,13 @@ def test_the_command_writes_it(database: Path, tmp_path: Path, run: Run) -> None
     code, out, err = run("calls", "report", "--db", str(database), "-o", str(target), "--least-calls", "9")
     assert (code, err) == (0, "") and "30 calls, 3 agents, 20 moments, 3 of them with sound" in out
     assert Elements(target.read_text(encoding="utf-8")).astray == [] and list(target.parent.iterdir()) == [target]
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(database.parent / "calls-audio", elsewhere)
+    foreign = elsewhere / f"{'0' * 64}.wav"  # of another database, and old
+    foreign.write_bytes(b"RIFF")
+    os.utime(foreign, (0, 0))
+    code, out, _ = run("calls", "report", "--db", str(database), "-o", str(target), "--audio", str(elsewhere))
+    assert code == 0 and "3 of them with sound" in out and foreign.is_file()
     code, out, _ = run(
         "calls", "report", "--db", str(database), "-o", str(target), "--no-audio", "--no-agents",
         "--from", "2026-04-01", "--until", "2026-04-02", "--title", "April",

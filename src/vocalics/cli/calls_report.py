@@ -70,9 +70,9 @@ def report(
         raise VocalicsError(f"{db}: no such database; name it (--db), or analyse calls first")
     time = Time(moment(since) if since is not None else None, moment(until) if until is not None else None)
     refuse_unwritable(output)
-    with open_storage(db, audio) as storage:
+    with open_storage(db) as storage:
         found = figures(storage, time, least, not no_agents)
-        heard = None if no_audio else excerpts(storage, [*found.worst, *found.best])
+        heard = None if no_audio else excerpts(storage, [*found.worst, *found.best], audio)
     n = len(found.worst)
     told = page(found, heard and heard[:n], heard and heard[n:], title)
     _write(output, told)

@@ -42,7 +42,7 @@ def moments(figures: Figures, worst: Sequence[Excerpt] | None, best: Sequence[Ex
     if worst is None:
         words += " This page was made without sound."
     elif any(excerpt.uri for excerpt in [*worst, *(best or ())]):
-        words += " It contains voices: whoever has the page can hear them."
+        words += " The page contains voices: whoever has the page can hear them."
     return paragraph(words) + "".join(
         f"<h3>{heading}</h3>{_list(found, heard, nothing)}"
         for heading, found, heard, nothing in (
@@ -100,7 +100,7 @@ def _highlight(moment: Highlight, excerpt: Excerpt | None) -> str:
         f'<li class="card {moment.kind}"><p class="who"><b>{_SIGNS[moment.kind]} {sign}{moment.strength:.2f}</b> '
         f"anger of the {text(moment.role)} at {at}</p>"
         f'<p class="note"><a href="#{_anchor(moment.digest)}">{moment.started_at:%Y-%m-%d %H:%M}</a>, turn '
-        f"{text(moment.turn)}, confidence {moment.confidence:.1%}</p>{said}{sound}</li>"
+        f"{text(moment.turn)}, confidence {100 * moment.confidence:.1f} %</p>{said}{sound}</li>"
     )
 
 

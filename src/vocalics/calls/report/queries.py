@@ -80,6 +80,7 @@ class Highlight:
         started_at: The call's, in UTC.
         duration: The call's, in seconds.
         kept: What was kept of the call.
+        audio: The name of the recording's copy, or ``None``.
         role: Whose it is.
         turn: The number of the turn in which it begins.
         start: Of that turn, in seconds.
@@ -95,6 +96,7 @@ class Highlight:
     started_at: datetime
     duration: float
     kept: str
+    audio: str | None
     role: str
     turn: int | None
     start: float
@@ -148,8 +150,9 @@ def highlights(session: Session, time: Time, kind: Kind, limit: int) -> list[Hig
     """Return the strongest escalations or recoveries of everybody but agents, the strongest first."""
     query: Any = (
         select(
-            CallRow.id, CallRow.digest, CallRow.started_at, CallRow.duration, CallRow.kept, PartyRow.role,
-            MomentRow.turn, MomentRow.start, MomentRow.end, MomentRow.strength, MomentRow.confidence, TurnRow.words,
+            CallRow.id, CallRow.digest, CallRow.started_at, CallRow.duration, CallRow.kept, CallRow.audio,
+            PartyRow.role, MomentRow.turn, MomentRow.start, MomentRow.end, MomentRow.strength, MomentRow.confidence,
+            TurnRow.words,
         )
         .join(MomentRow.call)
         .join(MomentRow.party)

@@ -54,7 +54,10 @@ class Excerpt:
 
 
 def excerpts(
-    storage: Storage, moments: Sequence[Highlight], most_characters: int = MOST_CHARACTERS
+    storage: Storage,
+    moments: Sequence[Highlight],
+    folder: Path | None = None,
+    most_characters: int = MOST_CHARACTERS,
 ) -> tuple[Excerpt, ...]:
     """Return what can be heard of each moment; the first ones are served where there is not room for all.
 
@@ -63,11 +66,12 @@ def excerpts(
     Args:
         storage: Holds the recordings.
         moments: In the order in which they are served.
+        folder: Where the recordings lie; the storage's own where ``None``. Nothing in it is changed.
         most_characters: Of all excerpts' addresses.
     """
     found, left = [], most_characters
     for moment in moments:
-        excerpt = _excerpt(storage, moment)
+        excerpt = _excerpt(storage, moment, folder)
         if excerpt.uri is not None and len(excerpt.uri) > left:
             excerpt = Excerpt(None, FULL)
         left -= len(excerpt.uri or "")
@@ -75,12 +79,12 @@ def excerpts(
     return tuple(found)
 
 
-def _excerpt(storage: Storage, moment: Highlight) -> Excerpt:
-    if moment.kept not in WITH_AUDIO:
+def _excerpt(storage: Storage, moment: Highlight, folder: Path | None) -> Excerpt:
+    if moment.kept not in WITH_AUDIO or moment.audio is None:
         return Excerpt(None, NOT_KEPT)
     try:
-        path = storage.audio(moment.digest)
-        if path is None:
+        path = storage.audio(moment.digest) if folder is None else folder / Path(moment.audio).name
+        if path is None or not path.is_file():
             return Excerpt(None, GONE)
         start = max(0.0, moment.start - SECONDS_BEFORE)
         end = min(max(moment.end, moment.start + SECONDS_AFTER), start + LONGEST_SECONDS, moment.duration)
