@@ -38,6 +38,11 @@ def stream(source, *arguments, **options):
             os.kill(os.getpid(), signal.SIGKILL)
         if name.startswith("lost") or (name.startswith("once") and first):
             raise OSError(errno.EIO, "Input/output error", str(source))
+    if os.environ.get("TEST_PIDS"):
+        with open(os.environ["TEST_PIDS"], "a") as file:
+            print(name, os.getpid(), file=file)
+    if name.startswith("grow"):
+        audio.held = b"x" * 700_000_000
     if name.startswith("bug"):
         raise ZeroDivisionError("division by zero")
     return decoded(source, *arguments, **options)

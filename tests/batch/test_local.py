@@ -295,6 +295,18 @@ def test_unusable_arguments_are_told_first(tmp_path: Path, model: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("misbehaving")
+def test_a_worker_that_has_grown_is_replaced(
+    clips: Callable[..., Path], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_PIDS", str(tmp_path / "pids"))
+    batch.run(clips("a", "b", "grow", "z"), tmp_path / "out", model=model, workers=1)
+    lines = (tmp_path / "pids").read_text(encoding="utf-8").splitlines()
+    pids = dict(line.split() for line in lines)
+    assert list(pids) == ["a.wav", "b.wav", "grow.wav", "z.wav"]
+    assert pids["a.wav"] == pids["b.wav"] == pids["grow.wav"] != pids["z.wav"]
+
+
 @pytest.mark.slow
 def test_ten_hours_take_no_more_memory_than_ten_minutes(model: str, rows: Rows, tmp_path: Path) -> None:
     ten_minutes = fakes.voice(600.0, sample_rate=8_000).samples

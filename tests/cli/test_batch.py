@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +70,11 @@ def test_the_line_of_progress() -> None:
     line = batch._line(Status(1000, 250, 3, 900.0, 10.0, 0.25))
     assert line == "250 of 1,000  25.0 per second  90 s of sound per second  3 failed  30.0 left"
     assert "left" not in batch._line(Status(10))
+
+
+def test_without_the_extra_a_line_says_what_to_install(
+    given: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, _, errors = run(*given)
+    assert code == 1 and "pip install 'vocalics[batch]'" in errors and errors.count("\n") == 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from vocalics.batch import cluster, local, store
+from vocalics.batch import cluster, local, store, tables
 from vocalics.batch.job import MOST_INPUTS, Job, Report, Task, divided
 from vocalics.batch.sources import find
 from vocalics.batch.tally import Status, Tally
@@ -113,6 +113,7 @@ def run(
         MissingExtraError: When a library is not installed.
         KeyboardInterrupt: When interrupted; what was committed stays.
     """
+    tables.pyarrow()
     lookup({name: name for name in ENGINES}, engine, "engine", VocalicsError)
     if (address is not None) and engine != "ray":
         raise VocalicsError(f"the address {address} is of a Ray cluster; choose the engine ray")
