@@ -27,7 +27,7 @@ LEAST_CHANGE = 0.15
 MOST_CHANCE = 0.05
 """A change that a random order of the same turns shows more often than this is not named."""
 
-MOST_TURNS = 400
+MOST_TURNS = 200
 """Of a party with more turns, neighbours are averaged before changes are sought."""
 
 _DRAWS, _ORDERS, _SHORTEST = 2000, 999, 2
@@ -78,10 +78,11 @@ def course(anger: Sequence[float]) -> Course:
 def changes(anger: Sequence[float]) -> list[Change]:
     """Return where a party's anger changes for several turns, in order.
 
-    Circular binary segmentation (Olshen, Venkatraman, Lucito, Wigler 2004, Biostatistics 5): the stretch of at least
-    two turns whose mean differs most from the rest's, kept where at most one in twenty random orders of the same turns
-    shows as large a difference; then the same within each part. Of neighbouring levels, those that differ by less than
-    ``LEAST_CHANGE`` are one.
+    Circular binary segmentation (Olshen, Venkatraman, Lucito, Wigler 2004, Biostatistics 5) of the turns' ranks, as in
+    Pettitt's test (1979, Applied Statistics 28), since probabilities crowd near 0 and stray near 1: the stretch of at
+    least two turns that ranks furthest from the rest, kept where at most one in twenty random orders of the same turns
+    shows as large a difference; then the same within each part. Of neighbouring levels, those whose means differ by
+    less than ``LEAST_CHANGE`` are one.
 
     Args:
         anger: As for :func:`course`; nothing is found in fewer than ``LEAST_TURNS``.
@@ -117,7 +118,7 @@ def _steps(values: Values, edges: list[int]) -> list[float]:
 
 def _divide(values: Values, first: int, last: int, bounds: dict[int, float], rng: np.random.Generator) -> None:
     """Add the edges within [first, last), each with its confidence."""
-    part = values[first:last]
+    part = _ranks(values[first:last])
     n = len(part)
     if n < 2 * _SHORTEST + 1 or part.std() < 1e-9:
         return
@@ -132,6 +133,13 @@ def _divide(values: Values, first: int, last: int, bounds: dict[int, float], rng
     edges = [0, *inner, n]
     for a, b in itertools.pairwise(edges):
         _divide(values, first + a, first + b, bounds, rng)
+
+
+def _ranks(values: Values) -> Values:
+    """Ranks from 0; the same values share their mean rank. Steps below a hundredth count as the same."""
+    _, which, n = np.unique(np.round(values, 2), return_inverse=True, return_counts=True)
+    ranks: Values = (np.cumsum(n) - (n + 1) / 2)[which]
+    return ranks
 
 
 def _widest(rows: Values) -> tuple[Values, int, int]:

@@ -164,9 +164,7 @@ def _url(address: str) -> URL:
     try:
         return make_url(address)
     except ArgumentError:
-        raise VocalicsError(
-            "no address of a database; expected a file, sqlite:/// or postgresql://"
-        ) from None
+        raise VocalicsError("no address of a database; expected a file, sqlite:/// or postgresql://") from None
 
 
 @contextmanager

@@ -112,8 +112,8 @@ def agents(figures: Figures) -> str:
             (a.standing.agent, a.standing.n_calls, a.standing.n_unknown, "too few calls") for a in few
         ]
         about = f"Fewer than {figures.least} calls that tell: no figure, and no place among the others"
-        head = ("agent", "calls", "too short to tell", "")
-        body += paragraph(f"{about}.", "few") + table(head, names, about, spoken=True)
+        body += paragraph(f"{about}.", "few")
+        body += table(("agent", "calls", "too short to tell", ""), names, about, spoken=True)
     note = (
         "Anger's change is the mean over the calls, with a bootstrap interval over them. Fell, rose: the calls in "
         "which that is certain by their own turns. Intervals take calls for independent of each other; those of one "

@@ -1,0 +1,56 @@
+"""Ten hours, with a model that takes no time: nothing grows but what is found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import fakes
+import numpy as np
+import pytest
+import soundfile
+
+pytestmark = pytest.mark.slow
+
+HOURS = 10
+RATE = 8_000
+
+PROGRAM = """
+import resource, sys, numpy as np
+from vocalics import modelfile
+from vocalics.segment import utterances
+class Loud:
+    def process_samples(self, samples):
+        return float(np.abs(np.asarray(samples[::16])).max() > 0.02)
+sys.modules[utterances.__module__]._detector = Loud
+from vocalics.calls.analysis import Settings, analyse
+from vocalics.calls.storage import Storage
+from vocalics.recognizer import Recognizer
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+call = analyse(Recognizer(modelfile.load(sys.argv[2], 1)), sys.argv[1])
+with Storage(sys.argv[3]) as storage:
+    storage.put(call)
+    back = storage.get(call.digest)
+assert len(back.turns) == len(call.turns)
+print(len(call.turns), call.duration, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_ten_hours_take_no_more_memory_than_their_turns(tmp_path: Path) -> None:
+    agent, customer = np.zeros(20 * RATE, np.float32), np.zeros(20 * RATE, np.float32)
+    agent[: 8 * RATE] = fakes.voice(8, 120, RATE).samples
+    customer[10 * RATE : 18 * RATE] = fakes.voice(8, 200, RATE).samples
+    block = np.stack([agent, customer], axis=1)
+    path = tmp_path / "long.wav"
+    with soundfile.SoundFile(path, "w", RATE, 2, "ULAW") as file:
+        for _ in range(HOURS * 180):
+            file.write(block)
+    fakes.waveform_model(tmp_path / "fake.onnx")
+    command = [sys.executable, "-c", PROGRAM, str(path), str(tmp_path / "fake.onnx"), str(tmp_path / "calls.db")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    n_turns, duration, grown = map(float, done.stdout.split())
+    assert n_turns == HOURS * 180 * 2 and duration == pytest.approx(HOURS * 3600)
+    samples = HOURS * 3600 * 16_000 * 4 / 2**20
+    assert grown < 600 < samples / 3, "one channel in memory would take 2 GB"
