@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -16,8 +17,11 @@ import fakes
 import made
 import pytest
 
+import vocalics
 from vocalics import audio
 from vocalics.calls import topics
+from vocalics.calls.about import About
+from vocalics.calls.analysis import Settings, analyse
 from vocalics.calls.call import Kind, Moment
 from vocalics.calls.report import sound
 from vocalics.calls.report.figures import figures
@@ -258,3 +262,26 @@ def test_nothing_overflows_and_nothing_complains(
     assert shown.evaluate("document.querySelector('.call:target').getBoundingClientRect().top < innerHeight")
     assert said == [] and {address.partition(":")[0] for address in asked} <= {"file", "data"}
     context.close()
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_a_real_call_from_sound_to_page(address: str, shared: Path, tmp_path: Path) -> None:
+    recording = shared / "audio" / "calls" / "auto_repairs_40_stereo.flac"
+    (tmp_path / "call.vtt").write_text("WEBVTT\n\n00:00:12.000 --> 00:00:16.000\n<v right>My car needs <i>repair</i>\n")
+    shutil.copyfile(recording, tmp_path / "call.flac")
+    call = analyse(vocalics.load("default"), tmp_path / "call.flac", Settings(terms=("repair",)), About("Ann", "Bob"))
+    assert {party.role for party in call.parties} == {"agent", "customer"} and len(call.turns) > 10
+    loudest = max((t for t in call.turns if t.party == "customer"), key=lambda t: t.anger)
+    moment = Moment(Kind.ESCALATION, "customer", loudest.number, loudest.start, loudest.end, 0.3, 0.99)
+    with Storage(address, tmp_path / "audio") as storage:
+        storage.put(dataclasses.replace(call, moments=(*call.moments, moment)), "all", tmp_path / "call.flac")
+        told = figures(storage)
+        heard = sound.excerpts(storage, told.worst)
+    got = Elements(page(told, heard, ()))
+    assert got.astray == [] and len(got.all("audio")) == len(told.worst) == 1
+    assert heard[0].end - heard[0].start <= sound.LONGEST_SECONDS and heard[0].start < loudest.start < heard[0].end
+    strips = [a for a in got.all("svg") if a.get("class") == "strip"]
+    assert len(strips) == 2 and len([a for a in got.all("path") if "fill" in a]) == 16  # eight emotions of two parties
+    words = " ".join(" ".join(got.words).split())
+    assert "agent: Ann; customer: Bob" in words and "Terms repair" in words and "4:05" in words
