@@ -77,10 +77,12 @@ def write(folder: Path, files: dict[str, str], copied: tuple[str, ...]) -> None:
 class Library:
     """The C library of a card, with a network that only counts its frames."""
 
-    def __init__(self, card: Card, folder: Path, rows: int, n_frames: int, arena_bytes: int = 0) -> None:
+    def __init__(
+        self, card: Card, folder: Path, rows: int, n_frames: int, arena_bytes: int = 0, seconds: float | None = None
+    ) -> None:
         shared = f"#define NETWORK_ARENA_BYTES {arena_bytes}\n#define NETWORK_INPUT_OFFSET 64\n" if arena_bytes else ""
         network_h = _NETWORK_H.format(rows=rows, frames=n_frames, classes=len(card.emotions), shared=shared)
-        files = {"network.h": network_h, "network.c": _NETWORK_C, **front_end.write(card, "0" * 64, "a test")}
+        files = {"network.h": network_h, "network.c": _NETWORK_C, **front_end.write(card, "0" * 64, "a test", seconds)}
         write(folder, files, (*front_end.sources(card), "maths.h"))
         self.path = compiled(folder, "library.so", "-shared", "-fPIC")
         self.c: Any = ctypes.CDLL(str(self.path))

@@ -78,7 +78,7 @@ def resampler(
     return up, down, rows.astype(np.float32)
 
 
-def rumble(sample_rate: int, half: int) -> FloatArray:
+def rumble(sample_rate: int, half: int, beta: float) -> FloatArray:
     """Return a symmetric low-pass that finds what is below a voice: all of it to 40 Hz, nothing from 100 Hz on.
 
     Returns:
@@ -87,7 +87,7 @@ def rumble(sample_rate: int, half: int) -> FloatArray:
     steps = np.arange(-half, half + 1)
     time = steps / sample_rate
     low = np.sinc(140 * time) * np.sinc(60 * time)  # a trapezium, in time
-    low *= np.i0(6 * np.sqrt(1 - (steps / (half + 1)) ** 2))
+    low *= np.i0(beta * np.sqrt(1 - (steps / (half + 1)) ** 2))
     return np.asarray(low / low.sum(), np.float32)
 
 

@@ -1,6 +1,6 @@
 /* Speech is told by its voiced sounds: frames of 40 ms at 4 kHz that repeat themselves at a pitch of 60 to 500 Hz, by the
    normalised autocorrelation (Boersma 1993), hence at any level. The same as vocalics.segment.voicing in Python, but that
-   the filter against rumble is one of 0.4 s here, not of the whole clip, so that no more than that has to be held.
+   the filter against rumble is one of 2 * RUMBLE_HALF samples here, not of the whole clip, so that no more has to be held.
 
    Copyright the Vocalics authors. Licence: Apache-2.0. */
 #include "speech.h"
