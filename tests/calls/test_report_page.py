@@ -172,7 +172,7 @@ def test_an_agent_with_few_calls_has_no_figure(database: Path) -> None:
 def test_without_agents_none_is_named(database: Path) -> None:
     with Storage(str(database)) as storage:
         got = page(figures(storage, with_agents=False))
-    assert "Bob" not in got and "Carla" not in got and "made without agents" in got
+    assert "Bob" not in got and "Carla" not in got and "made without agents" in got and "--no-agents" not in got
     assert "<b>agent</b>" not in got and "<b>customer</b>" in got
 
 

@@ -30,7 +30,7 @@ def page(
         title: The heading.
     """
     parts = (
-        ("worth", "What the figures can and cannot tell", sections.worth()),
+        ("worth", "What the figures can and cannot tell", sections.worth(figures)),
         ("trend", f"The customers, {figures.unit} by {figures.unit}", sections.trend(figures)),
         ("agents", "Agents side by side", sections.agents(figures)),
         ("moments", "Moments worth hearing", cards.moments(figures, worst, best)),

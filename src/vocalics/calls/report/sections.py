@@ -28,6 +28,10 @@ LAW = (
     "Regulation 2024/1689, Article 5(1)(f)), and people must be told where such a system is used on them (Article "
     "50(3)). Find out what holds where you are."
 )
+AGENTS = (
+    "How agents sound is inferred on the calls' cards below; a page made with --no-agents has neither that nor agents' "
+    "names."
+)
 
 
 def summary(figures: Figures) -> str:
@@ -47,13 +51,14 @@ def summary(figures: Figures) -> str:
     return f'{paragraph(dates, "lead")}<dl class="facts">{items}</dl>{_judged(figures)}'
 
 
-def worth() -> str:
+def worth(figures: Figures) -> str:
     """What the figures can and cannot carry."""
+    law = f"{LAW} {AGENTS}" if figures.with_agents else LAW
     lists = "".join(
         f"<div><h3>{text(heading)}</h3><ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul></div>"
         for heading, lines in (("The figures can tell", CAN), ("They cannot tell", CANNOT))
     )
-    return f'<div class="worth">{lists}</div>{paragraph(LAW, "warn")}'
+    return f'<div class="worth">{lists}</div>{paragraph(law, "warn")}'
 
 
 def trend(figures: Figures) -> str:
@@ -105,7 +110,7 @@ def agents(figures: Figures) -> str:
     )
     rows = [_agent(agent) for agent in told]
     change = ("anger's change", "95 %", "fell, unclear, rose; too short")
-    head = ("agent", "calls", "0 to 100 %", "calmer in", "95 %", *change)
+    head = ("agent", "calls", "calmer in, 0 to 100 %", "of them", "95 %", *change)
     body = table(head, rows, "Agents by name", spoken=True) if rows else ""
     if few:
         names: list[tuple[Cell, ...]] = [
