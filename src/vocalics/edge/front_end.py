@@ -56,8 +56,8 @@ class GateFilters:
 
 
 PRECISE, LIGHT = GateFilters(129.0, 16_384, 1600, 3.0), GateFilters(80.0, 4_096, 400, 6.0)
-"""A program's gate, which hears the same voiced sound as Python's in nearly every window; a board's, with a third of the
-memory and half the work."""
+"""A program's gate, which hears the same voiced sound as Python's in nearly every window; a board's, with a third of
+the memory and half the work."""
 
 _LIBRARY = ("front_end.h", "tables.h", "fft.h", "fft.c", "resample.h", "resample.c", "speech.h", "speech.c")
 _API = ("vocalics.h", "recognizer.c")
