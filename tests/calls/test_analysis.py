@@ -16,7 +16,7 @@ import soundfile
 
 from vocalics import audio, modelfile
 from vocalics.audio import Clip
-from vocalics.calls import analysis
+from vocalics.calls import analysis, parties
 from vocalics.calls.about import About
 from vocalics.calls.analysis import Settings, analyse
 from vocalics.calls.call import Kind, Trend
@@ -77,6 +77,32 @@ def test_the_other_channel_can_be_the_agents(recognizer: Recognizer, made_call: 
     assert [t.party for t in swapped.turns] == ["customer", "agent", "customer", "agent", "customer"]
     with pytest.raises(VocalicsError, match='on no channel "top"; expected left or right'):
         analyse(recognizer, made_call, Settings(agent="top"))
+
+
+def test_the_agents_emotions_can_be_left_alone(
+    recognizer: Recognizer, made_call: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = analyse(recognizer, made_call)
+    heard: list[Clip] = []
+    given = Recognizer.given
+    monkeypatch.setattr(Recognizer, "given", lambda self, clip, name="": heard.append(clip) or given(self, clip, name))
+    call = analyse(recognizer, made_call, Settings(customer_only=True))
+    agent, customer = call.parties
+    assert agent.emotions == {} and agent.track.starts == () and agent.course.trend is Trend.TOO_FEW
+    assert {t.emotion for t in call.turns if t.party == "agent"} == {None} and customer == whole.parties[1]
+    assert [(t.party, t.start, t.end) for t in call.turns] == [(t.party, t.start, t.end) for t in whole.turns]
+    assert agent.talk_share == whole.parties[0].talk_share and call.measures == whole.measures
+    assert parties.UNJUDGED in call.notes and whole.parties[0].emotions
+    before, heard[:] = [*heard], []
+    frames, rate = soundfile.read(made_call)
+    frames[:, 0] = frames[::-1, 0]
+    soundfile.write(tmp_path / "other agent.flac", frames, rate)
+    analyse(recognizer, tmp_path / "other agent.flac", Settings(customer_only=True))
+    assert len(before) == len(heard) > 3, "what the model hears does not depend on the agent"
+    assert all(np.array_equal(a.samples, b.samples) for a, b in zip(before, heard, strict=True))
+    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, conftest.RATE)
+    with pytest.raises(AudioError, match="has one channel, which the agent shares"):
+        analyse(recognizer, tmp_path / "mono.wav", Settings(customer_only=True))
 
 
 def test_utterances_are_transcribed(recognizer: Recognizer, made_call: Path) -> None:

@@ -192,6 +192,7 @@ def test_the_command_writes_it(database: Path, tmp_path: Path, run: Run) -> None
     code, out, err = run("calls", "report", "--db", str(database), "-o", str(target), "--least-calls", "9")
     assert (code, err) == (0, "") and "30 calls, 3 agents, 20 moments, 3 of them with sound" in out
     assert Elements(target.read_text(encoding="utf-8")).astray == [] and list(target.parent.iterdir()) == [target]
+    assert target.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(database.parent / "calls-audio", elsewhere)
     foreign = elsewhere / f"{'0' * 64}.wav"  # of another database, and old

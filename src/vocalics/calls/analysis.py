@@ -43,6 +43,7 @@ class Settings:
         transcriber: Makes one where there is none; ``None`` leaves it at that.
         diariser: Tells speakers in one channel apart; ``None`` leaves them together.
         key: Makes names into pseudonyms; ``None`` keeps them.
+        customer_only: Whether the agent's emotions are left alone.
     """
 
     agent: str = "left"
@@ -51,6 +52,7 @@ class Settings:
     transcriber: Transcriber | None = None
     diariser: Diariser | None = None
     key: bytes | None = None
+    customer_only: bool = False
 
 
 def analyse(
@@ -80,7 +82,9 @@ def analyse(
     written = transcripts.beside(recording) if chosen.own_transcripts else None
     transcript = transcripts.read(written) if written is not None else None
     transcriber = chosen.transcriber if transcript is None else None
-    heard = parties.hear(recognizer, recording, chosen.agent, transcriber, chosen.diariser, progress)
+    heard = parties.hear(
+        recognizer, recording, chosen.agent, transcriber, chosen.diariser, progress, chosen.customer_only
+    )
     said = {role: side.utterances for role, side in heard.sides.items()}
     found = _turns(said, recognizer)
     text, notes, by = None, list(heard.notes), ""

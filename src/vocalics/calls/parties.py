@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,13 +18,14 @@ from vocalics.calls.turns import Span, Utterance
 from vocalics.calls.words import Transcriber
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.recognizer import Prediction, Recognizer
-from vocalics.segment import cut
+from vocalics.segment import cut, utterances
 from vocalics.timeline import LONGEST_SECONDS, Channel
 
 ONE_CHANNEL = (
     "The recording has one channel, and nothing tells its speakers apart: figures are of all of them together. Put "
     "turns (.rttm) beside it, or ask for diarisation (--diarise)."
 )
+UNJUDGED = "Emotions are the customer's only: the agent's voice was not judged."
 DIARISED = "Speakers were told apart by a program; where it errs, words and emotions are the wrong one's."
 
 
@@ -66,6 +68,7 @@ def hear(
     transcriber: Transcriber | None = None,
     diariser: diarisation.Diariser | None = None,
     progress: timeline.analysis.Progress | None = None,
+    customer_only: bool = False,
 ) -> Heard:
     """Find what each party says, and how it sounds.
 
@@ -76,6 +79,7 @@ def hear(
         transcriber: Makes words of utterances; ``None`` makes none.
         diariser: Tells speakers in one channel apart, where no file of turns lies beside the recording.
         progress: Called with the share of the work that is done, 0 to 1.
+        customer_only: Whether the model hears nothing of the agent, of whom only the times of speech are found.
 
     Raises:
         AudioError: For a recording that cannot be read, or has more than two channels.
@@ -86,20 +90,32 @@ def hear(
         raise VocalicsError(f'the agent is on no channel "{agent}"; expected left or right')
     if (n := audio.layout(recording).n_channels) > 2:
         raise AudioError(f"{recording}: has {n} channels; expected a call's two, or one")
-    found = timeline.build(recognizer, recording, progress=progress)
-    if len(found.channels) == 1:
-        return _one(recognizer, recording, found, transcriber, diariser)
     roles = {"left": AGENT, "right": CUSTOMER} if agent == "left" else {"right": AGENT, "left": CUSTOMER}
+    judged = [name for name, role in roles.items() if role == CUSTOMER or not customer_only]
+    found = timeline.build(recognizer, recording, progress=progress, only=judged)
+    if found.channels[0].name == "mono":
+        if customer_only:
+            raise AudioError(
+                f"{recording}: has one channel, which the agent shares; expected a channel each, or both judged"
+            )
+        return _one(recognizer, recording, found, transcriber, diariser)
     by_name = {channel.name: channel for channel in found.channels}
-    sides = {
-        role: Side(
-            name,
-            tuple(_utterances(recording, by_name[name].segments, transcriber, 0 if name == "left" else 1)),
-            _track(by_name[name]),
-        )
-        for name, role in roles.items()
-    }
-    return Heard(found.duration, found.sample_rate, sides, ())
+    sides = {}
+    for name, role in roles.items():
+        number = 0 if name == "left" else 1
+        if name in by_name:
+            segments, track = by_name[name].segments, _track(by_name[name])
+        else:
+            segments, track = tuple(_unjudged(recognizer, recording, number)), Track()
+        sides[role] = Side(name, tuple(_utterances(recording, segments, transcriber, number)), track)
+    return Heard(found.duration, found.sample_rate, sides, (UNJUDGED,) if customer_only else ())
+
+
+def _unjudged(recognizer: Recognizer, recording: str | os.PathLike[str], channel: int) -> Iterator[Prediction]:
+    """Where a channel is spoken in, of which nothing else is to be known."""
+    nothing = MappingProxyType(dict.fromkeys(recognizer.emotions, 0.0))
+    for start, end in utterances(recording, longest=LONGEST_SECONDS, channel=channel):
+        yield Prediction(os.fspath(recording), start, end, None, 0.0, nothing, recognizer.card.name)
 
 
 def _one(

@@ -112,6 +112,9 @@ Keywords = Annotated[
     typer.Option("--keywords", metavar="FILE", help="Terms to look for, one a line; cancel* finds cancelled."),
 ]
 Diarise = Annotated[bool, typer.Option("--diarise", help="Tell the speakers of one channel apart (extra diarise).")]
+CustomerOnly = Annotated[
+    bool, typer.Option("--customer-only", help="Judge the customer's emotions and leave the agent's alone.")
+]
 Kept = Annotated[Keep, typer.Option("--keep", help="What is kept besides figures.")]
 Pseudonymise = Annotated[
     bool, typer.Option("--pseudonymise", help="Keep keyed hashes of agent, customer and file instead of names.")
@@ -158,6 +161,7 @@ def analyse(
     language: Language = None,
     keywords: Keywords = None,
     diarise: Diarise = False,
+    customer_only: CustomerOnly = False,
     keep: Kept = Keep.text,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
@@ -171,7 +175,7 @@ def analyse(
     """
     from vocalics.recognizer import load
 
-    settings = _settings(agent, transcript, language, keywords, diarise, pseudonymise, key)
+    settings = _settings(agent, transcript, language, keywords, diarise, customer_only, pseudonymise, key)
     given, rows = _given(agent_name, customer, started), _rows(table)
     storage = open_storage(db, audio) if store else None
     recognizer = load(model)
@@ -211,6 +215,7 @@ def watch(
     language: Language = None,
     keywords: Keywords = None,
     diarise: Diarise = False,
+    customer_only: CustomerOnly = False,
     keep: Kept = Keep.text,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
@@ -229,7 +234,7 @@ def watch(
 
     if not folder.is_dir():
         raise VocalicsError(f"{folder}: is no folder; make it first, or check the path")
-    settings = _settings(agent, transcript, language, keywords, diarise, pseudonymise, key)
+    settings = _settings(agent, transcript, language, keywords, diarise, customer_only, pseudonymise, key)
     stop = _stopping()
     recognizer = load(model)
     with open_storage(db, audio) as storage:
@@ -265,6 +270,7 @@ def _settings(
     language: str | None,
     keywords: Path | None,
     diarise: bool,
+    customer_only: bool,
     pseudonymise: bool,
     key: Path | None,
 ) -> Settings:
@@ -288,6 +294,7 @@ def _settings(
         transcriber=transcriber,
         diariser=diariser,
         key=names.read_key(key) if pseudonymise else None,
+        customer_only=customer_only,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,7 @@ def build(
     hop: float | None = None,
     mix: bool = False,
     progress: Progress | None = None,
+    only: Collection[str] | None = None,
 ) -> Timeline:
     """Judge a recording by segments and by windows, each channel by itself.
 
@@ -55,6 +56,7 @@ def build(
         hop: From window to window in seconds; the card's where ``None``.
         mix: Average the channels and judge them as one.
         progress: Called with the share of the work that is done, 0 to 1, rising.
+        only: Names of the channels that are judged; ``None`` judges all, and so do names of none of them.
 
     Raises:
         AudioError: When the source is not usable sound, or has more than ``MOST_CHANNELS`` channels and no ``mix``.
@@ -67,6 +69,7 @@ def build(
         source = Path(source).read_bytes()  # a pipe can be read once
     rate = audio.layout(source).sample_rate
     chosen: dict[str, int | None] = {"mono": None} if mix else _channels(source, name)
+    chosen = {label: c for label, c in chosen.items() if only is None or label in only} or chosen
     channels: list[Channel] = []
     duration = 0.0
     for i, (label, channel) in enumerate(chosen.items()):
