@@ -84,9 +84,10 @@ def report(
 
 
 def _write(output: Path, told: str) -> None:
-    """Write the page whole or not at all."""
+    """Write the page whole or not at all, for its owner alone, as the calls are kept: it holds words and voices."""
     partial = output.with_name(f".{output.name}.part")
     try:
+        partial.touch(mode=0o600)
         partial.write_text(told, encoding="utf-8", errors="replace")
         partial.replace(output)
     finally:
