@@ -43,7 +43,7 @@ def test_escalations_are_found_in_the_right_turn(shared: Path, tmp_path: Path) -
     fell = [any(abs(place - (s.falls or 0)) <= 1 for place in places(c, Kind.RECOVERY)) for s, c in back]
     print(f"escalation: exact {sum(exact)}, within a turn {sum(near)} of 10; recovery {sum(fell)} of {len(fell)}")
     assert len(scripts) == 10 and len(back) == 5
-    assert sum(exact) >= 7 and sum(near) >= 8 and sum(fell) >= 3
+    assert sum(exact) >= 6 and sum(near) >= 8 and sum(fell) >= 4
     stayed = [c for s, c in zip(scripts, found, strict=True) if s.falls is None]
     assert sum(c.digest in risen for c in stayed) >= 4, "who ends angry, ends angrier than at the beginning"
     assert not risen & {c.digest for _, c in back}

@@ -57,7 +57,6 @@ def connect(address: str = DEFAULT) -> Engine:
         folder = Path(url.database).absolute().parent
         if not folder.is_dir():
             raise VocalicsError(f"{url.database}: there is no folder {folder}; make it first")
-        _own(Path(url.database))
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     try:
@@ -67,6 +66,8 @@ def connect(address: str = DEFAULT) -> Engine:
     except ModuleNotFoundError:
         raise MissingExtraError("keeping calls in PostgreSQL", "postgres") from None
     if kind == "sqlite":
+        if url.database and url.database != ":memory:":
+            _own(Path(url.database))
         event.listen(engine, "connect", _prepared)
         event.listen(engine, "begin", _begun)
     return engine

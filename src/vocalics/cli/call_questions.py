@@ -238,12 +238,17 @@ def db_() -> None:
     """The version of a database's tables. A new database gets the newest by itself."""
 
 
-def upgrade(version: Annotated[str, typer.Argument(metavar="VERSION")] = "head", db: Database = "calls.db") -> None:
+def upgrade(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="One behind, or head.")] = "head",
+    db: Database = "calls.db",
+) -> None:
     """Bring the tables to a version, the newest by default."""
     _migrate(db, lambda database, engine: database.upgrade(engine, version))
 
 
-def downgrade(version: Annotated[str, typer.Argument(metavar="VERSION")], db: Database = "calls.db") -> None:
+def downgrade(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="One before, or base.")], db: Database = "calls.db"
+) -> None:
     """Take the tables back to a version; base takes them and all calls away."""
     _migrate(db, lambda database, engine: database.downgrade(engine, version))
 
