@@ -103,7 +103,7 @@ def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
     out, _ = process.communicate()
     if process.returncode:
         raise SystemExit(f"a batch ended with {process.returncode}")
-    told: dict[str, Any] = json.loads(out)
+    told: dict[str, Any] = json.loads(out.splitlines()[-1])  # Ray has its say before
     return told
 
 
@@ -155,18 +155,25 @@ def below(pid: int, text: str) -> Iterator[int]:
 
 
 def killed(folder: Path, out: Path, engine: str, n: int, seconds: float, what: str) -> dict[str, Any]:
-    """Kill the driver (which is started again), or a worker, at five random moments; return what was seen."""
+    """Kill the driver (which is started again), or a worker, five times; return what was seen.
+
+    A moment is drawn at random, but not before another block was committed: a start that is killed proves little.
+    """
     rng = random.Random(f"{engine} {what} {n}")
     process = driver(folder, out, engine, 2)
     names = ("ray::MapWorker", "vocalics.batch.process") if engine == "ray" else ("vocalics.batch.process",)
     moments = []
+
+    def committed() -> int:
+        return sum(1 for _ in (out / "inputs").glob("*.parquet"))
+
     for i in range(N_KILLS):
-        until = time.monotonic() + rng.uniform(0.03, 0.18) * seconds + (5 if engine == "ray" else 1)
-        while time.monotonic() < until and process.poll() is None:
+        before, until = committed(), time.monotonic() + rng.uniform(0.0, 0.1) * seconds
+        while process.poll() is None and (committed() == before or time.monotonic() < until):
             time.sleep(0.05)
         if process.poll() is not None:
             break
-        moments.append(sum(1 for _ in (out / "inputs").glob("*.parquet")))
+        moments.append(committed())
         if what == "driver":
             process.send_signal(signal.SIGKILL)
             process.communicate()

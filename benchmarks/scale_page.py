@@ -68,7 +68,12 @@ def _rates(runs: Iterable[Measurement], loops: Mapping[int, Measurement]) -> lis
         )
     head = ("what", "workers", "same rows", "clips per second", "s of sound per second", "processor ms per clip",
             "driver's memory", "worker's memory", "finding nothing left", "load")  # fmt: skip
-    return ["## Rates", "", *_table(head, _unique(rows))]
+    about = (
+        "From the first recording that is handed out to the last one committed; Ray's include the start of a cluster, "
+        "which weighs much in a short run. *Finding nothing left* is the whole of a second run. Processor time is that "
+        "of workers and driver; of Ray's workers it is not known."
+    )
+    return ["## Rates", "", about, "", *_table(head, _unique(rows))]
 
 
 def _speed(m: Measurement) -> tuple[str, str, str]:

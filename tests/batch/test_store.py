@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,21 @@ def test_a_block_is_committed_once(done: Done, rows: Rows) -> None:
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.parquet")}
     Worker(job).process(Block(find([str(folder / "a.wav")]).inputs))
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*.parquet")} == before
+
+
+def test_a_file_that_was_missing_is_done_when_it_is_there(
+    clips: Callable[..., Path], model: str, tmp_path: Path, rows: Rows
+) -> None:
+    (tmp_path / "list.txt").write_text("clips/a.wav\nclips/b.wav\n", encoding="utf-8")
+    out = tmp_path / "out"
+    clips("a")
+    assert batch.run(tmp_path / "list.txt", out, model=model, workers=1).n_failed == 1
+    assert batch.run(tmp_path / "list.txt", out, model=model, workers=1).n_done == 0
+    clips("a", "b")
+    os.utime(tmp_path / "clips" / "a.wav", ns=(1, int(rows(out, "predictions")[0]["version"])))
+    later = batch.run(tmp_path / "list.txt", out, model=model, workers=1)
+    assert (later.n_done, later.n_failed) == (1, 0)
+    assert [Path(r["path"]).name for r in rows(out, "predictions")] == ["a.wav", "b.wav"]
 
 
 def test_what_the_ledger_holds() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vocalics.batch import tables
 from vocalics.batch.job import FOLDERS, Input, Job
+from vocalics.batch.remote import is_url
 
 PART = ".parquet"
 """The ending of every file of results."""
@@ -42,7 +43,10 @@ class Ledger:
         if item.digest:
             return item.digest in self.digests
         known = self.versions.get(tables.text(item.path), set())
-        return bool(known) and (not item.version or (item.size, item.version) in known or (None, "") in known)
+        if not item.version:
+            return bool(known)
+        # Behind a URL it may be the one whose version was not known then; a file here was not there then.
+        return (item.size, item.version) in known or ((None, "") in known and is_url(item.path))
 
     def holds_another(self, item: Input) -> bool:
         """Whether an earlier state of a file is done with."""
