@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from vocalics.calls import questions, topics
-from vocalics.calls.call import Kind, Moment, Trend
+from vocalics.calls.call import Kind, Moment, Track, Trend
 from vocalics.calls.report import figures as computing
 from vocalics.calls.report import sound
 from vocalics.calls.report.figures import figures
@@ -120,7 +120,11 @@ def test_agents_stand_by_name_and_those_with_few_calls_without_a_figure(address:
     assert found.n_apart == 0 and bea.n_by_trend[Trend.FELL] == 7 and bea.n_by_trend[Trend.TOO_FEW] == 1
     assert lower.n_apart == 1 and lower.agents[0].low == pytest.approx(0.7009, abs=1e-4)  # of 9 in 9: apart from Carl
     assert nobody.agents == () and {c.call.agent for c in nobody.cards} == {None}
-    assert {p.role for c in nobody.cards for p in c.call.parties} == {"customer"}
+    agents = [p for c in nobody.cards for p in c.call.parties if p.role == "agent"]
+    assert len(agents) == 30 and all(p.emotions == {} and p.track == Track() and p.talk_share for p in agents)
+    assert all(c.call.parties[1].emotions for c in nobody.cards) and all(
+        c.call.parties[0].emotions for c in found.cards
+    )
 
 
 def test_topics_say_what_the_question_says(tmp_path: Path) -> None:

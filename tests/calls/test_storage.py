@@ -204,6 +204,14 @@ def test_calls_are_listed_the_latest_first(address: str) -> None:
         assert storage.calls()[0].started_at.tzinfo is not None and storage.calls()[0].parties[0].role == "agent"
 
 
+def test_calls_of_before_a_time_are_deleted(address: str) -> None:
+    with Storage(address) as storage:
+        for day in (1, 2, 3):
+            storage.put(made.call(f"d{day}", started_at=made.BEGAN.replace(day=day)))
+        assert storage.delete(before=made.BEGAN.replace(day=2)) == 1
+        assert [c.started_at.day for c in storage.calls()] == [3, 2]
+
+
 def test_postgresql_keeps_recordings_in_a_named_folder_only(postgres: str, recording: Path) -> None:
     with Storage(postgres) as storage:
         with pytest.raises(

@@ -118,7 +118,7 @@ def test_versions_of_the_tables(run: Run, call: list[str]) -> None:
         (["none.wav"], "none.wav: no such file"),
         (["list", "--db", "none.db"], "none.db: no such database; name it (--db), or analyse calls first"),
         (["watch", "none"], "none: is no folder; make it first, or check the path"),
-        (["delete"], "nothing to delete; name calls, or --customer NAME"),
+        (["delete"], "nothing to delete; name calls, --customer NAME, or --before TIME"),
         (["call.wav", "--started", "soon"], '"soon" is no time; expected one as in 2026-03-31T14:05'),
         (["call.wav", "--transcript", "nowhere"], "nowhere: holds no model of faster-whisper"),
         (["call.wav", "--db", "mysql://x/y"], "calls are not kept in mysql"),

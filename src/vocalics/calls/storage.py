@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,12 +154,13 @@ class Storage:
             name = session.scalar(select(CallRow.audio).where(CallRow.id == self._found(session, digest)))
         return self._path(name) if name is not None and self._path(name).is_file() else None
 
-    def delete(self, digests: Iterable[str] = (), customers: Iterable[str] = ()) -> int:
+    def delete(self, digests: Iterable[str] = (), customers: Iterable[str] = (), before: datetime | None = None) -> int:
         """Delete calls with all that belongs to them, recordings too; topics, which hold their words, go as well.
 
         Args:
             digests: Of calls, or the beginnings of them.
             customers: All calls of each, as names or pseudonyms.
+            before: All calls that began before.
 
         Returns:
             How many calls are gone.
@@ -171,6 +173,8 @@ class Storage:
             which: list[ColumnElement[bool]] = [CallRow.id == self._found(session, digest) for digest in digests]
             if names:
                 which.append(CallRow.customer.in_(names))
+            if before is not None:
+                which.append(CallRow.started_at < before)
             if not which:
                 return 0
             rows = session.execute(select(CallRow.id, CallRow.audio).where(or_(*which))).all()

@@ -206,6 +206,9 @@ def delete(
     customer: Annotated[
         list[str] | None, typer.Option("--customer", metavar="NAME", help="All calls of this one; may be given again.")
     ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="TIME", help="All calls that began before, as 2026-03-31.")
+    ] = None,
     key: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="Of pseudonyms, to find a customer's by name.")
     ] = None,
@@ -221,14 +224,14 @@ def delete(
 
     from vocalics.calls import names
 
-    if not calls and not customer:
-        raise VocalicsError("nothing to delete; name calls, or --customer NAME")
+    if not calls and not customer and before is None:
+        raise VocalicsError("nothing to delete; name calls, --customer NAME, or --before TIME")
     wanted = list(customer or ())
     if key is not None or os.environ.get(names.KEY_VARIABLE):
         secret = names.read_key(key)
         wanted += [names.pseudonym(name, "customer", secret) for name in customer or ()]
     with _open(db, audio) as storage:
-        n = storage.delete(calls or (), wanted)
+        n = storage.delete(calls or (), wanted, _times(before, None)[0])
     print(f"deleted {n} call" + ("" if n == 1 else "s"))
     if not n:
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -20,10 +21,12 @@ from vocalics.errors import AudioError, MissingExtraError, VocalicsError
 from vocalics.registry import suggestion
 
 if TYPE_CHECKING:
+    from vocalics.audio import Clip
     from vocalics.calls.about import About
     from vocalics.calls.analysis import Settings
     from vocalics.calls.call import Call
     from vocalics.calls.storage import Storage
+    from vocalics.calls.words import Transcriber
     from vocalics.recognizer import Recognizer
 
 LIBRARIES = frozenset(["sqlalchemy", "alembic"])
@@ -236,6 +239,7 @@ def watch(
         raise VocalicsError(f"{folder}: is no folder; make it first, or check the path")
     settings = _settings(agent, transcript, language, keywords, diarise, customer_only, pseudonymise, key)
     stop = _stopping()
+    settings = _interruptible(settings, stop)
     recognizer = load(model)
     with open_storage(db, audio) as storage:
         print(f"watching {folder}", flush=True)
@@ -337,6 +341,24 @@ def _checking(stop: threading.Event) -> Callable[[float], None]:
             raise StoppedError
 
     return check
+
+
+class _Checked:
+    """A transcriber that looks before each utterance whether to go on."""
+
+    def __init__(self, transcriber: Transcriber, check: Callable[[float], None]) -> None:
+        self.name, self.note, self._words, self._check = transcriber.name, transcriber.note, transcriber.words, check
+
+    def words(self, clip: Clip) -> str:
+        """Return what is said in an utterance."""
+        self._check(0.0)
+        return self._words(clip)
+
+
+def _interruptible(settings: Settings, stop: threading.Event) -> Settings:
+    if settings.transcriber is None:
+        return settings
+    return dataclasses.replace(settings, transcriber=_Checked(settings.transcriber, _checking(stop)))
 
 
 def _stopping() -> threading.Event:

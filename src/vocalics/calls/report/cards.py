@@ -132,7 +132,7 @@ def _strip(party: Party, call: Call) -> str:
     if party.pace is not None:
         told.append(f"{party.pace:.0f} words a minute")
     course = party.course
-    told.append(_TRENDS[course.trend])
+    told.append(_TRENDS[course.trend] if party.emotions else "voice not judged")
     if course.change is not None and course.beginning is not None and course.ending is not None:
         told[-1] += f" ({course.beginning:.2f}, then {course.ending:.2f})"
     signs = "".join(

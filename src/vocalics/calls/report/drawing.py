@@ -96,11 +96,16 @@ def span(share: float, low: float, high: float) -> str:
 
 
 def strip(party: Party, turns: Sequence[Turn], emotions: Sequence[str], duration: float) -> str:
-    """Return the course of a party's emotions: probabilities stacked to 1 where it speaks, nothing elsewhere."""
+    """Return the course of a party's emotions: probabilities stacked to 1 where it speaks, nothing elsewhere.
+
+    Of a party that was not judged, only where it has turns is drawn.
+    """
     seconds = max(duration, 1e-6)
+    own = [turn for turn in turns if turn.party == party.role]
     edges, chances = _columns(party.track)
     if not len(chances):
-        return _svg("strip", "")
+        spoken = [(round(_WIDTH * turn.start / seconds), round(_WIDTH * turn.end / seconds)) for turn in own]
+        return _svg("strip", f'<path class="unjudged" d="{_boxes(spoken)}"/>' if spoken else "")
     every = -(-len(chances) // MOST_COLUMNS)
     edges = np.append(edges[:-1:every], edges[-1])
     chances = np.array([chances[i : i + every].mean(axis=0) for i in range(0, len(chances), every)])
@@ -111,7 +116,7 @@ def strip(party: Party, turns: Sequence[Turn], emotions: Sequence[str], duration
         f'<path fill="{colour(emotion)}" d="{_steps(x, tops[:, i].tolist())}"/>'
         for i, emotion in reversed(list(enumerate(emotions[: tops.shape[1]])))
     ]
-    return _svg("strip", "".join(shapes) + _veil([turn for turn in turns if turn.party == party.role], seconds))
+    return _svg("strip", "".join(shapes) + _veil(own, seconds))
 
 
 def place(seconds: float, duration: float) -> str:
@@ -179,4 +184,8 @@ def _veil(turns: Sequence[Turn], seconds: float) -> str:
     edges = [0.0, *(edge for turn in turns for edge in (turn.start, turn.end)), seconds]
     x = [round(_WIDTH * edge / seconds) for edge in edges]
     gaps = [(a, b) for a, b in zip(x[::2], x[1::2], strict=True) if b > a]
-    return f'<path class="veil" d="{"".join(f"M{a} 0H{b}V{_HEIGHT}H{a}Z" for a, b in gaps)}"/>' if gaps else ""
+    return f'<path class="veil" d="{_boxes(gaps)}"/>' if gaps else ""
+
+
+def _boxes(spans: Sequence[tuple[int, int]]) -> str:
+    return "".join(f"M{a} 0H{b}V{_HEIGHT}H{a}Z" for a, b in spans)

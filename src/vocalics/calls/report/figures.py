@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from vocalics.calls import questions
-from vocalics.calls.call import AGENT, Call, Kind, Trend
+from vocalics.calls.call import AGENT, Call, Course, Kind, Party, Track, Trend
 from vocalics.calls.questions import LEAST_CALLS
 from vocalics.calls.report import queries
 from vocalics.calls.report.intervals import Estimate, bootstrap, wilson
@@ -208,11 +208,14 @@ def _cards(storage: Storage, calls: Sequence[Call], kept: Mapping[str, str], wit
 
 
 def _without_agent(call: Call) -> Call:
-    """The call without the agent's name, and how the agent sounds."""
+    """The call without the agent's name, and how the agent sounds; when the agent speaks is left in."""
     return replace(
         call,
         agent=None,
-        parties=tuple(party for party in call.parties if party.role != AGENT),
-        turns=tuple(turn for turn in call.turns if turn.party != AGENT),
+        parties=tuple(_unjudged(party) if party.role == AGENT else party for party in call.parties),
         moments=tuple(moment for moment in call.moments if moment.party != AGENT),
     )
+
+
+def _unjudged(party: Party) -> Party:
+    return replace(party, emotions={}, course=Course(Trend.TOO_FEW, 0), track=Track())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vocalics.calls.call import Trend
+from vocalics.calls.call import AGENT, Trend
 from vocalics.calls.report import drawing
 from vocalics.calls.report.drawing import ends, percent
 from vocalics.calls.report.intervals import Estimate
@@ -29,8 +29,8 @@ LAW = (
     "50(3)). Find out what holds where you are."
 )
 AGENTS = (
-    "How agents sound is inferred on the calls' cards below; a page made with --no-agents has neither that nor agents' "
-    "names."
+    "How agents sound was judged too, and stands on the calls' cards: vocalics calls --customer-only leaves their voices "
+    "alone, and a report made with --no-agents leaves it out."
 )
 
 
@@ -53,7 +53,8 @@ def summary(figures: Figures) -> str:
 
 def worth(figures: Figures) -> str:
     """What the figures can and cannot carry."""
-    law = f"{LAW} {AGENTS}" if figures.with_agents else LAW
+    judged = any(party.emotions for c in figures.cards for party in c.call.parties if party.role == AGENT)
+    law = f"{LAW} {AGENTS}" if judged else LAW
     lists = "".join(
         f"<div><h3>{text(heading)}</h3><ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul></div>"
         for heading, lines in (("The figures can tell", CAN), ("They cannot tell", CANNOT))
