@@ -156,7 +156,7 @@ def _columns(track: Track) -> tuple[Values, Values]:
     """Windows without overlap: each ends where the next one begins; gaps between them are columns of nothing."""
     edges: list[float] = []
     chances: list[Sequence[float]] = []
-    following = [*track.starts[1:], float("inf")]
+    following = [*track.starts, float("inf")][1:]
     for start, end, after, values in zip(track.starts, track.ends, following, track.probabilities, strict=True):
         edges.append(start)
         chances.append(values)

@@ -29,8 +29,8 @@ LAW = (
     "50(3)). Find out what holds where you are."
 )
 AGENTS = (
-    "How agents sound was judged too, and stands on the calls' cards: vocalics calls --customer-only leaves their voices "
-    "alone, and a report made with --no-agents leaves it out."
+    "How agents sound was judged too, and stands on the calls' cards: vocalics calls --customer-only leaves their "
+    "voices alone, and a report made with --no-agents leaves it out."
 )
 
 
