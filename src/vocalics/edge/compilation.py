@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import audio
-from vocalics.edge import checking, limits, source, toolchain
+from vocalics.edge import checking, front_end, limits, source, toolchain
 from vocalics.edge.checking import Check
 from vocalics.edge.limits import Limits
 from vocalics.edge.readme import PROGRAM
 from vocalics.edge.source import Source
 from vocalics.edge.targets import Target
 from vocalics.edge.toolchain import Sizes
+from vocalics.edge.untuned import reference
 from vocalics.errors import CompileError
 from vocalics.export import card, int8
 from vocalics.recognizer import Recognizer, load
@@ -53,7 +54,10 @@ class Compiled:
     @property
     def tolerance(self) -> float:
         """How far its probabilities may be from the model's."""
-        return checking.TOLERANCE_INT8 if self.int8 else checking.TOLERANCE
+        if self.int8:
+            return checking.TOLERANCE_INT8
+        exact = front_end.kind(self.source.card) in (front_end.LOG_MEL, front_end.FEATURES)
+        return checking.TOLERANCE if exact else checking.TOLERANCE_FEATURES
 
     @property
     def instructions(self) -> float:
@@ -110,7 +114,7 @@ def compile(
     limit = limit or Limits()
     toolchain.require(compiler, target)
     limits.require_room(model, target, limit, seconds)
-    recognizer = load(model)
+    recognizer = reference(load(model))
     is_board = target.board is not None
     with tempfile.TemporaryDirectory(prefix="vocalics-") as temporary:
         folder = output if is_board else Path(temporary, "source")

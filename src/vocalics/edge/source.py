@@ -22,6 +22,8 @@ from vocalics.errors import CompileError
 from vocalics.modelfile import Card
 
 _BOARD_FILES = ("board.h", "semihosting.h", "semihosting.c", "memory.c", "board_main.c")
+_FLASH_FOR_WEIGHTS = 3 * 1024**2
+"""Of the boards' 4 MB; code and tables need the rest."""
 _INCLUDED = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 
@@ -121,9 +123,10 @@ def write(
     else:
         texts |= _copied([*_BOARD_FILES, board.startup], "boards")
         texts["bare/string.h"] = _text("boards", "bare/string.h")
-        texts["board.ld"] = linker_script(board)
         texts |= _sound(card, sound, command)
     facts = sizes(model, card, target, length)
+    if board is not None:
+        texts["board.ld"] = linker_script(board, facts.weight_bytes)
     compiled = tuple(sorted(name for name in texts if name.endswith(".c")))
     source = Source(folder, card, facts, compiled, length)
     texts["README.md"] = readme.page(card, loaded.sha256, facts, length, compiled, target, command)
@@ -135,8 +138,8 @@ def write(
     return source
 
 
-def linker_script(board: Board) -> str:
-    """Return where a board's memory lies and what goes where."""
+def linker_script(board: Board, weight_bytes: int = 0) -> str:
+    """Return where a board's memory lies and what goes where: weights that are too many for its flash lie elsewhere."""
     text = _text("boards", "board.ld")
     values = {
         "MACHINE": board.machine,
@@ -144,6 +147,9 @@ def linker_script(board: Board) -> str:
         "FLASH_LENGTH": board.flash[1],
         "RAM_ORIGIN": board.ram[0],
         "RAM_LENGTH": board.ram[1],
+        "MORE_ORIGIN": board.more[0],
+        "MORE_LENGTH": board.more[1],
+        "CONSTANTS": "FLASH" if weight_bytes < _FLASH_FOR_WEIGHTS else "MORE",
         "STACK_BYTES": str(board.stack_bytes),
     }
     for name, value in values.items():

@@ -22,6 +22,7 @@ class Board:
         startup: The file of ``edge/boards`` with its first instructions.
         flash: Origin and length of the memory for code and constants, as the linker script writes them.
         ram: Origin and length of the memory for variables.
+        more: Origin and length of memory for the constants of models that are larger than ``flash``.
         instructions_per_tick: How many instructions qemu (``-icount shift=0``) runs in one tick of the image's clock.
         stack_bytes: What the image keeps for its stack.
     """
@@ -31,6 +32,7 @@ class Board:
     startup: str
     flash: tuple[str, str]
     ram: tuple[str, str]
+    more: tuple[str, str]
     instructions_per_tick: int
     stack_bytes: int = 8192
 
@@ -74,13 +76,13 @@ def _semihosted(emulator: str, machine: str, *options: str) -> tuple[str, ...]:
             "-icount", "shift=0", "-kernel")  # fmt: skip
 
 
-def _mps2(machine: str, flash: str = "0x00000000", ram: str = "0x20000000", mhz: int = 25) -> Board:
-    """One of Arm's FPGA boards: 4 MB of memory each for code and variables.
+def _mps2(machine: str, more: str, flash: str = "0x00000000", ram: str = "0x20000000", mhz: int = 25) -> Board:
+    """One of Arm's FPGA boards: 4 MB of memory each for code and variables, 16 MB more.
 
     Their clock runs at ``mhz``, and an instruction takes qemu a nanosecond.
     """
     emulator = _semihosted("qemu-system-arm", machine)
-    return Board(machine, emulator, "cortex_m.c", (flash, "4M"), (ram, "4M"), 1000 // mhz)
+    return Board(machine, emulator, "cortex_m.c", (flash, "4M"), (ram, "4M"), (more, "16M"), 1000 // mhz)
 
 
 def _thumb(cpu: str, fpu: str) -> tuple[str, ...]:
@@ -91,8 +93,9 @@ _VIRT = Board(
     "virt",
     _semihosted("qemu-system-riscv32", "virt", "-bios", "none"),
     "riscv.c",
-    ("0x80000000", "32M"),
-    ("0x82000000", "32M"),
+    ("0x80000000", "4M"),
+    ("0x80400000", "4M"),
+    ("0x81000000", "64M"),
     1,
 )
 
@@ -128,17 +131,18 @@ TARGETS: dict[str, Target] = {
         Target(
             "cortex-m4", "Cortex-M4F without an operating system: STM32F4, nRF52, SAM D5x",
             "thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp", ".elf", 1, 168, "an STM32F407",
-            _thumb("cortex-m4", "fpv4-sp-d16"), (), (), _mps2("mps2-an386"),
+            _thumb("cortex-m4", "fpv4-sp-d16"), (), (), _mps2("mps2-an386", "0x21000000"),
         ),
         Target(
             "cortex-m7", "Cortex-M7 without an operating system: STM32F7, STM32H7, i.MX RT, Teensy 4",
             "thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp", ".elf", 1, 480, "an STM32H743",
-            _thumb("cortex-m7", "fpv5-sp-d16"), (), (), _mps2("mps2-an500"),
+            _thumb("cortex-m7", "fpv5-sp-d16"), (), (), _mps2("mps2-an500", "0x60000000"),
         ),
         Target(
             "cortex-m33", "Cortex-M33 without an operating system: STM32U5, nRF53, RP2350",
             "thumb-freestanding-eabihf", "cortex_m33+fp_armv8d16sp", ".elf", 1, 150, "an RP2350",
-            _thumb("cortex-m33", "fpv5-sp-d16"), (), (), _mps2("mps2-an505", "0x10000000", "0x38000000", 20),
+            _thumb("cortex-m33", "fpv5-sp-d16"), (), (),
+            _mps2("mps2-an505", "0x80000000", "0x10000000", "0x38000000", 20),
         ),
         Target(
             "rv32", "32-bit RISC-V with floating point, without an operating system: ESP32-P4",
