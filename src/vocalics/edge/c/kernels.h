@@ -259,21 +259,39 @@ static inline void sum_chunk(const convolution *c, const reach *r, const places 
     }
 }
 
-/* Largest of pool_steps times pool_rows pixels, from a tile of a convolution's output. */
+/* The largest of each of n channels among pixels: steps of them, step numbers apart, each with rows, row apart. */
+static inline void largest(const float *from, int steps, ptrdiff_t step, int rows, ptrdiff_t row, int n, float *to)
+{
+    int k = 0;
+#ifdef LANES
+    for (; k + LANES <= n; k += LANES) {
+        lanes most = *(const loose_lanes *)(from + k);
+        for (int s = 0; s < steps; s++)
+            for (int r = 0; r < rows; r++) {
+                const lanes x = *(const loose_lanes *)(from + s * step + r * row + k);
+                const lane_bits more = (lane_bits)(x > most);
+                most = (lanes)(((lane_bits)x & more) | ((lane_bits)most & ~more));
+            }
+        *(loose_lanes *)(to + k) = most;
+    }
+#endif
+    for (; k < n; k++) {
+        float most = from[k];
+        for (int s = 0; s < steps; s++)
+            for (int r = 0; r < rows; r++)
+                most = math_max(from[s * step + r * row + k], most);
+        to[k] = most;
+    }
+}
+
+/* Max pooling of a tile of a convolution's output. */
 static inline void pool_tile(const convolution *c, const float *tile, int steps, float *out)
 {
     const int n = c->out_channels, line = c->out_rows * n, rows = c->out_rows / c->pool_rows;
     for (int t = 0; t < steps / c->pool_steps; t++)
-        for (int h = 0; h < rows; h++) {
-            const float *from = tile + t * c->pool_steps * line + h * c->pool_rows * n;
-            float *to = out + (t * rows + h) * n;
-            for (int k = 0; k < n; k++)
-                to[k] = from[k];
-            for (int s = 0; s < c->pool_steps; s++)
-                for (int r = 0; r < c->pool_rows; r++)
-                    for (int k = 0; k < n; k++)
-                        to[k] = math_max(to[k], from[s * line + r * n + k]);
-        }
+        for (int h = 0; h < rows; h++)
+            largest(tile + t * c->pool_steps * line + h * c->pool_rows * n, c->pool_steps, line, c->pool_rows, n, n,
+                    out + (t * rows + h) * n);
 }
 
 /* Compute a convolution.
@@ -510,27 +528,28 @@ typedef struct {
 
 static inline void pool(const pooling *c, const float *in, int in_steps, int out_steps, float *out)
 {
-    const int n = c->channels;
+    const int n = c->channels, line = c->rows * n;
     for (int t = 0; t < out_steps; t++)
         for (int h = 0; h < c->out_rows; h++) {
+            /* The part of the window that lies in the input. */
+            const int step = t * c->stride_steps - c->pad_steps, row = h * c->stride_rows - c->pad_rows;
+            const int s0 = step < 0 ? 0 : step, r0 = row < 0 ? 0 : row;
+            const int s1 = step + c->kernel_steps < in_steps ? step + c->kernel_steps : in_steps;
+            const int r1 = row + c->kernel_rows < c->rows ? row + c->kernel_rows : c->rows;
+            const int found = c->padded ? c->kernel_steps * c->kernel_rows : (s1 - s0) * (r1 - r0);
+            const float *const from = in + (ptrdiff_t)s0 * line + (ptrdiff_t)r0 * n;
             float *const to = out + ((ptrdiff_t)t * c->out_rows + h) * n;
-            int found = 0;
-            for (int k = 0; k < n; k++)
-                to[k] = c->mean ? 0.0f : -3.40282347e38f;
-            for (int s = 0; s < c->kernel_steps; s++)
-                for (int r = 0; r < c->kernel_rows; r++) {
-                    const int step = t * c->stride_steps - c->pad_steps + s;
-                    const int row = h * c->stride_rows - c->pad_rows + r;
-                    if (step >= 0 && step < in_steps && row >= 0 && row < c->rows) {
-                        const float *const from = in + ((ptrdiff_t)step * c->rows + row) * n;
-                        found++;
-                        for (int k = 0; k < n; k++)
-                            to[k] = c->mean ? to[k] + from[k] : math_max(to[k], from[k]);
-                    }
-                }
-            if (c->mean)
-                for (int k = 0; k < n; k++)
-                    to[k] /= (float)(c->padded ? c->kernel_steps * c->kernel_rows : found);
+            if (!c->mean) {
+                largest(from, s1 - s0, line, r1 - r0, n, n, to);
+                continue;
+            }
+            for (int k = 0; k < n; k++) {
+                float total = 0.0f;
+                for (int s = 0; s < s1 - s0; s++)
+                    for (int r = 0; r < r1 - r0; r++)
+                        total += from[s * line + r * n + k];
+                to[k] = total / (float)found;
+            }
         }
 }
 

@@ -207,6 +207,34 @@ static inline int32_t limited(int32_t code, int32_t least)
     return code < least ? least : (code > 255 ? 255 : code);
 }
 
+/* Write n channels of a pixel as codes: sums in the output's scale, what is added, limits.
+
+   unit: 2^-shift. Where there are vectors of floats, these are faster than products of 64 bits; both round to the
+       nearest, and differ at most where a sum lies within rounding in the middle between two codes. */
+UNROLLED void write_codes(int n, const codes *q, const int32_t *sum, const int32_t *bias, const int32_t *multipliers,
+                          float unit, const uint8_t *added, uint8_t *out)
+{
+    int32_t y[BLOCK];
+    for (int k = 0; k < n; k++) {
+#ifdef LANES
+        const float x = (float)(sum[k] + bias[k]) * ((float)multipliers[k] * unit);
+        y[k] = (int32_t)math_round(math_min(math_max(x, -512.0f), 512.0f));
+#else
+        y[k] = scaled(sum[k] + bias[k], multipliers[k], q->shift);
+        (void)unit;
+#endif
+    }
+    for (int k = 0; k < n; k++)
+        y[k] = limited(y[k] + q->zero_out, q->least);
+    if (added != NULL)
+        for (int k = 0; k < n; k++) {
+            const int32_t x = (y[k] - q->zero_out) * q->own_by + (added[k] - q->other_zero) * q->other_by;
+            y[k] = limited(q->add_zero + ((x + (1 << (q->add_shift - 1))) >> q->add_shift), q->add_least);
+        }
+    for (int k = 0; k < n; k++)
+        out[k] = (uint8_t)y[k];
+}
+
 /* Largest of pool_steps times pool_rows pixels, see pool_tile in kernels.h. */
 static inline void pool_codes(const convolution *c, const uint8_t *tile, int steps, uint8_t *out)
 {
@@ -215,14 +243,21 @@ static inline void pool_codes(const convolution *c, const uint8_t *tile, int ste
         for (int h = 0; h < rows; h++) {
             const uint8_t *from = tile + t * c->pool_steps * line + h * c->pool_rows * n;
             uint8_t *to = out + (t * rows + h) * n;
-            for (int k = 0; k < n; k++) {
-                uint8_t most = 0;
+            for (int k = 0; k < n; k += BLOCK) {
+                uint8_t most[BLOCK] = {0};
+                const int some = n - k < BLOCK ? n - k : BLOCK;
                 for (int s = 0; s < c->pool_steps; s++)
                     for (int r = 0; r < c->pool_rows; r++) {
-                        const uint8_t code = from[s * line + r * n + k];
-                        most = code > most ? code : most;
+                        const uint8_t *const x = from + s * line + r * n + k;
+                        if (some == BLOCK)
+                            for (int i = 0; i < BLOCK; i++)
+                                most[i] = x[i] > most[i] ? x[i] : most[i];
+                        else
+                            for (int i = 0; i < some; i++)
+                                most[i] = x[i] > most[i] ? x[i] : most[i];
                     }
-                to[k] = most;
+                for (int i = 0; i < some; i++)
+                    to[k + i] = most[i];
             }
         }
 }
@@ -248,6 +283,7 @@ static inline void convolve_codes(const convolution *c, const codes *q, const ui
     const int run = whole_run ? c->kernel_rows * c->channels : c->channels;
     const int block_weights = c->kernel_steps * (whole_run ? 1 : c->kernel_rows) * ((run + 3) / 4) * 4 * BLOCK;
     const int usable_steps = out_steps / c->pool_steps * c->pool_steps;
+    const float unit = math_from_bits((uint32_t)(127 - q->shift) << 23);
     uint8_t *const unpooled = scratch, *const padded = pooled ? scratch + (ptrdiff_t)c->tile * out_line : scratch;
     for (int t = 0; t < usable_steps; t += c->tile) {
         const int steps = usable_steps - t < c->tile ? usable_steps - t : c->tile;
@@ -317,16 +353,12 @@ static inline void convolve_codes(const convolution *c, const codes *q, const ui
                             }
                             continue;
                         }
-                        for (int k = 0; k < n; k++) {
-                            int32_t y = q->zero_out + scaled(sum[k] + bias[o + k], multipliers[o + k], q->shift);
-                            y = limited(y, q->least);
-                            if (added != NULL) {
-                                y = (y - q->zero_out) * q->own_by + (added[at + k] - q->other_zero) * q->other_by;
-                                y = q->add_zero + ((y + (1 << (q->add_shift - 1))) >> q->add_shift);
-                                y = limited(y, q->add_least);
-                            }
-                            target[at + k] = (uint8_t)y;
-                        }
+                        if (n == BLOCK) /* a length that the compiler knows */
+                            write_codes(BLOCK, q, sum, bias + o, multipliers + o, unit, added ? added + at : NULL,
+                                        target + at);
+                        else
+                            write_codes(n, q, sum, bias + o, multipliers + o, unit, added ? added + at : NULL,
+                                        target + at);
                     }
                 }
             }
