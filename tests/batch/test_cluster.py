@@ -157,3 +157,10 @@ def test_sigterm_stops_it_cleanly(whole: Path, tmp_path: Path, started: Start, r
     assert driver.returncode == 143, errors
     assert "the same command goes on" in errors and "Traceback" not in errors
     assert 0 < len(rows(out, "inputs")) < N
+
+
+def test_a_cluster_that_is_not_there_is_told_in_a_line(whole: Path, tmp_path: Path, started: Start) -> None:
+    driver = started(*arguments(whole, tmp_path / "out"), "--address", "127.0.0.1:1", RAY_BACKEND_LOG_LEVEL="fatal")
+    _, errors = driver.communicate(timeout=SECONDS)
+    assert driver.returncode == 1
+    assert "vocalics: the Ray cluster 127.0.0.1:1 cannot be reached" in errors and "Traceback" not in errors

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ _VARIABLES = {
     "RAY_worker_niceness": "0",  # of a cluster that is started here: workers as urgent as those of the local engine
 }
 """How Ray is set up, where the user did not say otherwise."""
+
+_CONNECT_SECONDS = 20.0
 
 
 class Judge:
@@ -75,13 +78,15 @@ def reports(
     ray = _ray()
     started = not ray.is_initialized()
     if started:
+        _refuse_unreachable(address)
         try:
             options: dict[str, Any] = {} if address else {"num_cpus": n_workers, "include_dashboard": False}
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except Exception as error:  # Ray's errors share no parent but Exception
+            what = "cannot be reached" if address else "does not start"
+            hint = "check the address" if address else "the machine may be too busy: try again, or the engine local"
             raise VocalicsError(
-                f"the Ray cluster {address or 'of this machine'} cannot be reached ({' '.join(str(error).split())}); "
-                "check --address"
+                f"the Ray cluster {address or 'of this machine'} {what} ({' '.join(str(error).split())}); {hint}"
             ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_termination)  # Ray put its own in place
@@ -91,6 +96,18 @@ def reports(
     finally:
         if started:
             ray.shutdown()
+
+
+def _refuse_unreachable(address: str | None) -> None:
+    """Find out in seconds what Ray takes minutes for: whether anybody listens at HOST:PORT."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise VocalicsError(
+                f"the Ray cluster {address} cannot be reached ({error}); check the address and the network"
+            ) from None
 
 
 def _told(ray: Any, job: Job, blocks: Sequence[Block], n_workers: int, timeout: float) -> Iterator[Report]:
