@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_only_what_is_asked_for_is_kept(keep: str, recording: Path, tmp_path: Pa
     assert [t.emotion for t in back.turns] == [t.emotion for t in call.turns]
     if keep in ("audio", "all"):
         assert copy is not None and copy.read_bytes() == recording.read_bytes()
-        assert copy.parent.name == "calls-audio" and copy.name == f"{call.digest}.flac"
+        assert copy.parent.name == "calls-audio" and re.fullmatch(rf"{call.digest}\.[0-9a-f]{{12}}\.flac", copy.name)
         assert copy.stat().st_mode & 0o077 == 0 and copy.parent.stat().st_mode & 0o077 == 0
     else:
         assert copy is None and not (tmp_path / "calls-audio").exists()
@@ -150,7 +151,9 @@ def test_a_copys_name_owes_nothing_to_the_users(tmp_path: Path) -> None:
     call = made.call()
     with Storage(str(tmp_path / "calls.db")) as storage:
         storage.put(call, "audio", wicked)
-        assert storage.audio(call.digest) == tmp_path / "calls-audio" / f"{call.digest}.audio"
+        kept = storage.audio(call.digest)
+        assert kept is not None and kept.parent == tmp_path / "calls-audio"
+        assert re.fullmatch(rf"{call.digest}\.[0-9a-f]{{12}}\.audio", kept.name)
         with pytest.raises(VocalicsError, match=r"none\.wav: no copy can be kept"):
             storage.put(call, "audio", tmp_path / "none.wav")
         assert storage.audio(call.digest) is not None
@@ -165,15 +168,21 @@ def test_what_a_killed_run_left_is_swept_away(tmp_path: Path, recording: Path) -
     call = made.call()
     with Storage(address) as storage:
         storage.put(call, "audio", recording)
-    orphan, partial, mine = folder / f"{'a' * 64}.flac", folder / f".{'b' * 64}.flac.7.part", folder / "notes.txt"
-    fresh = folder / f"{'c' * 64}.flac"
+    (kept,) = folder.iterdir()
+    _, owner, ending = kept.name.split(".")
+    orphan, partial = folder / f"{'a' * 64}.{owner}.{ending}", folder / f".{'b' * 64}.{owner}.{ending}.7.part"
+    mine, fresh = folder / "notes.txt", folder / f"{'c' * 64}.{owner}.{ending}"
     for path in (orphan, partial, mine, fresh):
         path.write_bytes(b"x")
     long_ago = time.time() - 2 * storing._ORPHAN_SECONDS
-    for path in (orphan, partial, mine, folder / f"{call.digest}.flac"):
+    for path in (orphan, partial, mine, kept):
         os.utime(path, (long_ago, long_ago))
+    with Storage(str(tmp_path / "other.db"), folder):  # a wrong --audio
+        assert {*folder.iterdir()} == {orphan, partial, mine, fresh, kept}, (
+            "nothing there is another database's to take"
+        )
     with Storage(address) as storage:
-        assert {*folder.iterdir()} == {mine, fresh, folder / f"{call.digest}.flac"} and storage.audio(call.digest)
+        assert {*folder.iterdir()} == {mine, fresh, kept} and storage.audio(call.digest)
 
 
 def test_many_at_once_keep_every_call_once(address: str) -> None:

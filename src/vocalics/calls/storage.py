@@ -1,12 +1,13 @@
 """Calls, kept: in one database, and one folder where recordings are kept too.
 
-A call goes in, is replaced and goes out in one transaction each. A recording's copy is named by the call's digest,
-never by anything that a user wrote; it is taken away before its row is, so that whatever goes wrong on the way, no
-sound stays behind that no row tells of.
+A call goes in, is replaced and goes out in one transaction each. A recording's copy is named by the call's digest and
+the database's, never by anything that a user wrote; it is taken away before its row is, so that whatever goes wrong on
+the way, no sound stays behind that no row tells of.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -32,7 +33,6 @@ from vocalics.errors import VocalicsError
 KEPT = ("none", "audio", "text", "all")
 """What is kept besides figures; text where nothing else is asked for."""
 
-_OURS = re.compile(r"\.?[0-9a-f]{64}\.")
 _ORPHAN_SECONDS = 3600.0  # what no row names for so long, was left by a run that was killed
 
 
@@ -206,7 +206,7 @@ class Storage:
 
     def _copied(self, call: Call, recording: str | os.PathLike[str]) -> Path:
         ending = Path(recording).suffix.lower()
-        target = self._path(call.digest + (ending if ending in EXTENSIONS else ".audio"))
+        target = self._path(f"{call.digest}.{self._owner()}{ending if ending in EXTENSIONS else '.audio'}")
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -225,16 +225,27 @@ class Storage:
             raise VocalicsError("recordings need a folder beside PostgreSQL; name one (--audio FOLDER)")
         return self._audio / Path(name).name
 
+    def _owner(self) -> str:
+        """Twelve hexadecimal digits that tell this database from others: of its address, without the password."""
+        url = self.engine.url.set(password=None, query={})
+        if url.database and url.get_backend_name() == "sqlite":
+            url = url.set(database=str(Path(url.database).resolve()))
+        return hashlib.sha256(url.render_as_string().encode()).hexdigest()[:12]
+
     def _sweep(self) -> None:
-        """Take away what a run that was killed left in the folder of recordings."""
+        """Take away what a run that was killed left in the folder of recordings.
+
+        Another database's recordings may lie there too, and stay: this one does not know which of them are wanted.
+        """
         if self._audio is None or not self._audio.is_dir():
             return
         old = [p for p in self._audio.iterdir() if p.is_file() and time.time() - p.stat().st_mtime > _ORPHAN_SECONDS]
         if old:
+            ours = re.compile(rf"\.?[0-9a-f]{{64}}\.{self._owner()}\.")
             with self.session() as session:
                 named = set(session.scalars(select(CallRow.audio).where(CallRow.audio.is_not(None))))
             for path in old:
-                if path.name not in named and _OURS.match(path.name):
+                if path.name not in named and ours.match(path.name):
                     path.unlink(missing_ok=True)
 
 
