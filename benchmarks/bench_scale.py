@@ -1,7 +1,7 @@
 """How ``vocalics batch`` scales: 1 and 2 workers, two engines, 1,000 clips and more, kills included.
 
     python benchmarks/bench_scale.py                                    1,000 and 10,000 clips, both engines
-    python benchmarks/bench_scale.py --clips 100000 --engines local ray --kills
+    python benchmarks/bench_scale.py --clips 100000 --kills driver worker
     python benchmarks/bench_scale.py --page                             only write the page anew
 
 Clips are those of the corpora (``VOCALICS_DATA``, else ../shared; without them the examples'), tiled under other names
@@ -230,32 +230,34 @@ def main() -> None:
     """Measure, keep, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000])
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--engines", nargs="+", default=["local", "ray"], choices=["local", "ray"])
-    parser.add_argument("--kills", action="store_true", help="kill drivers and workers too")
+    parser.add_argument("--kills", nargs="*", default=[], choices=["driver", "worker"], help="kill these five times")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     arguments = parser.parse_args()
     if arguments.page:
         return page()
     for n in arguments.clips:
         with tiled(n) as (folder, paths, room):
-            keep(loop(paths[: 2 * LOOP_CLIPS]))
-            expected: list[tuple[Any, ...]] | None = None
+            if arguments.workers:
+                keep(loop(paths[: 2 * LOOP_CLIPS]))
+            reference = measured(folder, room / "local-2", "local", 2, n)
+            expected = table(room / "local-2")
+            assert len(expected) + reference["n_failed"] == n
+
+            def same(told: dict[str, Any], out: Path, expected: list[tuple[Any, ...]] = expected) -> None:
+                assert table(out) == expected
+                print(json.dumps(told), flush=True)
+                keep({**told, "same_rows": True})
+
             for engine in arguments.engines:
                 for workers in arguments.workers:
                     out = room / f"{engine}-{workers}"
-                    measurement = measured(folder, out, engine, workers, n)
-                    rows = table(out)
-                    expected = expected or rows
-                    assert rows == expected and len(rows) + measurement["n_failed"] == n
-                    print(json.dumps(measurement), flush=True)
-                    keep({**measurement, "same_rows": True})
-                for what in ("driver", "worker") if arguments.kills else ():
+                    known = reference if out.exists() else measured(folder, out, engine, workers, n)
+                    same(known, out)
+                for what in arguments.kills:
                     out = room / f"{engine}-{what}"
-                    told = killed(folder, out, engine, n, measurement["seconds"], what)
-                    assert table(out) == expected
-                    print(json.dumps(told), flush=True)
-                    keep({**told, "same_rows": True})
+                    same(killed(folder, out, engine, n, reference["seconds"], what), out)
     return None
 
 

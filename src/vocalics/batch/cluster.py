@@ -50,7 +50,7 @@ class Judge:
             for text, about, timeout in zip(batch["block"], batch["job"], batch["timeout"], strict=True):
                 job, block = Job.from_json(str(about)), Block.from_json(str(text))
                 self._slot = self._slot or Slot(job, float(timeout))
-                told += [r.to_json() for r in run_guarded(self._slot, block, job.attempts, lambda *_at: None)]
+                told.append(run_guarded(self._slot, block, job.attempts, lambda *_at: None).to_json())
         except VocalicsError as error:
             # Raised, it would be wrapped by Ray and tried again.
             return {"report": [*told, ""], "error": [*("" for _ in told), str(error)]}

@@ -107,11 +107,15 @@ class Block:
         inputs: At least one.
         lost: Why its only input is not tried again: what it did to its process; empty for other blocks.
         attempts: How often that input was tried.
+        piece: The name under which its results are put aside, for it is a part of a block; empty for a whole one.
+        pieces: What was put aside and is to be committed together; the inputs are not judged again.
     """
 
     inputs: tuple[Input, ...]
     lost: str = ""
     attempts: int = 0
+    piece: str = ""
+    pieces: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -121,13 +125,14 @@ class Block:
 
     def to_json(self) -> str:
         """Return the block in one line that :meth:`from_json` reads back."""
-        return json.dumps({"inputs": [list(i) for i in self.inputs], "lost": self.lost, "attempts": self.attempts})
+        return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Block:
         """Return the block that :meth:`to_json` wrote."""
         values = json.loads(text)
-        return cls(tuple(Input(*i) for i in values["inputs"]), values["lost"], values["attempts"])
+        inputs, pieces = tuple(Input(*i) for i in values["inputs"]), tuple(values["pieces"])
+        return cls(**{**values, "inputs": inputs, "pieces": pieces})
 
 
 @dataclass(frozen=True)

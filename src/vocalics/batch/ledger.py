@@ -93,10 +93,8 @@ def sweep(output: Path) -> None:
 
 def _read(path: Path) -> Any:
     """A file of the ledger; ``None`` for one that the disk lost."""
-    _, parquet = tables.pyarrow()
     try:
-        with parquet.ParquetFile(path) as file:
-            return file.read()
+        return tables.read(path)
     except (OSError, ValueError):  # pyarrow's errors are both
         return None
 

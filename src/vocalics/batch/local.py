@@ -45,9 +45,9 @@ def reports(
                     block = next(blocks, None)
                 if block is None:
                     break
-                for report in run_guarded(slots[number], block, job.attempts, lambda *at: under_way(number, *at)):
-                    under_way(number, 0, 0.0)
-                    told.put(report)
+                report = run_guarded(slots[number], block, job.attempts, lambda *at: under_way(number, *at))
+                under_way(number, 0, 0.0)
+                told.put(report)
         except StoppedError:
             pass
         except Exception as error:  # raised where the reports are read

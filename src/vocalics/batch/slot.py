@@ -22,7 +22,7 @@ from vocalics.batch.job import Block, Input, Job, Report
 from vocalics.errors import VocalicsError
 
 START_SECONDS = 180.0
-"""A process that is not ready after this time is given up."""
+"""A process that is not ready, or has not committed, after this time is given up."""
 
 SECONDS_PER_BYTE = 20e-6
 """What an input may take for every byte of it, besides the time that any may take."""
@@ -90,7 +90,7 @@ class Slot:
             process.stdin.flush()
         except OSError:
             raise LostError(None, self._end(process)) from None
-        for word, rest in self._answers(process, self._timeout):
+        for word, rest in self._answers(process, START_SECONDS):
             if word == "at":
                 position, seconds, more = rest.split()
                 at = int(position)
@@ -118,7 +118,9 @@ class Slot:
                 self._end(self._process)
 
     def _allowed(self, inputs: tuple[Input, ...], at: int) -> float:
-        size = inputs[at].size if at < len(inputs) else None
+        if at >= len(inputs):
+            return START_SECONDS  # to commit; a disk may be slow
+        size = inputs[at].size
         return self._timeout + SECONDS_PER_BYTE * (size or 0)
 
     def _started(self) -> subprocess.Popen[bytes]:

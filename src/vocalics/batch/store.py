@@ -130,14 +130,7 @@ def writing(output: str) -> Iterator[None]:
         yield
 
 
-def commit(
-    job: Job,
-    block: str,
-    rows: Sequence[Mapping[str, Any]],
-    failed: Sequence[Mapping[str, Any]],
-    done: Sequence[Mapping[str, Any]],
-    schema: Any,
-) -> None:
+def commit(job: Job, block: str, parts: Mapping[str, Any]) -> None:
     """Put a block's results into the folder, or nothing.
 
     A block that is there is left alone: it was judged by a process that was given up too early.
@@ -145,10 +138,7 @@ def commit(
     Args:
         job: What was done.
         block: The block's name.
-        rows: Of the results.
-        failed: Of the failures.
-        done: Of the ledger.
-        schema: Of the results.
+        parts: Arrow tables by folder: results, failures, ledger.
 
     Raises:
         OSError: When the disk is full or gone; nothing is committed then.
@@ -156,20 +146,52 @@ def commit(
     output = Path(job.output)
     if (output / tables.LEDGER / f"part-{block}{PART}").exists():
         return
-    parts: list[tuple[str, Sequence[Mapping[str, Any]], Any]] = [(FOLDERS[job.task], rows, schema)]
-    if failed:
-        parts.append((tables.FAILURES, failed, tables.failures(job.by_content)))
-    parts.append((tables.LEDGER, done, tables.ledger(job.by_content)))
-    partial = [output / folder / f".{block}-{uuid.uuid4().hex}.part" for folder, _, _ in parts]
+    folders = (tables.FAILURES, FOLDERS[job.task], tables.LEDGER)  # in this order: the ledger is last
+    partial = {folder: output / folder / f".{block}-{uuid.uuid4().hex}.part" for folder in folders}
     try:
-        for path, (_, content, columns) in zip(partial, parts, strict=True):
-            tables.write(path, content, columns)
-        for path in partial:
-            path.replace(path.with_name(f"part-{block}{PART}"))
+        for folder, path in partial.items():
+            tables.write(path, parts[folder])
+        for folder, path in partial.items():
+            target = path.with_name(f"part-{block}{PART}")
+            if folder == tables.FAILURES and not len(parts[folder]):
+                target.unlink(missing_ok=True)
+                continue
+            path.replace(target)
             _synchronise(path.parent)
     finally:
-        for path in partial:
+        for path in partial.values():
             path.unlink(missing_ok=True)
+
+
+def put_aside(job: Job, piece: str, parts: Mapping[str, Any]) -> None:
+    """Keep the results of a part of a block where nobody sees them; arguments as for :func:`commit`."""
+    for folder, content in parts.items():
+        tables.write(_aside(job, folder, piece), content)
+
+
+def together(job: Job, pieces: Sequence[str]) -> dict[str, Any]:
+    """Return what was put aside, as for :func:`commit`."""
+    library, _ = tables.pyarrow()
+    folders = (FOLDERS[job.task], tables.FAILURES, tables.LEDGER)
+    held = {f: [tables.read(_aside(job, f, piece)) for piece in pieces] for f in folders}
+    return {folder: library.concat_tables(parts) for folder, parts in held.items()}
+
+
+def drop(job: Job, pieces: Sequence[str]) -> None:
+    """Remove what was put aside."""
+    for piece in pieces:
+        for folder in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER):
+            _aside(job, folder, piece).unlink(missing_ok=True)
+
+
+def _aside(job: Job, folder: str, piece: str) -> Path:
+    return Path(job.output) / folder / f".{piece}.part"
+
+
+def committed(job: Job, block: str) -> Any:
+    """Return the ledger of a block that is there already, as an Arrow table, or ``None``."""
+    path = Path(job.output) / tables.LEDGER / f"part-{block}{PART}"
+    return tables.read(path) if path.exists() else None
 
 
 def _synchronise(folder: Path) -> None:

@@ -94,10 +94,23 @@ def results(job: Job, columns: Sequence[str], frames: bool, about: Mapping[str, 
     return library.schema(fields, metadata={"vocalics_task": job.task.value, **about})
 
 
-def write(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any) -> None:
-    """Write rows to a file and make sure that they are on the disk."""
-    library, parquet = pyarrow()
+def table(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
+    """Return rows as an Arrow table."""
+    library, _ = pyarrow()
+    return library.Table.from_pylist(list(rows), schema)
+
+
+def read(path: Path) -> Any:
+    """Return what :func:`write` wrote."""
+    _, parquet = pyarrow()
+    with parquet.ParquetFile(path) as file:
+        return file.read()
+
+
+def write(path: Path, content: Any) -> None:
+    """Write an Arrow table to a file and make sure that it is on the disk."""
+    _, parquet = pyarrow()
     with path.open("wb") as file:
-        parquet.write_table(library.Table.from_pylist(list(rows), schema), file, compression="zstd")
+        parquet.write_table(content, file, compression="zstd")
         file.flush()
         os.fsync(file.fileno())

@@ -6,14 +6,15 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
 from vocalics.batch import remote, store, tables
-from vocalics.batch.job import Block, Input, Job, Report
+from vocalics.batch.job import FOLDERS, Block, Input, Job, Report
 from vocalics.batch.judges import Row, judge_of
 from vocalics.errors import AudioError, MissingExtraError, VocalicsError
 
@@ -62,6 +63,13 @@ class Worker:
             MissingExtraError: When nothing can be judged for want of a library.
             OSError: When the results cannot be written.
         """
+        if (known := store.committed(self._job, block.name)) is not None and not block.piece:
+            return _report(block, known, {}, {})
+        if block.pieces:
+            heard(len(block.inputs), 0.0, 0.0)
+            store.commit(self._job, block.name, store.together(self._job, block.pieces))
+            store.drop(self._job, block.pieces)
+            return Report(len(block.inputs))
         rows: list[Row] = []
         failed: list[Row] = []
         done: list[Row] = []
@@ -85,9 +93,16 @@ class Worker:
                 {**key, "failed": bool(one.reason), "sound_seconds": one.sound_seconds, "attempts": one.attempts}
             )
         heard(len(block.inputs), seconds, 0.0)
-        store.commit(self._job, block.name, rows, failed, done, self._schema)
-        n_bytes = sum(item.size or 0 for item in block.inputs)
-        return Report(len(done), len(failed), n_bytes, seconds, dict(reasons), dict(retried))
+        parts = {
+            FOLDERS[self._job.task]: tables.table(rows, self._schema),
+            tables.FAILURES: tables.table(failed, tables.failures(self._job.by_content)),
+            tables.LEDGER: tables.table(done, tables.ledger(self._job.by_content)),
+        }
+        if block.piece:
+            store.put_aside(self._job, block.piece, parts)
+        else:
+            store.commit(self._job, block.name, parts)
+        return _report(block, parts[tables.LEDGER], reasons, retried)
 
     def _attempted(self, item: Input, retried: Counter[str], still: Callable[[float], None]) -> _Done:
         for attempt in range(1, self._job.attempts + 1):
@@ -108,6 +123,12 @@ class Worker:
                 retried[kind_of(reason)] += 1
                 time.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
         raise AssertionError("attempts is at least 1")
+
+
+def _report(block: Block, ledger: Any, reasons: Mapping[str, int], retried: Mapping[str, int]) -> Report:
+    seconds, failed = (sum(ledger[name].to_pylist()) for name in ("sound_seconds", "failed"))
+    n_bytes = sum(item.size or 0 for item in block.inputs)
+    return Report(len(block.inputs), failed, n_bytes, seconds, dict(reasons), dict(retried))
 
 
 def _refuse_special(path: str) -> None:
