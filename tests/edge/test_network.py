@@ -36,6 +36,12 @@ def weights(*shape: int, scale: float = 0.3) -> NDArray[np.float32]:
     return RNG.normal(0, scale, shape).astype(np.float32)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Every test draws the same numbers, whichever ran before."""
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default architecture with few channels and weights at random."""
@@ -234,7 +240,8 @@ def test_reductions_along_any_axes(kind: str, folder: Path) -> None:
         reduction("c", "probabilities", [2], 0),
     ]
     model = c_network.graph(nodes, (5, "t"), {}, opset=opset)
-    check(model, folder, frames(5, 1, 2, 40), most=2e-5)
+    # Sums of forty numbers, and of their squares, are in the hundreds and nearly cancel out.
+    check(model, folder, frames(5, 1, 2, 40), most=1e-3 if "Sum" in kind else 2e-5)
 
 
 def test_shapes_of_all_kinds(folder: Path) -> None:
