@@ -98,6 +98,8 @@ def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> li
         against = f"{rate[0] * loop['seconds'] / loop['n_done']:.2f}" if loop else ""
         spent = (one["workers_cpu"] + one["driver_cpu"]) / one["n_done"]
         by_cpu = ""
+        # Processor time does not depend on what else the machine does, nor on the number of clips.
+        loop = loop or next(iter(loops.values()), None)
         if loop and one["engine"] != "ray":
             by_cpu = f"{loop['workers_cpu'] / loop['n_done'] / spent:.2f}"
         rows.append((f"{one['engine']}, {one['clips']:,} clips", f"{rate[1] / rate[0]:.2f}", against, by_cpu))
