@@ -3,7 +3,7 @@
     python tools/ship_head.py runs/accurate/accurate.onnx docs/results/benchmark.json -o src/vocalics/bundled/heads
 
 Trains nothing, and measures nothing: the figures are those of the models of the same recipe that were trained without
-the tested speakers, and the card says so.
+the tested speakers, and the card says so. What the card says of use and limits is what the recipe says now.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vocalics.export import card as card_file
 from vocalics.export.half import halved
 from vocalics.export.thin import thin
 from vocalics.features.feature_set import SEPARATOR
+from vocalics.recipe import read
 
 STATED = ("metric", "value", "low", "high", "corpus", "protocol", "classes", "speakers", "largest_share")
 IN_EIGHT = 500_000
@@ -52,7 +53,9 @@ def main() -> None:
     data = halved(data, IN_EIGHT)
     if len(data) > LARGEST:
         raise SystemExit(f"{target}: would be {len(data):,} bytes; at most {LARGEST:,} are shipped")
-    card_file.write(target, data, dataclasses.replace(about, figures=tuple(figures)))
+    told = read(about.name)  # what is said of a model may be put better after its training
+    words = {key: getattr(told, key) for key in ("description", "intended_use", "limits")}
+    card_file.write(target, data, dataclasses.replace(about, figures=tuple(figures), **words))
     print(f"written to {target} ({target.stat().st_size / 1e6:.2f} MB)")
 
 
