@@ -17,6 +17,8 @@ from vocalics.errors import CompileError
 
 LONGEST_SECONDS = 1800
 """A program that takes longer is given up."""
+AT_ONCE = 20
+"""Files that one run of a program is given."""
 
 
 def runner(target: Target) -> tuple[list[str], str]:
@@ -56,11 +58,15 @@ def said_by(target: Target, command: Sequence[str], files: Sequence[Path]) -> li
     Raises:
         CompileError: When it fails, or prints less than a line per file.
     """
-    if len(command) == 1 and target.suffix == ".wasm":
-        out, err, code = _wasm(Path(command[0]), files)
-    else:
-        out, err, code = finished([*command, *map(str, files)])
-    return lines(target, out, err, code, len(files))
+    found = []
+    for first in range(0, len(files), AT_ONCE):
+        some = files[first : first + AT_ONCE]
+        if len(command) == 1 and target.suffix == ".wasm":
+            out, err, code = _wasm(Path(command[0]), some)
+        else:
+            out, err, code = finished([*command, *map(str, some)])
+        found += lines(target, out, err, code, len(some))
+    return found
 
 
 def finished(command: Sequence[str], folder: Path | None = None) -> tuple[str, str, int]:
