@@ -79,9 +79,7 @@ def _batch(
     ] = 120.0,
     attempts: Annotated[
         int,
-        typer.Option(
-            min=1, metavar="N", help="How often one is tried that kills its process or loses the network."
-        ),
+        typer.Option(min=1, metavar="N", help="How often one is tried that kills its process or loses the network."),
     ] = 3,
     block: Annotated[int, typer.Option(min=1, metavar="N", help="Recordings per Parquet file, at most.")] = 500,
     retry_failures: Annotated[
