@@ -276,10 +276,11 @@ static inline void largest(const float *from, int steps, ptrdiff_t step, int row
     }
 #endif
     for (; k < n; k++) {
-        float most = from[k];
-        for (int s = 0; s < steps; s++)
+        const float *line = from + k;
+        float most = line[0];
+        for (int s = 0; s < steps; s++, line += step)
             for (int r = 0; r < rows; r++)
-                most = math_max(from[s * step + r * row + k], most);
+                most = math_max(line[r * row], most);
         to[k] = most;
     }
 }
