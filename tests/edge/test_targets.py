@@ -250,3 +250,18 @@ def test_the_boards_memory_functions_are_the_librarys(memory: Any, start: int, t
     assert memory.board_memcmp(before, other, 30) == 0
     assert memory.board_strlen(before) == len(before.split(b"\0")[0])
     assert memory.board_strlen(b"emotion") == 7
+
+
+@pytest.mark.parametrize("compiler", toolchain.COMPILERS)
+@pytest.mark.parametrize("wanted", [t for t in BOARDS if t.name.startswith("cortex")], ids=lambda t: t.name)
+def test_a_cortex_m_multiplies_pairs_and_has_floats(wanted: Target, compiler: str) -> None:
+    try:
+        toolchain.require(compiler, wanted)
+    except (CompileError, MissingExtraError) as error:
+        pytest.skip(str(error))
+    files = ["-dM", "-E", "-x", "c", "-"]
+    line = [word for word in toolchain.command(wanted, compiler, files, "-") if not word.startswith("-Wl")]
+    done = subprocess.run(line, input="", capture_output=True, text=True, check=True)
+    defined = {words[1] for text in done.stdout.splitlines() if len(words := text.split()) == 3}
+    assert {"__ARM_FEATURE_DSP", "__ARM_FEATURE_SIMD32", "__ARM_FP", "__ARM_FEATURE_FMA"} <= defined
+    assert "__ARM_NEON" not in defined

@@ -140,7 +140,7 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "cortex-m33", "Cortex-M33 without an operating system: STM32U5, nRF53, RP2350",
-            "thumb-freestanding-eabihf", "cortex_m33+fp_armv8d16sp", ".elf", 1, 150, "an RP2350",
+            "thumb-freestanding-eabihf", "cortex_m33+fp_armv8d16sp+dsp", ".elf", 1, 150, "an RP2350",
             _thumb("cortex-m33", "fpv5-sp-d16"), (), (),
             _mps2("mps2-an505", "0x80000000", "0x10000000", "0x38000000", 20),
         ),
