@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import fakes
@@ -124,9 +125,7 @@ def test_training_uses_the_copies(tmp_path: Path) -> None:
             name, "", "dense_wide", scheme="three", features=SET.name, model_settings={"n_features": 162},
             variants=variants, validation=0.0,
         )  # fmt: skip
-        recipe = training.dataclasses.replace(
-            recipe, fit=training.dataclasses.replace(recipe.fit, n_epochs=1, batch_size=4)
-        )
+        recipe = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, n_epochs=1, batch_size=4))
         training.train(recipe, manifest, tmp_path / name, hold_outs=["speaker=clips/s0"], cache=tmp_path / "cache")
         counts[name] = json.loads((tmp_path / name / "history.json").read_text(encoding="utf-8"))[0]["batches"]
     n_train = sum(u.emotion in ("angry", "neutral") for u in manifest if u.speaker != "clips/s0")

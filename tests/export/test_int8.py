@@ -87,12 +87,12 @@ def test_the_command(run: Callable[..., tuple[int, str, str]], voices: Path, tmp
 
 
 def test_a_manifest_calibrates_by_training_speakers_where_it_has_some(voices: Path) -> None:
-    from vocalics.cli.export import _clips
+    from vocalics.cli.calibration import recordings
 
     about = modelfile.load(recognizer.model_path("default")).card
     names = [about.training_speakers[0]] * 3 + ["stranger/1"] * 17
     rows = [Utterance(str(p), "x", s, "", "sad") for p, s in zip(sorted(voices.iterdir()), names, strict=True)]
     Manifest(tuple(rows)).write(voices.parent / "clips.csv")
     Manifest(tuple(rows[3:])).write(voices.parent / "strangers.csv")
-    assert len(_clips([str(voices.parent / "clips.csv")], about)) == 3
-    assert len(_clips([str(voices.parent / "strangers.csv")], about)) == 17
+    assert len(recordings([str(voices.parent / "clips.csv")], about)) == 3
+    assert len(recordings([str(voices.parent / "strangers.csv")], about)) == 17
