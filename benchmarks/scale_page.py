@@ -96,15 +96,26 @@ def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> li
         loop = loops.get(one["clips"])
         rate = [m["n_done"] / m["seconds"] for m in (one, two)]
         against = f"{rate[0] * loop['seconds'] / loop['n_done']:.2f}" if loop else ""
+        loads = f"{two['load']:.1f} and {one['load']:.1f}"
         spent = (one["workers_cpu"] + one["driver_cpu"]) / one["n_done"]
         by_cpu = ""
         # Processor time does not depend on what else the machine does, nor on the number of clips.
         loop = loop or next(iter(loops.values()), None)
         if loop and one["engine"] != "ray":
             by_cpu = f"{loop['workers_cpu'] / loop['n_done'] / spent:.2f}"
-        rows.append((f"{one['engine']}, {one['clips']:,} clips", f"{rate[1] / rate[0]:.2f}", against, by_cpu))
-    head = ("what", "two workers to one", "one worker to the loop, by the clock", "and by processor time")
-    return ["## Ratios of rates", "", *_table(head, rows)]
+        rows.append((f"{one['engine']}, {one['clips']:,} clips", f"{rate[1] / rate[0]:.2f}", loads, against, by_cpu))
+    head = (
+        "what",
+        "two workers to one",
+        "at loads of",
+        "one worker to the loop, by the clock",
+        "and by processor time",
+    )
+    about = (
+        "Ratios by the clock say something only where both were measured on a machine that was as busy, best of all not at "
+        "all: from runs at other loads they can be anything. Processor time does not have this fault."
+    )
+    return ["## Ratios of rates", "", about, "", *_table(head, rows)]
 
 
 def _same(a: Measurement, b: Measurement) -> bool:
