@@ -112,8 +112,8 @@ def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> li
         "and by processor time",
     )
     about = (
-        "Ratios by the clock say something only where both were measured on a machine that was as busy, best of all not at "
-        "all: from runs at other loads they can be anything. Processor time does not have this fault."
+        "Ratios by the clock say something only where both were measured on a machine that was as busy, best of all "
+        "not at all: from runs at other loads they can be anything. Processor time does not have this fault."
     )
     return ["## Ratios of rates", "", about, "", *_table(head, rows)]
 
