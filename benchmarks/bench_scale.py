@@ -1,13 +1,14 @@
 """How ``vocalics batch`` scales: 1 and 2 workers, two engines, 1,000 clips and more, kills included.
 
     python benchmarks/bench_scale.py                                    1,000 and 10,000 clips, both engines
-    python benchmarks/bench_scale.py --clips 100000 --kills driver worker
+    python benchmarks/bench_scale.py --clips 100000 --kills driver worker --room /var/tmp/scale
     python benchmarks/bench_scale.py --page                             only write the page anew
 
 Clips are those of the corpora (``VOCALICS_DATA``, else ../shared; without them the examples'), tiled under other names
 by links: to a batch they are different inputs. The peer is a loop over the Python API in one process. Rates are given
 by the clock and by processor time, which says what a machine could do that does nothing else. Measurements are added to
-docs/results/scale.json, and docs/results/scale.md is written from it.
+docs/results/scale.json, and docs/results/scale.md is written from it. In a ``--room``, clips and results stay, and what
+was measured there is not measured again: a long measurement can be made in parts.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import argparse
 import json
 import os
 import random
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -31,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "scale.json"
 LOOP_CLIPS = 500
 N_KILLS = 5
+LOOK_SECONDS = 0.5
 
 DRIVER = """
 import json, resource, sys, time
@@ -79,17 +84,23 @@ def clips(n: int, folder: Path) -> list[str]:
         clip = mixed[i % len(mixed)]
         path = folder / f"{i // 1000:03}" / f"{i:06}{clip.suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(clip.resolve())
+        if not path.is_symlink():
+            path.symlink_to(clip.resolve())
         paths.append(str(path))
     return paths
 
 
 def loop(paths: list[str]) -> dict[str, Any]:
-    """What a loop over the Python API takes in one process."""
+    """What a loop over the Python API takes in one process, for clips drawn evenly out of all."""
+    some = paths[:: max(1, len(paths) // (2 * LOOP_CLIPS))][: 2 * LOOP_CLIPS]
+    began, busy, before = time.perf_counter(), _busy(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-c", LOOP], input="\n".join(paths), capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOOP], input="\n".join(some), capture_output=True, text=True, check=True
     )
-    return {"engine": "loop", "workers": 1, "clips": len(paths), **json.loads(done.stdout)}
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    others = (_busy() - busy - cpu) / (time.perf_counter() - began)
+    return {"engine": "loop", "workers": 1, "clips": len(paths), **json.loads(done.stdout), "others": max(0.0, others)}
 
 
 def driver(folder: Path, out: Path, engine: str, workers: int) -> subprocess.Popen[str]:
@@ -99,11 +110,48 @@ def driver(folder: Path, out: Path, engine: str, workers: int) -> subprocess.Pop
 
 
 def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for a batch and return what it told."""
-    out, _ = process.communicate()
+    """Wait for a batch and return what it told, its processor time, and how many cores others kept busy meanwhile."""
+    began, busy = time.perf_counter(), _busy()
+    spent: dict[int, float] = {}
+    while True:
+        for pid in (process.pid, *below(process.pid, "")):
+            spent[pid] = max(spent.get(pid, 0.0), _cpu(pid))
+        try:
+            out, _ = process.communicate(timeout=LOOK_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            continue
     if process.returncode:
         raise SystemExit(f"a batch ended with {process.returncode}")
     told: dict[str, Any] = json.loads(out.splitlines()[-1])  # Ray has its say before
+    # Ray's processes are no children of the driver: the sum over looks misses their last half second at most.
+    cpu = max(told["driver_cpu"] + told["workers_cpu"], sum(spent.values()))
+    others = (_busy() - busy - cpu) / (time.perf_counter() - began)
+    return {**told, "cpu": cpu, "others": max(0.0, others)}
+
+
+def _cpu(pid: int) -> float:
+    """Processor time of a process so far, in seconds (Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _busy() -> float:
+    """Processor time of the whole machine so far, what its host took away included, in seconds (Linux)."""
+    user, nice, system, _idle, _wait, *rest = Path("/proc/stat").read_text(encoding="utf-8").split()[1:9]
+    return sum(map(int, (user, nice, system, *rest))) / os.sysconf("SC_CLK_TCK")
+
+
+def once(out: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Measure what fills a folder of results, unless that was done; what was broken off begins anew."""
+    known = out.with_name(f"{out.name}.json")
+    if not known.exists():
+        shutil.rmtree(out, ignore_errors=True)
+        known.write_text(json.dumps(measure()), encoding="utf-8")
+    told: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
     return told
 
 
@@ -127,12 +175,12 @@ def measured(folder: Path, out: Path, engine: str, workers: int, n: int) -> dict
     }
 
 
-def table(out: Path) -> list[tuple[Any, ...]]:
-    """All predictions, sorted; and that the ledger holds each input once."""
+def table(out: Path, paths: list[str]) -> list[tuple[Any, ...]]:
+    """All predictions, sorted; and that the ledger holds each input once, and no other."""
     import pyarrow.dataset as dataset
 
     held = dataset.dataset(out / "inputs").to_table(["path"])["path"].to_pylist()
-    assert len(held) == len(set(held))
+    assert sorted(held) == sorted(paths)
     rows = dataset.dataset(out / "predictions").to_table().to_pylist()
     assert len(rows) == len({row["path"] for row in rows})
     return sorted(tuple(row.values()) for row in rows)
@@ -154,41 +202,54 @@ def below(pid: int, text: str) -> Iterator[int]:
             yield from below(child, text)
 
 
-def killed(folder: Path, out: Path, engine: str, n: int, seconds: float, what: str) -> dict[str, Any]:
+def killed(folder: Path, out: Path, engine: str, what: str, reference: dict[str, Any]) -> dict[str, Any]:
     """Kill the driver (which is started again), or a worker, five times; return what was seen.
 
-    A moment is drawn at random, but not before another block was committed: a start that is killed proves little.
+    A moment is drawn at random in each sixth of the run but the last, and not before another block was committed: a
+    start that is killed proves little.
     """
-    rng = random.Random(f"{engine} {what} {n}")
+    rng = random.Random(f"{engine} {what} {reference['clips']}")
     process = driver(folder, out, engine, 2)
     names = ("ray::MapWorker", "vocalics.batch.process") if engine == "ray" else ("vocalics.batch.process",)
-    moments = []
+    n_blocks = reference["output_files"] // 2
+    moments: list[int] = []
 
     def committed() -> int:
         return sum(1 for _ in (out / "inputs").glob("*.parquet"))
 
     for i in range(N_KILLS):
-        before, until = committed(), time.monotonic() + rng.uniform(0.0, 0.1) * seconds
-        while process.poll() is None and (committed() == before or time.monotonic() < until):
+        least = max(moments[-1] + 1 if moments else 1, int(n_blocks * rng.uniform(i, i + 1) / (N_KILLS + 1)))
+        pause = rng.uniform(0.0, 1.0) * reference["seconds"] / n_blocks  # so that a worker is anywhere in its block
+        victims: list[int] = []
+        while process.poll() is None and committed() < least:
             time.sleep(0.05)
+        time.sleep(pause)
+        while process.poll() is None and not victims:
+            victims = [process.pid] if what == "driver" else list(below(process.pid, names[i % len(names)]))
         if process.poll() is not None:
             break
         moments.append(committed())
+        os.kill(rng.choice(victims), signal.SIGKILL)
         if what == "driver":
-            process.send_signal(signal.SIGKILL)
             process.communicate()
             process = driver(folder, out, engine, 2)
-        elif workers := list(below(process.pid, names[i % len(names)])):
-            os.kill(rng.choice(workers), signal.SIGKILL)
     finished(process)
-    return {"engine": engine, "clips": n, "killed": what, "kills": len(moments), "blocks_at_kills": moments}
+    return {
+        "engine": engine,
+        "clips": reference["clips"],
+        "killed": what,
+        "kills": len(moments),
+        "blocks_at_kills": moments,
+        "blocks": n_blocks,
+    }
 
 
 @contextmanager
-def tiled(n: int) -> Iterator[tuple[Path, list[str], Path]]:
-    """A temporary folder of n clips, their paths, and a folder for results beside it."""
+def tiled(n: int, room: Path | None = None) -> Iterator[tuple[Path, list[str], Path]]:
+    """A folder of n clips, their paths, and a folder for results beside it: temporary ones, or in a room that stays."""
     with tempfile.TemporaryDirectory(prefix="vocalics-scale-") as name:
-        yield Path(name) / "clips", clips(n, Path(name) / "clips"), Path(name)
+        place = Path(name) if room is None else room.absolute() / str(n)
+        yield place / "clips", clips(n, place / "clips"), place
 
 
 def run() -> list[dict[str, Any]]:
@@ -233,31 +294,36 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--engines", nargs="+", default=["local", "ray"], choices=["local", "ray"])
     parser.add_argument("--kills", nargs="*", default=[], choices=["driver", "worker"], help="kill these five times")
+    parser.add_argument("--room", type=Path, help="where clips and results stay, for the next part of a measurement")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     arguments = parser.parse_args()
     if arguments.page:
         return page()
     for n in arguments.clips:
-        with tiled(n) as (folder, paths, room):
+        with tiled(n, arguments.room) as (folder, paths, room):
             if arguments.workers:
-                keep(loop(paths[: 2 * LOOP_CLIPS]))
-            reference = measured(folder, room / "local-2", "local", 2, n)
-            expected = table(room / "local-2")
+                keep(once(room / "loop", partial(loop, paths)))
+            reference = once(room / "local-2", partial(measured, folder, room / "local-2", "local", 2, n))
+            expected = table(room / "local-2", paths)
             assert len(expected) + reference["n_failed"] == n
 
-            def same(told: dict[str, Any], out: Path, expected: list[tuple[Any, ...]] = expected) -> None:
-                assert table(out) == expected
+            def same(
+                told: dict[str, Any],
+                out: Path,
+                paths: list[str] = paths,
+                expected: list[tuple[Any, ...]] = expected,
+            ) -> None:
+                assert table(out, paths) == expected
                 print(json.dumps(told), flush=True)
                 keep({**told, "same_rows": True})
 
             for engine in arguments.engines:
                 for workers in arguments.workers:
                     out = room / f"{engine}-{workers}"
-                    known = reference if out.exists() else measured(folder, out, engine, workers, n)
-                    same(known, out)
+                    same(once(out, partial(measured, folder, out, engine, workers, n)), out)
                 for what in arguments.kills:
                     out = room / f"{engine}-{what}"
-                    same(killed(folder, out, engine, n, reference["seconds"], what), out)
+                    same(once(out, partial(killed, folder, out, engine, what, reference)), out)
     return None
 
 

@@ -9,12 +9,18 @@ from typing import Any
 
 Measurement = Mapping[str, Any]
 
-PRICES: dict[str, tuple[int, float]] = {
-    "m7g.large, on demand, us-east-1, June 2026": (2, 0.0816),
-    "c5.2xlarge, on demand, us-east-1 (example of AWS's documentation)": (8, 0.34),
-    "c5.2xlarge, spot, us-east-1 (the same)": (8, 0.18),
+EXAMPLE = "https://docs.amazonaws.cn/en_us/autoscaling/ec2/userguide/weights-spot-price-per-unit-hour-example.html"
+PRICES: dict[str, tuple[int, float, str]] = {
+    "m7g.large, on demand": (
+        2,
+        0.0816,
+        "[a third party's page of June 2026]"
+        "(https://www.factualminds.com/blog/amazon-ec2-on-demand-pricing-instance-families-2026/)",
+    ),
+    "c5.2xlarge, on demand": (8, 0.34, f"[an example of AWS's documentation]({EXAMPLE})"),
+    "c5.2xlarge, spot": (8, 0.18, f"[the same, zone us-east-1a]({EXAMPLE})"),
 }
-"""Machines: virtual cores and US dollars per hour. They age; put yours in."""
+"""Machines in us-east-1 with Linux: virtual cores, US dollars per hour, where that is written. Put yours in."""
 
 HOURS = 100_000_000
 SHARD = 1_000_000  # inputs per folder of results
@@ -31,8 +37,9 @@ def written(measurements: Sequence[Measurement]) -> str:
         "",
         "Written by `python benchmarks/bench_scale.py`; what it means: [scale.md](../scale.md).",
         "",
-        f"Machine: {_processor()}; the load column says how busy it was besides; where it was, the rates by the clock "
-        "are worse than the machine is. Clips of five corpora in turns, model `default`.",
+        f"Machine: {_processor()}. *Taken by others* is how many of its cores other programs kept busy meanwhile, on "
+        "average; where that is not little, rates by the clock are worse than the machine is. Clips of five corpora in "
+        "turns, model `default`.",
         "",
         *_rates(runs, loops),
         "",
@@ -50,9 +57,8 @@ def written(measurements: Sequence[Measurement]) -> str:
 def _rates(runs: Iterable[Measurement], loops: Mapping[int, Measurement]) -> list[str]:
     rows = []
     for loop in loops.values():
-        rows.append(
-            (f"loop over the Python API ({loop['n_done']:,} clips)", "1", "", *_speed(loop), "", "", "", "")
-        )  # fmt: skip
+        what = f"loop over the Python API, {loop['n_done']:,} of {loop['clips']:,} clips"
+        rows.append((what, "1", "", *_speed(loop), "", "", "", _others(loop)))
     for m in runs:
         rows.append(
             (
@@ -63,57 +69,57 @@ def _rates(runs: Iterable[Measurement], loops: Mapping[int, Measurement]) -> lis
                 f"{m['driver_memory'] / 1e6:.0f} MB",
                 f"{m['worker_memory'] / 1e6:.0f} MB",
                 f"{m['resume_seconds']:.1f} s",
-                f"{m['load']:.1f}",
+                _others(m),
             )
         )
     head = ("what", "workers", "same rows", "clips per second", "s of sound per second", "processor ms per clip",
-            "driver's memory", "worker's memory", "finding nothing left", "load")  # fmt: skip
+            "driver's memory", "worker's memory", "finding nothing left", "taken by others")  # fmt: skip
     about = (
         "From the first recording that is handed out to the last one committed; Ray's include the start of a cluster, "
         "which weighs much in a short run. *Finding nothing left* is the whole of a second run. Processor time is that "
-        "of workers and driver; of Ray's workers it is not known."
+        "of all processes from their start on, Ray's own among them; the loop's is without its start. *Same rows*: "
+        "every clip once in the ledger and once in the results, and all rows equal to those of two local workers."
     )
-    return ["## Rates", "", about, "", *_table(head, _unique(rows))]
+    return ["## Rates", "", about, "", *_table(head, rows)]
 
 
 def _speed(m: Measurement) -> tuple[str, str, str]:
-    spent = m["workers_cpu"] + m.get("driver_cpu", 0.0)
-    # Ray's processes are no children of the driver; their time is not known.
-    cpu = f"{1e3 * spent / m['n_done']:.2f}" if m["engine"] != "ray" else ""
-    return f"{m['n_done'] / m['seconds']:.1f}", f"{m['sound_seconds'] / m['seconds']:,.0f}", cpu
+    return f"{m['n_done'] / m['seconds']:.1f}", f"{m['sound_seconds'] / m['seconds']:,.0f}", f"{1e3 * _spent(m):.2f}"
 
 
-def _unique(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    return list(dict.fromkeys(rows))
+def _spent(m: Measurement) -> float:
+    """Seconds of processor time per clip."""
+    return float((m["workers_cpu"] if m["engine"] == "loop" else m["cpu"]) / m["n_done"])
+
+
+def _others(m: Measurement) -> str:
+    return f"{m['others']:.2f}"
 
 
 def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> list[str]:
     rows = []
     for one in runs:
         two = next((m for m in runs if _same(m, one) and m["workers"] == 2), None)
-        if one["workers"] != 1 or two is None:
-            continue
         loop = loops.get(one["clips"])
-        rate = [m["n_done"] / m["seconds"] for m in (one, two)]
-        against = f"{rate[0] * loop['seconds'] / loop['n_done']:.2f}" if loop else ""
-        loads = f"{two['load']:.1f} and {one['load']:.1f}"
-        spent = (one["workers_cpu"] + one["driver_cpu"]) / one["n_done"]
-        by_cpu = ""
-        # Processor time does not depend on what else the machine does, nor on the number of clips.
-        loop = loop or next(iter(loops.values()), None)
-        if loop and one["engine"] != "ray":
-            by_cpu = f"{loop['workers_cpu'] / loop['n_done'] / spent:.2f}"
-        rows.append((f"{one['engine']}, {one['clips']:,} clips", f"{rate[1] / rate[0]:.2f}", loads, against, by_cpu))
-    head = (
-        "what",
-        "two workers to one",
-        "at loads of",
-        "one worker to the loop, by the clock",
-        "and by processor time",
-    )
+        if one["workers"] != 1 or two is None or loop is None:
+            continue
+        rate = {name: m["n_done"] / m["seconds"] for name, m in (("loop", loop), ("one", one), ("two", two))}
+        rows.append(
+            (
+                f"{one['engine']}, {one['clips']:,} clips",
+                f"{rate['two'] / rate['one']:.2f}",
+                f"{_spent(one) / _spent(two):.2f}",
+                f"{rate['one'] / rate['loop']:.2f}",
+                f"{_spent(loop) / _spent(one):.2f}",
+                f"{_others(loop)}, {_others(one)}, {_others(two)}",
+            )
+        )
+    head = ("what", "two workers to one", "a clip's processor time, one to two", "one worker to the loop",
+            "a clip's processor time, loop to one", "taken by others: loop, one, two")  # fmt: skip
     about = (
-        "Ratios by the clock say something only where both were measured on a machine that was as busy, best of all "
-        "not at all: from runs at other loads they can be anything. Processor time does not have this fault."
+        "Rates by the clock, and what a clip costs in processor time: 1 there is a clip that costs as much. Ratios by "
+        "the clock say something only where the machine was as busy with other things at both times, best of all not "
+        "at all; where a worker and others share a core, that is not so."
     )
     return ["## Ratios of rates", "", about, "", *_table(head, rows)]
 
@@ -130,7 +136,7 @@ def _kills(kills: Sequence[Measurement]) -> list[str]:
             f"{m['engine']}, {m['clips']:,} clips",
             m["killed"],
             str(m["kills"]),
-            ", ".join(map(str, m["blocks_at_kills"])),
+            f"{', '.join(map(str, m['blocks_at_kills']))} of {m['blocks']}",
             "yes" if m["same_rows"] else "NO",
         )
         for m in kills
@@ -143,27 +149,29 @@ def _largest(runs: Iterable[Measurement]) -> Measurement | None:
     """The largest run of the local engine: that of least processor time per clip."""
     chosen = [m for m in runs if m["engine"] == "local"]
     most = max((m["clips"] for m in chosen), default=0)
-    chosen = [m for m in chosen if m["clips"] == most]
-    return min(chosen, key=lambda m: m["workers_cpu"], default=None)
+    return min((m for m in chosen if m["clips"] == most), key=lambda m: m["cpu"], default=None)
 
 
 def _per_core(m: Measurement) -> float:
     """Seconds of sound per second of a core."""
-    return float(m["sound_seconds"] / (m["workers_cpu"] + m["driver_cpu"]))
+    return float(m["sound_seconds"] / m["cpu"])
 
 
 def _cost(m: Measurement) -> list[str]:
     speed = _per_core(m)
     rows = []
-    for name, (cores, price) in PRICES.items():
+    for name, (cores, price, source) in PRICES.items():
         hours = 1000 / speed / cores
-        rows.append((name, str(cores), f"{price:.4f}", f"{60 * hours:.1f} minutes", f"{hours * price:.3f}"))
-    head = ("machine", "cores", "US dollars per hour", "1,000 hours of sound take", "and cost, in US dollars")
+        rows.append((name, str(cores), f"{price:.4f}", source, f"{60 * hours:.1f} minutes", f"{hours * price:.3f}"))
+    head = ("machine", "cores", "US dollars per hour", "says", "1,000 hours of sound take", "and cost, in US dollars")
     return [
         "## Cost per 1,000 hours",
         "",
         f"From {m['clips']:,} clips with {m['workers']} worker(s): {speed:,.0f} seconds of sound per second of a core "
-        "of the machine above, by processor time. A virtual core is counted as one of these; reading is not.",
+        "of the machine above, by processor time. Two assumptions: a virtual core counts as one of these, and reading "
+        "costs nothing; neither was measured on these machines. Prices are for Linux in us-east-1 and no offer: what "
+        "AWS gives is an example by its own words, spot prices change by the hour. Put yours in, in "
+        "`benchmarks/scale_page.py`.",
         "",
         *_table(head, rows),
     ]
@@ -174,8 +182,8 @@ def _plan(m: Measurement) -> list[str]:
     clip_seconds = m["sound_seconds"] / m["n_done"]
     n_clips = HOURS * 3600 / clip_seconds
     row_bytes = m["output_bytes"] / m["n_done"]
-    cheapest = min(price / cores for cores, price in PRICES.values())
-    dearest = max(price / cores for cores, price in PRICES.values())
+    cheapest = min(price / cores for cores, price, _ in PRICES.values())
+    dearest = max(price / cores for cores, price, _ in PRICES.values())
     cores = 1_000
     days = core_hours / cores / 24
     per_shard = m["resume_seconds"] * SHARD / m["clips"]
