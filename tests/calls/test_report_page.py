@@ -187,6 +187,18 @@ def test_a_small_database_makes_a_page_too(tmp_path: Path) -> None:
         assert said in words
 
 
+def test_one_is_not_many(tmp_path: Path, run: Run) -> None:
+    with Storage(str(tmp_path / "calls.db")) as storage:
+        storage.put(made.call("one"))
+        storage.put(made.call("mono", parties=(made.party("speaker", [0.1] * 9),), turns=(), moments=(), agent=None))
+    target = tmp_path / "report.html"
+    code, out, _ = run("calls", "report", "--db", str(tmp_path / "calls.db"), "-o", str(target))
+    words = " ".join(" ".join(Elements(target.read_text(encoding="utf-8")).words).split())
+    assert code == 0 and ": 2 calls, 1 agent, " in out
+    assert "Judged by fake (2 calls)." in words
+    assert "In 1 call no customer is heard" in words and "1 call names no agent." in words
+
+
 def test_the_command_writes_it(database: Path, tmp_path: Path, run: Run) -> None:
     target = tmp_path / "new" / "report.html"
     code, out, err = run("calls", "report", "--db", str(database), "-o", str(target), "--least-calls", "9")

@@ -61,6 +61,7 @@ def report(
     from vocalics.calls.report.queries import Time
     from vocalics.calls.report.sound import excerpts
     from vocalics.cli.calls import open_storage
+    from vocalics.explore.markup import counted
 
     if output.suffix != ".html":
         raise VocalicsError(f'{output}: cannot write a report with the ending "{output.suffix}"; use .html')
@@ -76,10 +77,11 @@ def report(
     n = len(found.worst)
     told = page(found, heard and heard[:n], heard and heard[n:], title)
     _write(output, told)
+    agents = counted(found.summary.n_agents, "agent") if found.with_agents else "no agents"
     n_heard = sum(excerpt.uri is not None for excerpt in heard or ())
     print(
-        f"{output}: {found.summary.n_calls} calls, {found.summary.n_agents if found.with_agents else 'no'} agents, "
-        f"{n + len(found.best)} moments, {n_heard} of them with sound; {output.stat().st_size / 1e6:.1f} MB"
+        f"{output}: {counted(found.summary.n_calls, 'call')}, {agents}, {counted(n + len(found.best), 'moment')}, "
+        f"{n_heard} of them with sound; {output.stat().st_size / 1e6:.1f} MB"
     )
 
 

@@ -51,6 +51,15 @@ def number(value: float, form: str = "{:,.0f}") -> str:
     return (shown[1:] if shown[:1] in "+-" and not re.search("[1-9]", shown) else shown).replace("-", "−")
 
 
+def counted(n: int, noun: str) -> str:
+    """Return how many there are of what a regular noun names.
+
+    >>> counted(1, "call"), counted(1_200, "call")
+    ('1 call', '1,200 calls')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def listed(lines: Sequence[tuple[Sequence[str], str, Markup]]) -> str:
     """Return a list of clips: their files, what is said of them, and what plays them (or nothing)."""
     items = "".join(

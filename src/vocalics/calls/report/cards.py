@@ -11,7 +11,7 @@ from vocalics.calls.report import drawing
 from vocalics.calls.report.queries import Highlight
 from vocalics.calls.report.sound import Excerpt
 from vocalics.calls.report.values import Card, Figures
-from vocalics.explore.markup import paragraph, player, text
+from vocalics.explore.markup import counted, paragraph, player, text
 from vocalics.timeline.chart import clock, colour
 
 LONGEST_WORDS = 400
@@ -61,8 +61,8 @@ def cards(figures: Figures) -> str:
     )
     if n < n_all:
         words += (
-            f" Of {n_all:,} calls, {n:,} have a card here: those of the moments above, and the latest. vocalics calls "
-            "show tells of any other one."
+            f" Of {n_all:,} calls, {n:,} {'has' if n == 1 else 'have'} a card here: those of the moments above, and "
+            "the latest. vocalics calls show tells of any other one."
         )
     known = dict.fromkeys(emotion for card in figures.cards for emotion in card.call.emotions)
     chips = "".join(f"<li>{_chip(emotion)}{text(emotion)}</li>" for emotion in known)
@@ -126,7 +126,7 @@ def _card(card: Card) -> str:
 
 
 def _strip(party: Party, call: Call) -> str:
-    told = [f"{100 * party.talk_share:.0f} % of the speech", f"{party.n_turns} turns"]
+    told = [f"{100 * party.talk_share:.0f} % of the speech", counted(party.n_turns, "turn")]
     if party.n_interruptions:
         told.append(f"cuts in {party.n_interruptions} times" if party.n_interruptions > 1 else "cuts in once")
     if party.pace is not None:

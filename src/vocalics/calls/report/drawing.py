@@ -10,7 +10,7 @@ import numpy as np
 from vocalics.calls.call import Party, Track, Turn
 from vocalics.calls.report.intervals import Estimate, Values
 from vocalics.calls.report.values import Period
-from vocalics.explore.markup import text
+from vocalics.explore.markup import counted, text
 from vocalics.timeline.chart import colour
 
 MOST_COLUMNS = 240
@@ -49,7 +49,7 @@ def panel(periods: Sequence[Period], emotion: str, highest: float, unit: str) ->
         if estimate is None or estimate.value is None:
             continue
         y = _y(estimate.value / highest)
-        words = f"{name(period, unit)}: {emotion} {percent(estimate.value)}, {estimate.n:.0f} calls"
+        words = f"{name(period, unit)}: {emotion} {percent(estimate.value)}, {counted(round(estimate.n), 'call')}"
         if estimate.low is None or estimate.high is None:
             kind, whisker = "few", ""
             words += ", too few for an interval"
@@ -70,7 +70,7 @@ def bars(periods: Sequence[Period], least: int, unit: str) -> str:
     shapes = [_grid(i / 2) for i in (0, 1, 2)]
     for period, x in zip(periods, _places(periods), strict=True):
         kind = "enough" if period.n_heard >= least else "few"
-        words = f"{name(period, unit)}: {period.n_heard} calls in which a customer is heard"
+        words = f"{name(period, unit)}: {counted(period.n_heard, 'call')} in which a customer is heard"
         shapes.append(
             f'<g class="{kind}"><title>{text(words)}</title><path class="hit" d="M{x} 0V100"/>'
             f'<path class="bar" d="M{x} 100V{_y(period.n_heard / highest)}"/></g>'

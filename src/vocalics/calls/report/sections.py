@@ -9,7 +9,7 @@ from vocalics.calls.report import drawing
 from vocalics.calls.report.drawing import ends, percent
 from vocalics.calls.report.intervals import Estimate
 from vocalics.calls.report.values import Agent, Figures, Period, Topic
-from vocalics.explore.markup import Cell, Markup, card, details, number, paragraph, table, text
+from vocalics.explore.markup import Cell, Markup, card, counted, details, number, paragraph, table, text
 from vocalics.timeline.chart import colour
 
 CAN = (
@@ -126,7 +126,8 @@ def agents(figures: Figures) -> str:
         "customer are not."
     )
     if figures.summary.n_nameless:
-        note += f" {figures.summary.n_nameless:,} calls name no agent."
+        n = figures.summary.n_nameless
+        note += f" {counted(n, 'call')} {'names' if n == 1 else 'name'} no agent."
     return words + card("", body + paragraph(note, "note"))
 
 
@@ -156,12 +157,12 @@ def topics(figures: Figures) -> str:
 
 def _judged(figures: Figures) -> str:
     told = figures.summary
-    models = ", ".join(f"{name} ({n:,} calls)" for name, n in told.models.items())
+    models = ", ".join(f"{name} ({counted(n, 'call')})" for name, n in told.models.items())
     lines = f"Judged by {models}. Customers speak for {told.customer_seconds / 3600:,.1f} hours in all."
     if told.n_heard < told.n_calls:
         lines += (
-            f" In {told.n_calls - told.n_heard:,} calls no customer is heard, or the parties could not be told apart: "
-            "they count in no figure of customers."
+            f" In {counted(told.n_calls - told.n_heard, 'call')} no customer is heard, or the parties could not be "
+            "told apart: such a call counts in no figure of customers."
         )
     if told.transcripts_by:
         by = ", ".join(f"{name} ({n:,})" for name, n in told.transcripts_by.items())
@@ -222,9 +223,9 @@ def _agent(agent: Agent) -> tuple[Cell, ...]:
 def _heat(figures: Figures) -> str:
     words = paragraph(
         f"The mean probability of each emotion in the customers' speech, each call counted by the topic's share in it, "
-        f"with 95 % intervals over calls. Topics were found in the words of {figures.n_topic_calls:,} calls (latent "
-        "Dirichlet allocation), whatever time is asked for here; they are no better than the transcripts, and their "
-        "names are their most probable words."
+        f"with 95 % intervals over calls. Topics were found in the words of {counted(figures.n_topic_calls, 'call')} "
+        "(latent Dirichlet allocation), whatever time is asked for here; they are no better than the transcripts, and "
+        "their names are their most probable words."
     )
     rows: list[tuple[Cell, ...]] = [
         (
