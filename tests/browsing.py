@@ -67,20 +67,18 @@ def asgi_server(app: Any) -> Iterator[str]:
     """The application behind a port of its own; yields its address."""
     import uvicorn
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, ws="websockets-sansio")
+    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    for _ in range(600):
-        if server.started:
-            break
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}/"
-    server.should_exit = True
-    thread.join(timeout=10)
+    with socket.socket() as own:  # handed over, so that no test beside this one takes its port meanwhile
+        own.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([own],), daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{own.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join(timeout=60)
 
 
 @contextlib.contextmanager

@@ -11,13 +11,15 @@ const clock = (seconds) => {
   const two = (n) => String(n).padStart(2, "0");
   return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 };
+// What cannot be played shows it; a pause that comes before the first sound is no fault.
+const play = () => { audio.play().catch(() => {}); };
 const ready = () => !audio.hidden && audio.src;
 
 function go(start, end) {
   if (!ready()) { picker?.focus(); return; }
   until = end;
   expected = audio.currentTime = Math.min(Math.max(start, 0), data.duration);
-  audio.play();
+  play();
 }
 
 function show() {
@@ -78,7 +80,7 @@ wide.addEventListener("keydown", (event) => {
   if (!ready() || (to === undefined && event.key !== " ")) return;
   event.preventDefault();
   if (to !== undefined) { audio.currentTime = Math.min(Math.max(to, 0), data.duration); return; }
-  if (audio.paused) audio.play(); else audio.pause();
+  if (audio.paused) play(); else audio.pause();
 });
 picker?.addEventListener("change", () => {
   if (!picker.files.length) return;
