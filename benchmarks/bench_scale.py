@@ -203,34 +203,36 @@ def below(pid: int, text: str) -> Iterator[int]:
 
 
 def killed(folder: Path, out: Path, engine: str, what: str, reference: dict[str, Any]) -> dict[str, Any]:
-    """Kill the driver (which is started again), or a worker, five times; return what was seen.
+    """Kill the driver (which is started again), or a worker, or both in turns, five times; return what was seen.
 
-    A moment is drawn at random in each sixth of the run but the last, and not before another block was committed: a
-    start that is killed proves little.
+    A moment is drawn at random in each part of the run but the last, of equal parts, and not before another block was
+    committed: a start that is killed proves little.
     """
     rng = random.Random(f"{engine} {what} {reference['clips']}")
     process = driver(folder, out, engine, 2)
     names = ("ray::MapWorker", "vocalics.batch.process") if engine == "ray" else ("vocalics.batch.process",)
     n_blocks = reference["output_files"] // 2
+    whom = (("driver", "worker") if what == "both" else (what,)) * N_KILLS
     moments: list[int] = []
 
     def committed() -> int:
         return sum(1 for _ in (out / "inputs").glob("*.parquet"))
 
-    for i in range(N_KILLS):
-        least = max(moments[-1] + 1 if moments else 1, int(n_blocks * rng.uniform(i, i + 1) / (N_KILLS + 1)))
+    for i, one in enumerate(whom):
+        least = max(moments[-1] + 1 if moments else 1, int(n_blocks * rng.uniform(i, i + 1) / (len(whom) + 1)))
         pause = rng.uniform(0.0, 1.0) * reference["seconds"] / n_blocks  # so that a worker is anywhere in its block
         victims: list[int] = []
         while process.poll() is None and committed() < least:
             time.sleep(0.05)
         time.sleep(pause)
         while process.poll() is None and not victims:
-            victims = [process.pid] if what == "driver" else list(below(process.pid, names[i % len(names)]))
+            name = names[sum(w == "worker" for w in whom[:i]) % len(names)]
+            victims = [process.pid] if one == "driver" else list(below(process.pid, name))
         if process.poll() is not None:
             break
         moments.append(committed())
         os.kill(rng.choice(victims), signal.SIGKILL)
-        if what == "driver":
+        if one == "driver":
             process.communicate()
             process = driver(folder, out, engine, 2)
     finished(process)
@@ -293,7 +295,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--engines", nargs="+", default=["local", "ray"], choices=["local", "ray"])
-    parser.add_argument("--kills", nargs="*", default=[], choices=["driver", "worker"], help="kill these five times")
+    parser.add_argument("--kills", nargs="*", default=[], choices=["driver", "worker", "both"], help="five times")
     parser.add_argument("--room", type=Path, help="where clips and results stay, for the next part of a measurement")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     arguments = parser.parse_args()

@@ -50,7 +50,7 @@ def written(measurements: Sequence[Measurement]) -> str:
     ]
     best = _largest(runs)
     if best is not None:
-        lines += [*_cost(best), "", *_plan(best), ""]
+        lines += [*_cost(best), "", *_plan(best, runs), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -134,7 +134,7 @@ def _kills(kills: Sequence[Measurement]) -> list[str]:
     rows = [
         (
             f"{m['engine']}, {m['clips']:,} clips",
-            m["killed"],
+            "driver and worker in turns" if m["killed"] == "both" else m["killed"],
             str(m["kills"]),
             f"{', '.join(map(str, m['blocks_at_kills']))} of {m['blocks']}",
             "yes" if m["same_rows"] else "NO",
@@ -177,7 +177,17 @@ def _cost(m: Measurement) -> list[str]:
     ]
 
 
-def _plan(m: Measurement) -> list[str]:
+def _memory(runs: Iterable[Measurement]) -> tuple[int, int, float] | None:
+    """The sizes of the two largest runs of two local workers, and what a shard's driver would take by their line."""
+    chosen = sorted((m for m in runs if m["engine"] == "local" and m["workers"] == 2), key=lambda m: int(m["clips"]))
+    if len(chosen) < 2:
+        return None
+    a, b = chosen[-2:]
+    per_clip = (b["driver_memory"] - a["driver_memory"]) / (b["clips"] - a["clips"])
+    return a["clips"], b["clips"], b["driver_memory"] + per_clip * (SHARD - b["clips"])
+
+
+def _plan(m: Measurement, runs: Sequence[Measurement]) -> list[str]:
     core_hours = HOURS / _per_core(m)
     clip_seconds = m["sound_seconds"] / m["n_done"]
     n_clips = HOURS * 3600 / clip_seconds
@@ -187,7 +197,7 @@ def _plan(m: Measurement) -> list[str]:
     cores = 1_000
     days = core_hours / cores / 24
     per_shard = m["resume_seconds"] * SHARD / m["clips"]
-    driver = m["driver_memory"] / 1e9
+    memory = _memory(runs)
     rows = [
         ("hours of cores", f"{core_hours:,.0f}"),
         (f"days on {cores:,} cores", f"{days:,.1f}"),
@@ -196,8 +206,10 @@ def _plan(m: Measurement) -> list[str]:
         (f"folders of results, of {SHARD:,} clips each", f"{n_clips / SHARD:,.0f}"),
         ("size of the results", f"{n_clips * row_bytes / 1e12:,.1f} TB ({row_bytes:.0f} bytes per clip)"),
         (f"listing {SHARD:,} clips and reading their ledger", f"{per_shard:,.0f} s (from {m['clips']:,})"),
-        (f"a driver's memory with {m['clips']:,} clips", f"{driver:.2f} GB"),
     ]
+    if memory is not None:
+        small, large, size = memory
+        rows.append((f"a driver's memory with {SHARD:,} clips", f"{size / 1e9:.2f} GB (from {small:,} and {large:,})"))
     for name, size in CLIP_BYTES.items():
         rate = 8 * HOURS * size / (days * 86400) / 1e9
         rows.append((f"reading it all as {name}", f"{HOURS * size / 1e15:,.1f} PB, {rate:,.0f} Gbit/s meanwhile"))
