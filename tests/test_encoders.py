@@ -49,10 +49,10 @@ def test_whole_whisper_inputs_give_what_transformers_gives(folder: Path) -> None
     mel = prepare(clip.samples, sampling_rate=16_000, return_tensors="pt").input_features
     with torch.inference_mode():
         expected = net(mel, output_hidden_states=True).hidden_states
-    assert found.shape == (2, 16, 1500) and found.dtype == np.float32
-    for block in (1, 2):
-        np.testing.assert_allclose(found[block - 1], expected[block][0].T.numpy(), atol=1e-5)
-    assert np.abs(found[0] - found[1]).max() > 0.01
+    assert found.shape == (3, 16, 1500) and found.dtype == np.float32
+    for block in (0, 1, 2):
+        np.testing.assert_allclose(found[block], expected[block][0].T.numpy(), atol=1e-5)
+    assert np.abs(found[1] - found[2]).max() > 0.01
 
 
 def test_encoders_of_waveforms_give_what_transformers_gives(folder: Path) -> None:
@@ -63,14 +63,14 @@ def test_encoders_of_waveforms_give_what_transformers_gives(folder: Path) -> Non
     with torch.inference_mode():
         given = prepare(clip.samples, sampling_rate=16_000, return_tensors="pt").input_values
         expected = net(given, output_hidden_states=True).hidden_states
-    assert found.shape == (2, 16, 49)
-    for block in (1, 2):
-        np.testing.assert_allclose(found[block - 1], expected[block][0].T.numpy(), atol=1e-5)
+    assert found.shape == (3, 16, 49)
+    for block in (0, 1, 2):
+        np.testing.assert_allclose(found[block], expected[block][0].T.numpy(), atol=1e-5)
 
 
 def test_a_clip_is_computed_at_its_own_length(folder: Path) -> None:
     encoder = encoders.load(str(folder / "whisper"), 1)
-    assert encoder.frames(fakes.voice(1.0)).shape == (1, 16, 50)
+    assert encoder.frames(fakes.voice(1.0)).shape == (2, 16, 50)
     assert encoder.frames(fakes.voice(0.02)).shape[2] == 5  # filled up to 0.1 s
     long = fakes.voice(31.0)
     assert encoder.frames(long).shape[2] == 1550
@@ -80,22 +80,22 @@ def test_a_clip_is_computed_at_its_own_length(folder: Path) -> None:
 
 
 def test_statistics_are_block_by_block_means_then_deviations() -> None:
-    frames = np.random.default_rng(0).normal(size=(3, 4, 50)).astype(np.float32)
+    frames = np.random.default_rng(0).normal(size=(4, 4, 50)).astype(np.float32)
     found = encoders.statistics(frames, (3, 1))
     assert found.shape == (16,)
-    np.testing.assert_allclose(found[:4], frames[2].mean(axis=1), atol=1e-6)
-    np.testing.assert_allclose(found[4:8], frames[2].std(axis=1), atol=1e-6)
-    np.testing.assert_allclose(found[8:12], frames[0].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[:4], frames[3].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[4:8], frames[3].std(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[8:12], frames[1].mean(axis=1), atol=1e-6)
 
 
 def test_the_course_is_told_by_the_first_and_last_third() -> None:
-    frames = np.random.default_rng(0).normal(size=(2, 4, 50)).astype(np.float32)
+    frames = np.random.default_rng(0).normal(size=(3, 4, 50)).astype(np.float32)
     found = encoders.statistics(frames, (2, 1), course=True).reshape(2, 4, 4)
     np.testing.assert_allclose(found[:, :2].reshape(-1), encoders.statistics(frames, (2, 1)))
-    np.testing.assert_allclose(found[0, 2], frames[1, :, :16].mean(axis=1), atol=1e-6)
-    np.testing.assert_allclose(found[1, 3], frames[0, :, 34:].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[0, 2], frames[2, :, :16].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[1, 3], frames[1, :, 34:].mean(axis=1), atol=1e-6)
     short = encoders.statistics(frames[:, :, :2], (1,), course=True).reshape(4, 4)
-    np.testing.assert_allclose(short[2:], frames[0, :, :2].T, atol=1e-6)
+    np.testing.assert_allclose(short[2:], frames[1, :, :2].T, atol=1e-6)
 
 
 def test_the_course_does_not_hear_the_level(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_weights_are_counted_up_to_a_block(folder: Path) -> None:
     ("name", "message"),
     [
         ("whisper@", "names no blocks of an encoder; expected e.g. whisper-base@2,3"),
-        ("whisper@0", "has the blocks 1 to 3; expected some of them, each once"),
+        ("whisper@-1", "has the blocks 1 to 3; expected some of them, each once"),
         ("whisper@2,2", "has the blocks 1 to 3"),
         ("whisper@4", "has the blocks 1 to 3"),
     ],

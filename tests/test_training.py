@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from vocalics.audio import Clip
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.features.feature_set import feature_set
 from vocalics.manifest import Manifest, Utterance
+from vocalics.models import neural
 from vocalics.recipe import Fit, Recipe, read
 
 RATE = 16_000
@@ -300,3 +302,26 @@ def test_protocol_and_fold_go_together() -> None:
         dataset.divide(rows(), recipe, (), "", 2)
     with pytest.raises(VocalicsError, match="exclude each other"):
         dataset.divide(rows(), recipe, ["speaker=x/3"], "speaker")
+
+
+def test_what_is_over_is_not_trained_or_computed_again(
+    corpus: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read(str(recipe_file), {"fit.n_epochs": 1, "fit.draws": 8})
+    manifest = dataset.gather({"folder": corpus}, recipe)
+    path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
+    first = path.rename(tmp_path / "first.onnx")
+    asked: list[int] = []
+    bank = training.inputs.bank
+
+    def counted(clips: Any, settings: Any, cache: Path, progress: Any) -> Any:
+        asked.append(len(clips) * (settings.n_copies + 1))
+        return bank(clips, settings, cache, progress=progress)
+
+    monkeypatch.setattr(training.inputs, "bank", counted)
+    monkeypatch.setattr(neural.NeuralClassifier, "fit_loop", None)
+    again = training.train(recipe, manifest, tmp_path / "run", resume=True, cache=tmp_path / "new", threads=1)
+    data = dataset.divide(manifest, recipe, [])
+    assert asked == [1, len(data.validation)]
+    probe = Clip(voice("sad", np.random.default_rng(3)), RATE)
+    assert recognizer.load(first).predict(probe).probabilities == recognizer.load(again).predict(probe).probabilities

@@ -130,6 +130,7 @@ class Work:
         progress: Called with (what, done, all).
         report: Called with every epoch's record.
         part: (k, n): only every n-th model is trained, from the k-th on, so that n processes share the work.
+        device: Where nets are trained, see :func:`vocalics.training.train`.
     """
 
     manifest: Manifest
@@ -141,11 +142,22 @@ class Work:
     progress: Progress = lambda *_: None
     report: training.Report | None = None
     part: tuple[int, int] = (1, 1)
+    device: str = "auto"
 
     def trained(self, data: Data, recipe: Recipe, folder: Path) -> Path:
         """Train a model, or go on with it, and return its file."""
         told = dataclasses.replace(data, notes={c: t for c, t in self.notes.items() if c in recipe.corpora})
-        return training.train_on(told, recipe, folder, True, self.cache, self.threads, self.progress, self.report)
+        return training.train_on(
+            told,
+            recipe,
+            folder,
+            True,
+            self.cache,
+            self.threads,
+            self.progress,
+            self.report,
+            device=self.device,
+        )
 
     def own(self, recipe: Recipe) -> Manifest:
         """The clips of a recipe's corpora."""

@@ -106,7 +106,7 @@ def _fitted(
             return said
 
         return judge
-    from vocalics.models.neural import Course, NeuralClassifier, Schedule, optimiser
+    from vocalics.models.neural import Course, NeuralClassifier, Schedule, optimiser, restore
 
     fit = teacher.fit
     net = NeuralClassifier(
@@ -127,7 +127,7 @@ def _fitted(
         course = Course(Path(folder), Schedule.of(fit), None, average=fit.average, keep="last")
         net.set_params(callbacks=[("course", course)])
         net.fit(values.astype(np.float32), truth)
-        net.module_.load_state_dict(course.best)
+        restore(net.module_, course.best)
     return lambda rows: np.asarray(net.predict_proba(rows.astype(np.float32)), np.float64)
 
 

@@ -282,14 +282,15 @@ class Encoder:
         return self._net.layers if self.about.kind == "whisper" else self._net.encoder.layers
 
     def frames(self, clip: Clip) -> Floats:
-        """Return what comes out of every block.
+        """Return what goes into the first block, and what comes out of every block.
 
         Args:
             clip: At any sample rate. Shorter than 0.1 s, silence is added; longer than 30 s, it goes through in
                 pieces of 30 s.
 
         Returns:
-            float32, shape (n_blocks, width, n_frames); 50 frames per second.
+            float32, shape (n_blocks + 1, width, n_frames), block by its number, what goes into the first at 0; 50
+            frames per second.
         """
         import torch
 
@@ -305,7 +306,7 @@ class Encoder:
         return whole
 
     def _blocks(self, samples: npt.NDArray[np.float32]) -> Any:
-        """Float32 tensor (n_blocks, width, n_frames) of one piece."""
+        """Float32 tensor (n_blocks + 1, width, n_frames) of one piece."""
         import torch
 
         given = self._prepare(
@@ -313,13 +314,13 @@ class Encoder:
             **({"padding": "do_not_pad", "truncation": False} if self.about.kind == "whisper" else {}),
         )  # fmt: skip
         if self.about.kind != "whisper":
-            out = self._net(given["input_values"], output_hidden_states=True).hidden_states[1 : self.n_blocks + 1]
+            out = self._net(given["input_values"], output_hidden_states=True).hidden_states[: self.n_blocks + 1]
             return torch.stack([h[0].T for h in out])
         net, gelu = self._net, torch.nn.functional.gelu
         mel = given["input_features"]
         hidden = gelu(net.conv2(gelu(net.conv1(mel)))).permute(0, 2, 1)
         hidden = hidden + net.embed_positions.weight[: hidden.shape[1]]
-        out = []
+        out = [hidden[0].T]
         for block in net.layers:
             hidden = block(hidden, attention_mask=None)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
@@ -336,7 +337,7 @@ def load(name: str, n_blocks: int) -> Encoder:
     """
     folder = find(name)
     known = about(folder)
-    if not 1 <= n_blocks <= known.n_blocks:
+    if not 0 <= n_blocks <= known.n_blocks:
         raise EncoderError(f"{name}: has {known.n_blocks} blocks; block {n_blocks} is none of them")
     return _loaded(folder, known, n_blocks)
 
@@ -367,7 +368,7 @@ class FrontEnd:
 
     Attributes:
         name: The encoder's, see :func:`find`.
-        blocks: Numbers of blocks, from 1 on.
+        blocks: Numbers of blocks, from 1 on; 0 is what goes into the first.
         key: The encoder's, see :class:`About`.
         trim_db: Quiet ends, this much below a clip's loudest part, are cut before.
     """
@@ -384,7 +385,7 @@ class FrontEnd:
 
     def __call__(self, clip: Clip) -> Floats:
         """Return the blocks' frames one below the other, float32, shape (n_blocks · width, n_frames)."""
-        frames = load(self.name, max(self.blocks)).frames(clip)[[b - 1 for b in self.blocks]]
+        frames = load(self.name, max(self.blocks)).frames(clip)[list(self.blocks)]
         return np.ascontiguousarray(frames.reshape(-1, frames.shape[2]))
 
 
@@ -392,15 +393,15 @@ def statistics(frames: Floats, blocks: Sequence[int], course: bool = False) -> F
     """Return mean and deviation over time of some blocks, and how they go from start to end.
 
     Args:
-        frames: (n_blocks, width, n_frames), see :meth:`Encoder.frames`.
-        blocks: Numbers of blocks, from 1 on.
+        frames: (n_blocks + 1, width, n_frames), see :meth:`Encoder.frames`.
+        blocks: Numbers of blocks.
         course: Whether the means of the first and of the last third follow.
 
     Returns:
         float32, shape (len(blocks) · 2 · width,), with the course twice as many: block by block its means, its
         deviations, and the means of the first and of the last third.
     """
-    wanted = frames[[b - 1 for b in blocks]].astype(np.float64)
+    wanted = frames[list(blocks)].astype(np.float64)
     parts = [wanted.mean(axis=2), wanted.std(axis=2)]
     if course:
         third = max(1, wanted.shape[2] // 3)

@@ -72,9 +72,9 @@ def tuned(whisper: Path, **settings: int) -> TunedEncoder:
 def test_before_training_the_blocks_say_what_the_encoder_says(whisper: Path, rank: int) -> None:
     clip = fakes.voice(0.6)
     frames = torch.from_numpy(encoders.load(str(whisper), 3).frames(clip))
-    net, heard = tuned(whisper, rank=rank), frames[0].T[None]
+    net, heard = tuned(whisper, rank=rank), frames[1].T[None]
     with torch.inference_mode():
-        for block, expected in zip(net.blocks, frames[1:], strict=True):
+        for block, expected in zip(net.blocks, frames[2:], strict=True):
             out = block(heard, attention_mask=None)
             heard = out[0] if isinstance(out, tuple) else out
             torch.testing.assert_close(heard[0].T, expected, atol=2e-4, rtol=1e-3)

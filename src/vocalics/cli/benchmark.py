@@ -76,6 +76,7 @@ def _benchmark(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
     ] = None,
+    device: runs.Device = "auto",
     table: Annotated[
         bool, typer.Option("--table", help="Train nothing; write the table of the runs that are finished.")
     ] = False,
@@ -104,7 +105,9 @@ def _benchmark(
             training.check(recipe)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
-    shared = benchmark.Work(manifest, protocols, work, cache or work / "cache", notes, threads, part=share)
+    shared = benchmark.Work(
+        manifest, protocols, work, cache or work / "cache", notes, threads, part=share, device=device
+    )
     for of_recipe in [] if table else planned:
         for jointly in _groups(of_recipe, together):
             _run(jointly, shared, console)

@@ -57,6 +57,7 @@ def _cross_validate(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
     ] = None,
+    device: runs.Device = "auto",
 ) -> None:
     """Train and test one model per fold; report every fold, their mean, and all judgements together.
 
@@ -77,7 +78,7 @@ def _cross_validate(
     folds = _folds(manifest, frozen, protocol, notes)
     training.freeze(output, _config(frozen, protocol, folds), resume, "cross-validation")
     for number, (name, data) in enumerate(folds.items(), start=1):
-        figure = _fold(frozen, data, output / f"fold-{number}", cache or output / "cache", threads, console)
+        figure = _fold(frozen, data, output / f"fold-{number}", cache or output / "cache", threads, console, device)
         said = "" if name == str(number) else f" ({name})"
         n_speakers = len(data.speakers(next(iter(data.tests.values()))))
         console.print(
@@ -128,7 +129,7 @@ def _config(recipe: Recipe, protocol: str, folds: Mapping[str, Data]) -> dict[st
 
 
 def _fold(
-    recipe: Recipe, data: Data, folder: Path, cache: Path, threads: int | None, console: Any
+    recipe: Recipe, data: Data, folder: Path, cache: Path, threads: int | None, console: Any, device: str
 ) -> Mapping[str, Any]:
     """Train and test one fold, unless its folder holds that already; return its figure."""
     from vocalics import training
@@ -137,7 +138,9 @@ def _fold(
     done = folder / "figure.json"
     if not done.exists():
         with runs.Display(console, recipe) as display:
-            model = training.train_on(data, recipe, folder, True, cache, threads, display.step, display.count)
+            model = training.train_on(
+                data, recipe, folder, True, cache, threads, display.step, display.count, device=device
+            )
         runs.curves(folder)
         ((spec, indices),) = data.tests.items()
         figure = runs.measure(model, data.manifest.take(indices), spec, folder, data.notes, shown=False)

@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 if TYPE_CHECKING:
     from vocalics.recipe import Recipe
+
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Where a net is trained: cpu, cuda, or auto: a graphics processor where torch finds one.",
+    ),
+]
 
 
 def figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str, Any]:

@@ -78,6 +78,7 @@ def _train(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
     ] = None,
+    device: runs.Device = "auto",
 ) -> None:
     """Train a model; with --hold-out, measure it on speakers that it never heard."""
     from rich.console import Console
@@ -113,6 +114,7 @@ def _train(
             display.step,
             display.report,
             notes,
+            device,
         )
     runs.curves(output)
     for spec, indices in data.tests.items():

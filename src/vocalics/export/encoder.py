@@ -174,7 +174,7 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False, course: b
 
     Args:
         folder: The encoder's.
-        blocks: Numbers of blocks, from 1 on.
+        blocks: Numbers of blocks, from 1 on; 0 is what goes into the first.
         frames: Whether features are the blocks' frames, (1, n_blocks · width, n_frames), of the waveform brought to a
             peak of 1; else they are the statistics of the blocks, (1, n_blocks · 2 · width), as
             :func:`vocalics.encoders.statistics` has them.
@@ -196,7 +196,7 @@ def whisper(folder: Path, blocks: Sequence[int], frames: bool = False, course: b
     take = _weights(folder)
     add = _Graph()
     hidden = _stem(add, _log_mel(add, _at_peak(add) if frames or course else INPUT, about.n_mels), take)
-    kept = {}
+    kept = {0: hidden}
     for number in range(1, max(blocks) + 1):
         hidden = _block(add, hidden, take, number - 1, n_heads, about.width)
         kept[number] = hidden

@@ -248,9 +248,10 @@ def encoded_front_end(name: str) -> encoders.FrontEnd:
             f'"{name}" names no blocks of an encoder; expected e.g. whisper-base{SEPARATOR}2,3'
         ) from None
     known = encoders.about(encoders.find(encoder))
-    if not blocks or min(blocks) < 1 or max(blocks) > known.n_blocks or len(set(blocks)) < len(blocks):
+    if not blocks or min(blocks) < 0 or max(blocks) > known.n_blocks or len(set(blocks)) < len(blocks):
         raise FeatureError(
-            f'"{name}": {encoder} has the blocks 1 to {known.n_blocks}; expected some of them, each once'
+            f'"{name}": {encoder} has the blocks 1 to {known.n_blocks}; expected some of them, each once (0: what goes '
+            "into the first)"
         )
     return encoders.FrontEnd(encoder, blocks, known.key)
 

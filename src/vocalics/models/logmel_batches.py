@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from skorch.utils import to_tensor
 from torch import Tensor
 from torch.nn import functional
 
@@ -194,6 +195,7 @@ class LogMelClassifier(NeuralClassifier):
     def get_loss(self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False) -> Tensor:  # noqa: N803
         """Cross-entropy of the emotions, and the error of what else the targets hold."""
         n = len(self.classes)
+        y_true = to_tensor(y_true, device=self.device)
         loss = super().get_loss(y_pred[:, :n], y_true[:, :n] if y_true.ndim > 1 else y_true, X, training)
         if y_pred.shape[1] == n:
             return loss
@@ -228,7 +230,8 @@ class LogMelClassifier(NeuralClassifier):
             for start in range(0, len(order), 64):
                 rows = order[start : start + 64]
                 x, mask = padded([X[i][0] for i in rows])
-                out[rows] = torch.softmax(self.module_(x, mask).float(), dim=1).numpy()
+                said = self.module_(x.to(self.device), mask.to(self.device))
+                out[rows] = torch.softmax(said.float(), dim=1).cpu().numpy()
         return out
 
 

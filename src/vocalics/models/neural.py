@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,18 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
+from skorch.utils import to_tensor
 from torch import Tensor, nn
 
+from vocalics.errors import VocalicsError
 from vocalics.metrics import unweighted_average_recall
 from vocalics.recipe import Fit
+from vocalics.registry import suggestion
 
 Labels = npt.NDArray[Any]
+
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 class _FinishedError(Exception):
@@ -41,10 +48,10 @@ class NeuralClassifier(NeuralNetClassifier):  # type: ignore[misc]  # skorch is 
     Args:
         module: The ``torch.nn.Module`` class or a function that builds one.
         classes: Class names; their order is the order of the logits and of ``predict_proba``'s columns.
-        autocast: Compute in bfloat16 where torch holds that to be safe and the processor has instructions for it.
+        autocast: Compute in bfloat16 where torch holds that to be safe and the device has instructions for it.
         label_smoothing: Share of each target spread evenly over all classes.
         seed: Of initial weights, order and augmentation.
-        **settings: As for ``skorch.NeuralNetClassifier``.
+        **settings: As for ``skorch.NeuralNetClassifier``; ``device`` is where it computes, see :func:`device_named`.
     """
 
     def __init__(
@@ -113,13 +120,14 @@ class NeuralClassifier(NeuralNetClassifier):  # type: ignore[misc]  # skorch is 
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the module, in bfloat16 where ``autocast`` is set and it is training."""
-        enabled = self.autocast and self.module_.training and has_bfloat16()
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+        kind = torch.device(self.device).type
+        enabled = self.autocast and self.module_.training and has_bfloat16(kind)
+        with torch.autocast(kind, torch.bfloat16, enabled=enabled):
             return super().infer(x, **fit_params)
 
     def get_loss(self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False) -> Tensor:  # noqa: N803
         """Cross-entropy, plus the module's own ``l2_penalty()`` where it has one."""
-        loss: Tensor = self.criterion_(y_pred.float(), y_true)
+        loss: Tensor = self.criterion_(y_pred.float(), to_tensor(y_true, device=self.device))
         penalty = getattr(self.module_, "l2_penalty", None)
         return loss + penalty() if training and penalty is not None else loss
 
@@ -143,8 +151,35 @@ def optimiser(fit: Fit) -> dict[str, Any]:
     return settings
 
 
-def has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16 itself; one that emulates it is several times slower than float32."""
+def device_named(name: str) -> str:
+    """Return where a net is trained: "cpu", or "cuda" for torch's first graphics processor.
+
+    Args:
+        name: One of the two, or "auto": a graphics processor where torch finds one.
+
+    Raises:
+        VocalicsError: For another name, or a graphics processor that torch does not find.
+    """
+    if name not in DEVICES:
+        raise VocalicsError(
+            f'there is no device "{name}"{suggestion(name, DEVICES) or "."} Known: {", ".join(DEVICES)}.'
+        )
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
+        raise VocalicsError(
+            "device cuda: torch finds no graphics processor; install a build of torch for it, or train with cpu"
+        )
+    if name == "cpu" or not found:
+        return "cpu"
+    # What cuBLAS needs to give the same sums every time; read when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return "cuda"
+
+
+def has_bfloat16(kind: str = "cpu") -> bool:
+    """Whether a kind of device computes in bfloat16 itself; what emulates it is several times slower than float32."""
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -219,7 +254,8 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
     first one's weights have not yet heard clips under the milder changes that the second brings.
 
     Args:
-        folder: Where ``checkpoint.safetensors`` is written after every epoch.
+        folder: Where ``checkpoint.safetensors`` is written after every epoch; the records of one that is there are
+            known at once.
         schedule: The learning rate.
         validation: Inputs and class names of validation speakers, or ``None``: then the last epoch is kept.
         average: Decay per batch of the running average of the weights that is validated and kept; 0 is none.
@@ -252,6 +288,9 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         self.best: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
         self.n_batches, self.loss, self.started, self.computed = 0, 0.0, 0.0, 0.0
+        if self.path.exists():
+            with safe_open(self.path, framework="pt") as file:
+                self.records = json.loads(file.metadata()["records"])
 
     @property
     def path(self) -> Path:
@@ -280,7 +319,7 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         self.n_batches += 1
         self.loss += float(loss.detach())
         if self.average:
-            state = net.module_.state_dict()
+            state = learned(net.module_)
             if not self.averaged:
                 self.averaged = {k: v.detach().clone() for k, v in state.items()}
             # A young average follows faster, so that the first weights do not linger.
@@ -300,13 +339,13 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
             "seconds": round(time.monotonic() - self.started, 1),
             "batches": self.n_batches,
         }
-        trained = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
+        trained = {k: v.clone() for k, v in learned(net.module_).items()}
         kept = {k: v.clone() for k, v in self.averaged.items()} if self.average else trained
         if self.validation is not None:
             inputs, names = self.validation
-            net.module_.load_state_dict(kept)
+            restore(net.module_, kept)
             probabilities = net.predict_proba(inputs)
-            net.module_.load_state_dict(trained)
+            restore(net.module_, trained)
             truth = net.encode(names)
             record["valid_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth] + 1e-9).mean())
             record["valid_uar"] = float(unweighted_average_recall(truth, probabilities.argmax(axis=1)))
@@ -334,12 +373,16 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         return first + scores.index(max(scores))
 
     def save(self, net: NeuralClassifier) -> None:
-        """Write the whole state of training, atomically: tensors, and the records as JSON beside them."""
-        tensors = {f"model.{k}": v for k, v in net.module_.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.averaged.items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        for i, state in net.optimizer_.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        """Write the state of training, atomically: tensors, and the records as JSON beside them.
+
+        It is all that a run goes on from; once it is over, the weights that are kept.
+        """
+        tensors = {f"best.{k}": v for k, v in self.best.items()}
+        if not self.finished:
+            tensors |= {f"model.{k}": v for k, v in learned(net.module_).items()}
+            tensors |= {f"average.{k}": v for k, v in self.averaged.items()}
+            for i, state in net.optimizer_.state_dict()["state"].items():
+                tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
         tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
         part = self.path.with_suffix(".part")
         save_file(tensors, part, metadata={"records": json.dumps(self.records)})
@@ -352,13 +395,28 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
             self.records = json.loads(file.metadata()["records"])
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 group, name = key.split(".", 1)
-                groups[group][name] = file.get_tensor(key)
-        net.module_.load_state_dict(groups["model"])
+                groups[group][name] = file.get_tensor(key).to(net.device)
+        restore(net.module_, groups["model"])
         self.averaged, self.best = groups["average"], groups["best"]
         optimiser = net.optimizer_.state_dict()
         optimiser["state"] = _optimiser_state(groups["optimizer"])
         net.optimizer_.load_state_dict(optimiser)
         return len(self.records)
+
+
+def learned(module: nn.Module) -> dict[str, Tensor]:
+    """Return what training changes of a module: its buffers, and its parameters but those that are frozen."""
+    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    return {name: value.detach() for name, value in module.state_dict().items() if name not in frozen}
+
+
+def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put what :func:`learned` gave back into a module.
+
+    Raises:
+        RuntimeError: For values of another module.
+    """
+    module.load_state_dict({**module.state_dict(), **state})
 
 
 def _optimiser_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:

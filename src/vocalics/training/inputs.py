@@ -27,9 +27,12 @@ GIVEN = ("n_blocks", "block_width", "encoder", "after")
 
 
 def spectrograms(
-    recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progress: Progress | None
+    recipe: Recipe, spec: ModelSpec, data: Data, cache: Path, progress: Progress | None, over: bool = False
 ) -> tuple[Any, BankSettings]:
-    """Spectrograms of all clips, or an encoder's frames; only training clips get augmented copies."""
+    """Spectrograms of all clips, or an encoder's frames; only training clips get augmented copies.
+
+    Once training is over, those of its clips are not needed any more, but for the first: its size is known by it.
+    """
     front_end = LogMel() if spec.features == WAVEFORM else encoded_front_end(recipe.features)
 
     def step(done: int, n: int) -> None:
@@ -40,6 +43,8 @@ def spectrograms(
     plain = dataclasses.replace(settings, steps=(), n_copies=0)
     rows, others = list(data.train), list(data.validation)
     inputs = np.empty(len(data.manifest), dtype=object)
+    if over:
+        rows, settings = rows[:1], plain
     inputs[rows] = bank([data.manifest[i] for i in rows], settings, cache, progress=step)
     if others:
         inputs[others] = bank([data.manifest[i] for i in others], plain, cache, progress=step)

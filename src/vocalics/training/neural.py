@@ -47,6 +47,7 @@ def train_neural(
     progress: Progress | None,
     report: Report | None,
     given: Rows | None,
+    device: str = "auto",
 ) -> Path:
     """Fit a net and write its file; the arguments are those of :func:`vocalics.training.train_on`.
 
@@ -59,7 +60,7 @@ def train_neural(
 
         from vocalics.models.calibration import Tempered, temperature, tempered
         from vocalics.models.logmel_batches import LogMelClassifier
-        from vocalics.models.neural import Course, NeuralClassifier, Schedule, optimiser
+        from vocalics.models.neural import Course, NeuralClassifier, Schedule, device_named, optimiser, restore
         from vocalics.models.rows import RowAugmentation, RowClassifier
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
@@ -74,6 +75,7 @@ def train_neural(
         "seed": recipe.seed,
         "batch_size": fit.batch_size,
         "lr": fit.rate,
+        "device": device_named(device),
         **optimiser(fit),
         **{f"module__{k}": v for k, v in recipe.model_settings.items()},
         "module__n_classes": len(data.emotions),
@@ -81,14 +83,25 @@ def train_neural(
     scaler: tuple[Any, Any] = (None, None)
     classifier: NeuralClassifier
     rows, validation = list(data.train), list(data.validation)
+    course = Course(
+        folder,
+        Schedule.of(fit),
+        None,
+        average=fit.average,
+        patience=fit.patience,
+        keep=fit.keep,
+        plateau_of=fit.plateau_of,
+        report=report,
+    )
+    over = bool(course.records) and course.finished
     if spec.uneven:
-        inputs, bank_settings = spectrograms(recipe, spec, data, cache, progress)
+        inputs, bank_settings = spectrograms(recipe, spec, data, cache, progress, over)
         early, late = batches(recipe, spec)
         settings |= known_of_frames(spec, bank_settings.front_end, inputs[rows[0]][0])
         labels = labels_of(recipe, data)
         if fit.vote_share:
             settings["targets"] = labels
-        if recipe.teacher is not None:
+        if recipe.teacher is not None:  # a run that is over is taught all the same: its hints are a part of its net
             settings |= taught(recipe, recipe.teacher, data, labels, cache, progress)
         classifier = LogMelClassifier(
             spec.build,
@@ -115,22 +128,14 @@ def train_neural(
             if recipe.shares or recipe.batch or fit.draws
             else NeuralClassifier(spec.build, **settings)
         )
-    course = Course(
-        folder,
-        Schedule.of(fit),
-        (inputs[validation], names[validation]) if validation else None,
-        average=fit.average,
-        patience=fit.patience,
-        keep=fit.keep,
-        plateau_of=fit.plateau_of,
-        report=report,
-    )
+    if validation:
+        course.validation = inputs[validation], names[validation]
     classifier.set_params(callbacks=[("course", course)], max_epochs=fit.n_epochs)
     classifier.initialize()
     done = course.load(classifier) if course.path.exists() else 0
-    if not (done and course.finished):
+    if not over:
         classifier.resume(inputs[rows], names[rows], fit.n_epochs - done)
-    classifier.module_.load_state_dict(course.best)
+    restore(classifier.module_, course.best)
     (folder / "history.json").write_text(json.dumps(course.records, indent=1), encoding="utf-8")
     module = classifier.module_.float().eval()
     if recipe.teacher is not None:
@@ -138,8 +143,10 @@ def train_neural(
     module.to(memory_format=torch.contiguous_format)
     n_parameters = sum(p.numel() for p in module.parameters())
     cooled, conformal = 1.0, {}
-    if fit.calibrate and validation:
-        said, truth = classifier.predict_proba(inputs[validation]), classifier.encode(names[validation])
+    said = classifier.predict_proba(inputs[validation]) if fit.calibrate and validation else None
+    module.to("cpu")
+    if said is not None:
+        truth = classifier.encode(names[validation])
         cooled = temperature(said, truth)
         conformal = thresholds(tempered(said, cooled), truth)
         module = Tempered(module, cooled)

@@ -33,6 +33,7 @@ def train(
     progress: Progress | None = None,
     report: Report | None = None,
     notes: Mapping[str, str] | None = None,
+    device: str = "auto",
 ) -> Path:
     """Train a recipe's model and return the path of its model file.
 
@@ -49,6 +50,8 @@ def train(
         progress: Called with (what, done, all).
         report: Called with every epoch's record.
         notes: What is to be said of a corpus's copy in the card ("resynthesised"), by corpus.
+        device: Where a net is trained: "cpu", "cuda", or "auto" for a graphics processor where torch finds one.
+            Another device changes the last digits.
 
     Raises:
         VocalicsError: When the folder holds a run and ``resume`` is not asked for, or holds another configuration.
@@ -56,7 +59,7 @@ def train(
     """
     check(recipe)
     data = dataclasses.replace(divide(manifest, recipe, hold_outs, protocol, fold), notes=notes or {})
-    return train_on(data, recipe, folder, resume, cache, threads, progress, report)
+    return train_on(data, recipe, folder, resume, cache, threads, progress, report, device=device)
 
 
 def train_on(
@@ -69,12 +72,13 @@ def train_on(
     progress: Progress | None = None,
     report: Report | None = None,
     rows: Rows | None = None,
+    device: str = "auto",
 ) -> Path:
     """Train on what is divided already; the other arguments, the path returned and the errors are :func:`train`'s.
 
     Args:
         data: Divided already.
-        recipe: As for :func:`train`, like all that follow but the last.
+        recipe: As for :func:`train`, like all that follow but ``rows``.
         folder: Of this run.
         resume: Go on from the folder's checkpoint.
         cache: Folder of computed features.
@@ -82,6 +86,7 @@ def train_on(
         progress: Called with (what, done, all).
         report: Called with every epoch's record.
         rows: What a net of features is fitted to, where that does not follow from ``data`` alone.
+        device: Where a net is trained.
     """
     spec = check(recipe)
     settle(folder, recipe, data, resume)
@@ -94,11 +99,11 @@ def train_on(
                 settle(own, member, data, True)
             else:
                 told = partial(_report_of, report, member.fit.n_epochs) if report else None
-                train_on(data, member, own, True, cache, threads, progress, told)
+                train_on(data, member, own, True, cache, threads, progress, told, device=device)
         return ensembles.average(recipe, data, target, cache, progress, card)
     if not spec.neural:
         return train_classical(recipe, spec, data, target, cache, progress, rows)
-    return train_neural(recipe, spec, data, folder, target, cache, threads, progress, report, rows)
+    return train_neural(recipe, spec, data, folder, target, cache, threads, progress, report, rows, device)
 
 
 def _report_of(report: Report, n_epochs: int, record: Mapping[str, Any]) -> None:
