@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def _rates(runs: Iterable[Measurement], loops: Mapping[int, Measurement]) -> lis
 
 
 def _speed(m: Measurement) -> tuple[str, str, str]:
-    return f"{m['n_done'] / m['seconds']:.1f}", f"{m['sound_seconds'] / m['seconds']:,.0f}", f"{1e3 * _spent(m):.2f}"
+    return f"{_rate(m):.1f}", f"{m['sound_seconds'] / m['seconds']:,.0f}", f"{1e3 * _spent(m):.2f}"
 
 
 def _spent(m: Measurement) -> float:
@@ -98,34 +98,37 @@ def _others(m: Measurement) -> str:
 
 def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> list[str]:
     rows = []
-    for one in runs:
-        two = next((m for m in runs if _same(m, one) and m["workers"] == 2), None)
-        loop = loops.get(one["clips"])
-        if one["workers"] != 1 or two is None or loop is None:
-            continue
-        rate = {name: m["n_done"] / m["seconds"] for name, m in (("loop", loop), ("one", one), ("two", two))}
+    for engine, clips in dict.fromkeys((m["engine"], m["clips"]) for m in runs):
+        known = {m["workers"]: m for m in runs if (m["engine"], m["clips"]) == (engine, clips)}
+        loop, one, two = loops.get(clips), known.get(1), known.get(2)
         rows.append(
             (
-                f"{one['engine']}, {one['clips']:,} clips",
-                f"{rate['two'] / rate['one']:.2f}",
-                f"{_spent(one) / _spent(two):.2f}",
-                f"{rate['one'] / rate['loop']:.2f}",
-                f"{_spent(loop) / _spent(one):.2f}",
-                f"{_others(loop)}, {_others(one)}, {_others(two)}",
+                f"{engine}, {clips:,} clips",
+                _ratio(_rate, two, one),
+                _ratio(_rate, one, loop),
+                _ratio(_rate, two, loop),
+                _ratio(_spent, loop, one),
+                _ratio(_spent, loop, two),
+                ", ".join(_others(m) if m else "–" for m in (loop, one, two)),
             )
         )
-    head = ("what", "two workers to one", "a clip's processor time, one to two", "one worker to the loop",
-            "a clip's processor time, loop to one", "taken by others: loop, one, two")  # fmt: skip
+    head = ("what", "two workers to one", "one to the loop", "two to the loop", "a clip's processor time, loop to one",
+            "loop to two", "taken by others: loop, one, two")  # fmt: skip
     about = (
         "Rates by the clock, and what a clip costs in processor time: 1 there is a clip that costs as much. Ratios by "
-        "the clock say something only where the machine was as busy with other things at both times, best of all not "
-        "at all; where a worker and others share a core, that is not so."
+        "the clock say something only where others took little both times: not more than the cores that the workers "
+        "left idle (one of the two for a loop or one worker, none for two)."
     )
     return ["## Ratios of rates", "", about, "", *_table(head, rows)]
 
 
-def _same(a: Measurement, b: Measurement) -> bool:
-    return bool(a["engine"] == b["engine"] and a["clips"] == b["clips"])
+def _rate(m: Measurement) -> float:
+    """Clips per second."""
+    return float(m["n_done"] / m["seconds"])
+
+
+def _ratio(of: Callable[[Measurement], float], a: Measurement | None, b: Measurement | None) -> str:
+    return f"{of(a) / of(b):.2f}" if a and b else ""
 
 
 def _kills(kills: Sequence[Measurement]) -> list[str]:
