@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -105,6 +106,11 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "from vocalics.cli.main import main; main()", "batch", *arguments]
 
 
+def heed() -> None:
+    """Let an interrupt be heard: what a shell starts in its background is deaf to it, and so would be its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """``started("clips/", "-o", "out")`` starts the command as a process of its own."""
@@ -117,6 +123,7 @@ def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **variables},
+            preexec_fn=heed,
         )
         running.append(process)
         return process

@@ -12,9 +12,10 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
+import fakes
 import pytest
 
-from vocalics import batch
+from vocalics import audio, batch
 
 pytest.importorskip("ray", reason="the engine ray needs the extra 'cluster'")
 pytestmark = pytest.mark.slow
@@ -33,12 +34,16 @@ def finish(process: Popen[str]) -> str:
     return out
 
 
-@pytest.fixture
-def whole(clips: Callable[..., Path], model: str, tmp_path: Path) -> Path:
-    """What the local engine makes of the clips."""
-    out = tmp_path / "whole"
-    batch.run([clips(N)], out, model=model, workers=2)
-    return out
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the local engine makes of clips; they and the model lie beside it."""
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "clips").mkdir()
+    for i in range(N):
+        audio.write(folder / "clips" / f"{i:04}.wav", fakes.voice(0.6, 90 + 7 * (i % 40)))
+    fakes.waveform_model(folder / "model.onnx")
+    batch.run([folder / "clips"], folder / "whole", model=str(folder / "model.onnx"), workers=2)
+    return folder / "whole"
 
 
 def arguments(whole: Path, out: Path) -> list[str]:
@@ -65,12 +70,13 @@ def wait_for(condition: Callable[[], Any], seconds: float = SECONDS) -> None:
 def test_a_cluster_gives_the_rows_of_one_machine(whole: Path, tmp_path: Path, started: Start, rows: Rows) -> None:
     out = tmp_path / "out"
     for name in ("crash.wav", "killed once.wav"):
-        (whole.parent / "clips" / name).write_bytes((whole.parent / "clips" / "0000.wav").read_bytes())
-    assert f"{N + 2} of {N + 2} recordings" in finish(started(*arguments(whole, out)))
+        (tmp_path / name).write_bytes((whole.parent / "clips" / "0000.wav").read_bytes())
+    odd = [str(tmp_path / "crash.wav"), str(tmp_path / "killed once.wav")]
+    assert f"{N + 2} of {N + 2} recordings" in finish(started(*odd, *arguments(whole, out)))
     names = {Path(r["path"]).stem: r["reason"] for r in rows(out, "failures")}
     assert names == {"crash": "its process died of SIGSEGV"}
     found = rows(out, "predictions")
-    assert found[:N] == rows(whole, "predictions") and len(found) == N + 1
+    assert [r for r in found if r["path"] not in odd] == rows(whole, "predictions") and len(found) == N + 1
 
 
 @pytest.mark.usefixtures("misbehaving")
@@ -92,13 +98,13 @@ def test_actors_and_their_workers_are_killed(
 
 
 @pytest.mark.usefixtures("misbehaving")
-def test_a_driver_that_is_killed_five_times_ends_as_one_that_was_not(
+def test_a_driver_that_is_killed_again_and_again_ends_as_one_that_was_not(
     whole: Path, tmp_path: Path, started: Start, rows: Rows
 ) -> None:
     out = tmp_path / "out"
     rng = random.Random(4)
     seen = []
-    for _ in range(5):
+    for _ in range(3):
         before = committed(out)
         driver = started(*arguments(whole, out), TEST_SLOWER="0.05")
         wait_for(lambda before=before: committed(out) > before)  # type: ignore[misc]
