@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from vocalics import audio, recognizer
 from vocalics.audio import Clip
+from vocalics.cli import sources
 from vocalics.cli.meter import Meter
 from vocalics.cli.sources import Encoding, file, raw
 from vocalics.errors import AudioError
@@ -82,12 +82,15 @@ def test_a_pipe_is_read_as_it_comes() -> None:
     assert blocks == [[1], [2], [3, 4]]
 
 
-def test_a_file_keeps_its_pace_unless_told_otherwise(recording: Path) -> None:
-    for paced in (True, False):
-        began, sound = time.monotonic(), file(str(recording), paced)
+def test_a_file_keeps_its_pace_unless_told_otherwise(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    clock = types.SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(sources, "time", clock)
+    for paced in (False, True):
+        sound = file(str(recording), paced)
         for _ in range(4):
             next(sound.blocks)
-        assert (time.monotonic() - began >= 0.39) == paced
+        assert sum(slept) == pytest.approx(0.4 if paced else 0)
 
 
 class _Microphone(types.ModuleType):

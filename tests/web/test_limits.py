@@ -152,7 +152,7 @@ class Gate(LoadedModel):
 
     def judge(self, batch: Any) -> Any:
         self.asked.release()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         return super().judge(batch)
 
 

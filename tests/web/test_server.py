@@ -32,7 +32,7 @@ def gauge(server: Served, name: str) -> float:
     return float(found[1])
 
 
-def settles(server: Served, seconds: float = 5.0) -> bool:
+def settles(server: Served, seconds: float = 60.0) -> bool:
     """Whether no stream, request or window is left after a while."""
     end = time.monotonic() + seconds
     names = ("vocalics_open_streams", "vocalics_running_requests", "vocalics_queue_length")
@@ -46,7 +46,7 @@ def settles(server: Served, seconds: float = 5.0) -> bool:
 def begun(server: Served, connection: ClientConnection, **start: Any) -> ClientConnection:
     """A stream after its ready."""
     connection.send(json.dumps({"sample_rate": 16_000, "window": 1.0, "hop": 0.5, **start}))
-    assert json.loads(connection.recv(10))["type"] == "ready"
+    assert json.loads(connection.recv(60))["type"] == "ready"
     return connection
 
 
@@ -55,7 +55,7 @@ def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int]:
     events: list[dict[str, Any]] = []
     try:
         while True:
-            events.append(json.loads(connection.recv(10)))
+            events.append(json.loads(connection.recv(60)))
     except ConnectionClosed:
         return events, connection.close_code or 0
 
@@ -74,7 +74,9 @@ def test_a_signal_under_load_lets_all_that_was_taken_be_answered(served: Start) 
         while True:
             before = not signalled.is_set()
             try:
-                status: Any = httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=20).status_code
+                status: Any = httpx.post(
+                    f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=120
+                ).status_code
             except httpx.TransportError as error:
                 status = type(error).__name__
             outcomes.append((before, status))
@@ -95,7 +97,7 @@ def test_a_signal_under_load_lets_all_that_was_taken_be_answered(served: Start) 
         late = httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND)
         assert (late.status_code, late.json()["type"]) == (503, "/docs#draining")
         events, code = rest(stream)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert [status for before, status in outcomes if before and status != 200] == []
     assert sum(status == 200 for _, status in outcomes) >= 8
     assert {status for _, status in outcomes} <= {200, 503, "ConnectError", "ReadError", "RemoteProtocolError"}
@@ -107,7 +109,7 @@ def test_what_outlives_the_grace_is_cut_off_with_an_answer(served: Start) -> Non
     server = served(delay=0.6, threads=1, grace_seconds=0.3)
     with ThreadPoolExecutor(1) as pool, connect(server.stream) as stream:
         long = encoded(fakes.voice(60.0))
-        answer = pool.submit(httpx.post, f"{server.url}/v1/predict", content=long, headers=SOUND, timeout=20)
+        answer = pool.submit(httpx.post, f"{server.url}/v1/predict", content=long, headers=SOUND, timeout=120)
         begun(server, stream).send(pcm(5.0))
         while not (gauge(server, "vocalics_running_requests") and gauge(server, "vocalics_queue_length")):
             time.sleep(0.01)
@@ -115,13 +117,13 @@ def test_what_outlives_the_grace_is_cut_off_with_an_answer(served: Start) -> Non
         assert (answer.result().status_code, answer.result().json()["type"]) == (503, "/docs#draining")
         events, code = rest(stream)
         assert (events[-1]["type"], code) == ("error", 1001)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
 
 
 def test_a_second_signal_does_not_wait(served: Start) -> None:
     server = served(delay=8.0, grace_seconds=60.0)
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(httpx.post, f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=20)
+        pool.submit(httpx.post, f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=120)
         while not gauge(server, "vocalics_running_requests"):
             time.sleep(0.01)
         server.stop()
@@ -134,7 +136,7 @@ def test_a_second_signal_does_not_wait(served: Start) -> None:
 
 def test_two_gigabytes_are_refused_before_they_are_sent(served: Start) -> None:
     server = served(limits={"body_bytes": 10**6})
-    with socket.create_connection(("127.0.0.1", server.port), 5) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
         raw.sendall(
             b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nContent-Length: 2000000000\r\n\r\n"
         )
@@ -147,7 +149,7 @@ def test_two_gigabytes_are_refused_before_they_are_sent(served: Start) -> None:
 def test_an_endless_body_is_cut_off(served: Start) -> None:
     server = served(limits={"body_bytes": 10**6})
     n_sent = 0
-    with socket.create_connection(("127.0.0.1", server.port), 5) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
         raw.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         with pytest.raises(OSError):
             while n_sent < 10**9:
@@ -162,7 +164,7 @@ def test_clients_that_go_leave_nothing_behind(served: Start) -> None:
     server = served(delay=0.2, threads=1)
     head = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nContent-Length: %d\r\n\r\n"
     for sent in (WAV[:1_000], encoded(fakes.voice(120.0))):  # gone while it sends, gone while it is judged
-        with socket.create_connection(("127.0.0.1", server.port), 5) as raw:
+        with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
             raw.sendall(head % max(len(sent), len(WAV)) + sent)
             while not gauge(server, "vocalics_running_requests"):
                 time.sleep(0.01)
@@ -195,8 +197,8 @@ def test_a_stream_that_is_not_judged_fast_enough_is_not_read(served: Start) -> N
         # Others have their turn meanwhile.
         with connect(server.stream) as other:
             begun(server, other).send(pcm(1.0))
-            assert json.loads(other.recv(10))["end"] == 1.0
-        assert httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=10).status_code == 200
+            assert json.loads(other.recv(60))["end"] == 1.0
+        assert httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=60).status_code == 200
     assert settles(server)
 
 
@@ -213,7 +215,7 @@ def test_a_client_that_does_not_read_is_dropped_and_no_other(served: Start) -> N
             for first in range(0, 10**9, 32_000):
                 slow.send(sound[first % len(sound) :][:32_000])
         other.send(pcm(1.0))
-        assert json.loads(other.recv(10))["end"] == 1.0
+        assert json.loads(other.recv(60))["end"] == 1.0
         other.send('{"type": "end"}')
         assert rest(other)[1] == 1000
         assert settles(server)
@@ -223,7 +225,7 @@ def test_a_client_that_does_not_read_is_dropped_and_no_other(served: Start) -> N
 def test_the_log_is_json_only(served: Start) -> None:
     server = served()
     httpx.get(f"{server.url}/v1/models")
-    with socket.create_connection(("127.0.0.1", server.port), 5) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
         raw.sendall(b"no HTTP at all\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 400")
     with connect(server.stream) as stream:
@@ -231,7 +233,7 @@ def test_the_log_is_json_only(served: Start) -> None:
         stream.send('{"type": "end"}')
         rest(stream)
     server.stop()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     events = [line["event"] for line in server.lines()]
     assert events[0] == "listening" and events[-1] == "draining"
     assert {"request", "stream"} <= set(events)

@@ -62,7 +62,7 @@ def spoken(client: TestClient, start: dict[str, Any], data: bytes, size: int) ->
 def idle(client: TestClient) -> bool:
     """Whether no stream is open any more; waits a while for it."""
     service = client.app.state.service  # type: ignore[attr-defined]
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while service.streams.n_taken and time.monotonic() < end:
         time.sleep(0.005)
     return bool(service.streams.n_taken == 0) and "vocalics_open_streams 0.0" in client.get("/metrics").text
@@ -294,7 +294,7 @@ class Waiting(LoadedModel):
     gate = threading.Event()
 
     def judge(self, batch: Any) -> Any:
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         return super().judge(batch)
 
 

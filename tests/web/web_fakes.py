@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Served:
         )
         while not any(line.get("event") == "listening" for line in self.lines()):
             assert self.process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.01)
         self.port = next(line["port"] for line in self.lines() if line["event"] == "listening")
         self.url = f"http://127.0.0.1:{self.port}"
         self.stream = f"ws://127.0.0.1:{self.port}/v1/stream"
