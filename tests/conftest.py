@@ -1,13 +1,31 @@
-"""Makes ``import fakes`` work in every test module; runs the command line in this process."""
+"""Makes ``import fakes`` work in every test module; runs the command line in this process.
+
+Tests may run beside one another, a file's in one process (``make test``): threads that wait leave the cores to others,
+and nothing is given up because it takes long.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from vocalics.corpora import ScanReport
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before what reads them is imported.
+    for variable, value in {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}.items():
+        os.environ.setdefault(variable, value)
+
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -38,3 +56,11 @@ def shared() -> Path:
     if not (folder / "corpora").is_dir():
         pytest.skip(f"no corpora at {folder}; set VOCALICS_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def scanned(shared: Path) -> Callable[[str], ScanReport]:
+    """``scanned("tess")`` gives the scan of a shared corpus, whose thousands of files are read once."""
+    from vocalics.corpora import scan
+
+    return functools.cache(lambda name: scan(name, shared / "corpora" / name))

@@ -15,7 +15,7 @@ from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.audit import audit, audit_divisions, audit_protocol, divide, groups, relations
 from vocalics.augment import gain
-from vocalics.corpora import canonical_name, scan
+from vocalics.corpora import ScanReport, canonical_name
 from vocalics.errors import LeakageError, ManifestError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.splits import Split, splits
@@ -279,8 +279,10 @@ def test_a_file_that_cannot_be_fingerprinted_is_a_note(tmp_path: Path) -> None:
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_twenty_leaks_planted_in_ravdess_are_found_and_no_clean_pair(shared: Path, tmp_path: Path) -> None:
-    clean = scan("ravdess", shared / "corpora" / "ravdess").manifest
+def test_twenty_leaks_planted_in_ravdess_are_found_and_no_clean_pair(
+    scanned: Callable[[str], ScanReport], tmp_path: Path
+) -> None:
+    clean = scanned("ravdess").manifest
     twins = {"03-01-03-01-02-01-07", "03-01-03-01-02-02-07"}
     known = {frozenset(u.path for u in clean if canonical_name(u) in twins)}
     chosen = [
@@ -303,9 +305,9 @@ def test_twenty_leaks_planted_in_ravdess_are_found_and_no_clean_pair(shared: Pat
     ],
 )
 def test_published_protocols_that_share_speakers_are_told_from_those_that_do_not(
-    shared: Path, corpus: str, protocol: str, touched: int, clips: int
+    shared: Path, scanned: Callable[[str], ScanReport], corpus: str, protocol: str, touched: int, clips: int
 ) -> None:
-    manifest = scan(corpus, shared / "corpora" / corpus).manifest
+    manifest = scanned(corpus).manifest
     report = audit_protocol(manifest, f"folds={shared / 'protocols' / protocol}.csv", rng(), fingerprints=False)
     assert sum(d.count("speakers") for d in report.divisions) == touched
     assert sum(d.parts["test"] for d in report.divisions) == clips

@@ -15,7 +15,7 @@ from vocalics import audio, benchmark, benchmark_page, judgements, recognizer
 from vocalics.audio import Clip
 from vocalics.benchmark import Run, Work, divisions, plan
 from vocalics.benchmark_results import result
-from vocalics.corpora import corpora, scan
+from vocalics.corpora import ScanReport, corpora
 from vocalics.emotions import scheme
 from vocalics.errors import ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
@@ -223,11 +223,11 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
 
 
 @pytest.mark.corpus
-def test_the_published_files_fit_the_corpora(shared: Path) -> None:
+def test_the_published_files_fit_the_corpora(shared: Path, scanned: Callable[[str], ScanReport]) -> None:
     """Every protocol that has a file divides the real corpus; those that do not leak share no speaker."""
     for name, n_folds in {"ravdess-emobox": 6, "ravdess-luna": 5, "emodb-emobox-leaky": 5}.items():
         one = protocol(name)
-        clips = scan(one.corpus, shared / "corpora" / one.corpus).manifest
+        clips = scanned(one.corpus).manifest
         (run,) = plan([one], RECIPE, [one.corpus], "own", 1)
         folds = divisions(run, clips, shared / "protocols")
         assert len(folds) == n_folds

@@ -20,7 +20,7 @@ from vocalics.features import spectral
 ROOT = Path(__file__).parents[1]
 DOCS = runpy.run_path(str(ROOT / "tools" / "write_docs.py"))
 
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")])
 CLIPS = ("high_fast", "loud_rough", "low_slow", "middle")
 LINK = re.compile(r"\[[^]]*\]\((?!https?:|#)([^)#]+)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from vocalics import audio, judgements, modelfile, reproduced, reproduced_page, reproduction, training
+from vocalics.corpora import ScanReport
 from vocalics.dataset import whole
 from vocalics.emotions import EMOTIONS, scheme
 from vocalics.errors import ManifestError, RecipeError
@@ -138,9 +140,10 @@ def test_the_honest_way_chooses_its_epoch_and_the_published_keeps_the_last() -> 
 
 
 @pytest.mark.corpus
-def test_who_is_held_out_is_what_the_protocols_name_and_the_bundled_default_has_not_heard(shared: Path) -> None:
+def test_who_is_held_out_is_what_the_protocols_name_and_the_bundled_default_has_not_heard(
+    shared: Path, scanned: Callable[[str], ScanReport]
+) -> None:
     from vocalics import splits
-    from vocalics.corpora import scan
 
     held_out = set()
     for corpus, spec in (
@@ -148,7 +151,7 @@ def test_who_is_held_out_is_what_the_protocols_name_and_the_bundled_default_has_
         ("crema_d", f"folds={shared}/protocols/crema_d_tfds.csv#test"),
         ("savee", "speaker=savee/KL"),
     ):
-        clips = scan(corpus, shared / "corpora" / corpus).manifest
+        clips = scanned(corpus).manifest
         held_out |= {clips[i].speaker for i in splits.tested(clips, spec)}
     assert held_out == set(HELD_OUT)
     card = modelfile.load(bundled()["default"]).card

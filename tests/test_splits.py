@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vocalics.corpora import scan
+from vocalics.corpora import ScanReport
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.splits import Split, hold_out, leaks, splits, train_validation
@@ -303,8 +304,10 @@ def test_hold_out_says_what_is_wrong(tmp_path: Path) -> None:
         ("crema_d", "crema_d_emobox", None),
     ],
 )
-def test_published_protocols(shared: Path, corpus: str, protocol: str, tested: list[int] | None) -> None:
-    manifest = scan(corpus, shared / "corpora" / corpus).manifest
+def test_published_protocols(
+    shared: Path, scanned: Callable[[str], ScanReport], corpus: str, protocol: str, tested: list[int] | None
+) -> None:
+    manifest = scanned(corpus).manifest
     file = shared / "protocols" / f"{protocol}.csv"
     if tested is None:
         with pytest.raises(LeakageError, match="share the speaker"):

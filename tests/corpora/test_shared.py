@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from vocalics.corpora import canonical_name, corpora, scan
+from vocalics.corpora import ScanReport, canonical_name, corpora
 
 CLIPS = {"ravdess": 1440, "crema_d": 7432, "tess": 2800, "savee": 480, "emodb": 535}
 
 
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", CLIPS)
-def test_every_clip_is_found(shared: Path, name: str) -> None:
-    report = scan(name, shared / "corpora" / name)
+def test_every_clip_is_found(scanned: Callable[[str], ScanReport], name: str) -> None:
+    report = scanned(name)
     assert len(report.manifest) == CLIPS[name]
     assert len(report.manifest.speakers) == corpora()[name].n_speakers
     assert report.n_missing == (10 if name == "crema_d" else 0) == len(report.missing)
