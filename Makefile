@@ -16,6 +16,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Set TORCH_OPTIONS to name an index of CPU builds where the plain one brings gigabytes for GPUs.
 TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
+# Test files run beside one another, in so many processes.
+WORKERS ?= logical
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -30,7 +32,7 @@ run: $(VENV)/.core
 	@$(BIN)/vocalics predict -- "$$VOCALICS_AUDIO"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
