@@ -85,6 +85,7 @@ def asgi_server(app: Any) -> Iterator[str]:
 def opened(launched: Any, address: str, **settings: Any) -> Iterator[Any]:
     """A page; a fault of its scripts, or a request to another origin, fails the test."""
     context = launched.new_context(permissions=["microphone"], **settings)
+    context.set_default_timeout(120_000)  # milliseconds; cores may be busy
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
