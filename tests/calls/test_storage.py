@@ -8,10 +8,12 @@ import re
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import made
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from vocalics.calls import storage as storing
 from vocalics.calls.call import Keyword
@@ -202,6 +204,27 @@ def test_many_at_once_keep_every_call_once(address: str) -> None:
         for thread in threads:
             thread.join()
         assert faults == [] and rows(storage)["calls"] == 5 and rows(storage)["turns"] == 5 * 18
+
+
+def test_others_may_keep_the_same_recording_again_and_again_meanwhile(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Storage(address) as storage:
+        replaced, n_before = storage._replaced, 5
+
+        def contested(*arguments: Any) -> Any:
+            nonlocal n_before
+            if n_before:  # another one was first: the row that was to be replaced is a new one
+                n_before -= 1
+                raise IntegrityError("INSERT INTO calls", {}, Exception("duplicate key"))
+            return replaced(*arguments)
+
+        monkeypatch.setattr(storage, "_replaced", contested)
+        assert storage.put(made.call("a call")) is False and n_before == 0 and rows(storage)["calls"] == 1
+        n_before = 10**6
+        with pytest.raises(IntegrityError):
+            storage.put(made.call("a call"))
+        assert n_before > 10**6 - 100
 
 
 def test_calls_are_listed_the_latest_first(address: str) -> None:

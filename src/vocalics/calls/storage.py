@@ -33,6 +33,7 @@ from vocalics.errors import VocalicsError
 KEPT = ("none", "audio", "text", "all")
 """What is kept besides figures; text where nothing else is asked for."""
 
+_MOST_TRIES = 20  # of keeping a call that others keep at the same time
 _ORPHAN_SECONDS = 3600.0  # what no row names for so long, was left by a run that was killed
 
 
@@ -94,10 +95,7 @@ class Storage:
         copy = self._copied(call, recording or call.path) if keep in ("audio", "all") else None
         name = copy.name if copy else None
         try:
-            try:
-                replaced, before = self._replaced(call, keep, name)
-            except IntegrityError:  # another process kept the same recording in between
-                replaced, before = self._replaced(call, keep, name)
+            replaced, before = self._kept(call, keep, name)
         except BaseException:
             if copy:
                 copy.unlink(missing_ok=True)
@@ -105,6 +103,15 @@ class Storage:
         if before is not None and before != name:
             self._path(before).unlink(missing_ok=True)
         return replaced
+
+    def _kept(self, call: Call, keep: str, audio: str | None) -> tuple[bool, str | None]:
+        """As ``_replaced``, again where another process kept the same recording in between."""
+        for _ in range(_MOST_TRIES - 1):
+            try:
+                return self._replaced(call, keep, audio)
+            except IntegrityError:  # the other one is through, so that all of them will be
+                continue
+        return self._replaced(call, keep, audio)
 
     def _replaced(self, call: Call, keep: str, audio: str | None) -> tuple[bool, str | None]:
         with self.session(writes=True) as session:
