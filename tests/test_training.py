@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -198,7 +199,12 @@ def test_a_folder_that_holds_a_run_is_refused(corpus: Path, recipe_file: Path, t
     other = read(str(recipe_file), {"fit.n_epochs": 2, "fit.draws": 8})
     with pytest.raises(VocalicsError, match="another configuration"):
         training.train(other, manifest, tmp_path / "run", resume=True, threads=1)
+    told = dataclasses.replace(recipe, description="put better", limits="few")
+    assert (
+        training.train(told, manifest, tmp_path / "run", resume=True, cache=corpus.parent / "cache", threads=1) == path
+    )
     card = recognizer.load(path).card
+    assert (card.description, card.limits) == ("put better", "few")
     assert card.emotions == ("neutral", "happy", "angry")
     assert not set(card.training_speakers) & set(card.validation_speakers)
     assert card.recipe["fit"]["n_epochs"] == 1

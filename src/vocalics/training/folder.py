@@ -17,6 +17,9 @@ from vocalics.recipe import Recipe
 COMPARISON = "comparison.json"
 """How far the written file is from the trained model: the last that a run writes."""
 
+TOLD = ("description", "intended_use", "limits", "publication")
+"""Keys of a recipe that decide nothing of a training: it may be gone on with when they are put better."""
+
 
 def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, option: str = "-o") -> None:
     """Write a configuration into a new folder, or check that a folder that is gone on with holds this very one.
@@ -39,7 +42,7 @@ def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, opt
             raise VocalicsError(
                 f"{folder}: holds a {what} already; go on with --resume, or choose another folder with {option}"
             )
-        if path.read_text(encoding="utf-8") != text:
+        if _deciding(json.loads(path.read_text(encoding="utf-8"))) != _deciding(json.loads(text)):
             raise VocalicsError(
                 f"{folder}: holds a {what} of another configuration (recipe, corpora or hold-outs differ, see "
                 f"{path.name}); choose another folder with {option}"
@@ -50,6 +53,14 @@ def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, opt
         part.replace(path)
 
 
+def _deciding(config: Any) -> Any:
+    """A configuration without what is only said of a model."""
+    recipe = config.get("recipe")
+    if not isinstance(recipe, dict):
+        return config
+    return {**config, "recipe": {key: value for key, value in recipe.items() if key not in TOLD}}
+
+
 def digest(manifest: Manifest) -> str:
     """Return a number that stands for these clips and their emotions, in this order."""
     return hashlib.sha256("".join(f"{u.digest}{u.emotion}" for u in manifest).encode()).hexdigest()
@@ -57,7 +68,6 @@ def digest(manifest: Manifest) -> str:
 
 def settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
     """Write the run's frozen configuration, or check that the folder holds this very one."""
-    # What is told of a publication decides nothing of the training.
     config = {
         "recipe": {k: v for k, v in recipe.as_dict().items() if k != "publication"},
         "hold_outs": [short(s) for s in data.tests],
