@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ PRICES: dict[str, tuple[int, float, str]] = {
 
 HOURS = 100_000_000
 SHARD = 1_000_000  # inputs per folder of results
+SPARE = 0.25
+"""Of a core, that others may take from a measurement by the clock."""
+
 CLIP_BYTES = {"16 kHz 16-bit wav": 115.2e6, "flac": 60e6, "Opus at 24 kbit/s": 10.8e6}
 """Bytes of an hour of sound, one channel: the first and last follow from the rates, flac's is about half of wav's."""
 
@@ -104,9 +108,9 @@ def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> li
         rows.append(
             (
                 f"{engine}, {clips:,} clips",
-                _ratio(_rate, two, one),
-                _ratio(_rate, one, loop),
-                _ratio(_rate, two, loop),
+                _ratio(_rate, two, one) if _undisturbed(two, one) else "",
+                _ratio(_rate, one, loop) if _undisturbed(one, loop) else "",
+                _ratio(_rate, two, loop) if _undisturbed(two, loop) else "",
                 _ratio(_spent, loop, one),
                 _ratio(_spent, loop, two),
                 ", ".join(_others(m) if m else "–" for m in (loop, one, two)),
@@ -116,10 +120,16 @@ def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> li
             "loop to two", "taken by others: loop, one, two")  # fmt: skip
     about = (
         "Rates by the clock, and what a clip costs in processor time: 1 there is a clip that costs as much. Ratios by "
-        "the clock say something only where others took little both times: not more than the cores that the workers "
-        "left idle (one of the two for a loop or one worker, none for two)."
+        "the clock are given only where they say something: where others took, both times, no more than the cores "
+        f"that were left idle and {SPARE:g} of one. Processor time grows too where others crowd the caches."
     )
     return ["## Ratios of rates", "", about, "", *_table(head, rows)]
+
+
+def _undisturbed(*measurements: Measurement | None) -> bool:
+    """Whether others took little more than the cores that were left idle."""
+    cores = os.cpu_count() or 1
+    return all(m is not None and m["others"] <= max(0, cores - m["workers"]) + SPARE for m in measurements)
 
 
 def _rate(m: Measurement) -> float:
