@@ -23,7 +23,7 @@ from vocalics.features.feature_set import SEPARATOR
 from vocalics.recipe import read
 
 STATED = ("metric", "value", "low", "high", "corpus", "protocol", "classes", "speakers", "largest_share")
-IN_EIGHT = 500_000
+IN_EIGHT = 20_000
 """Weights from which on a matrix is stored in eight bits."""
 LARGEST = 3_000_000
 """Bytes that a shipped file may have."""
