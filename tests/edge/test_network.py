@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -476,3 +477,10 @@ def test_files_say_what_they_are() -> None:
     for text in files.values():
         head = text[:300]
         assert "default.onnx, SHA-256 " in head and "written by vocalics compile default" in head
+
+
+def test_the_header_says_where_the_input_lies() -> None:
+    files = network.write(recognizer.model_path("default-int8"), 298)
+    said = re.search(r"#define NETWORK_INPUT_OFFSET (\d+) ", files["network.h"])
+    assert said is not None
+    assert f"return (float *)(void *)(arena.bytes + {said[1]});" in files["network.c"]

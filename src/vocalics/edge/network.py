@@ -107,7 +107,7 @@ def text(model: Any, max_frames: int, origin: str = "", command: str = "", fast:
     about = _facts(net, lowering, plan)
     head = [origin or "a graph", f"written by {command or 'vocalics.edge'}"]
     return {
-        "network.h": _header(about, head),
+        "network.h": _header(about, plan.offsets[lowering.source.name], head),
         "network.c": _source(net, lowering, plan, about, head),
         "weights.c": "\n".join(_weights(lowering, head)) + "\n",
     }
@@ -169,7 +169,7 @@ def _comment(lines: list[str]) -> str:
     return "/* " + "\n   ".join(line.replace("*/", "* /") for line in lines) + " */\n"
 
 
-def _header(about: Facts, head: list[str]) -> str:
+def _header(about: Facts, offset: int, head: list[str]) -> str:
     frames = "numbers of one vector" if about.max_frames == 1 else "numbers per frame"
     return f"""{_comment(["A network's interface.", *head])}#ifndef NETWORK_H
 #define NETWORK_H
@@ -180,6 +180,7 @@ def _header(about: Facts, head: list[str]) -> str:
 #define NETWORK_N_CLASSES {about.n_classes}
 #define NETWORK_TELLS_STRANGENESS {int(about.tells_strangeness)}
 #define NETWORK_ARENA_BYTES {about.arena_bytes} /* static memory, with the input */
+#define NETWORK_INPUT_OFFSET {offset} /* of the input in it: all that follows is free until network_run */
 #define NETWORK_WEIGHT_BYTES {about.weight_bytes} /* constants */
 #define NETWORK_MACS {about.macs}LL /* multiply-accumulate operations at the most frames */
 
