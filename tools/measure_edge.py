@@ -1,26 +1,33 @@
 """Compile bundled models for every target, run the programs on real clips, and write the figures.
 
     python tools/measure_edge.py run MANIFEST... [--models default default-int8] [--clips 200] [--more 1000]
+    python tools/measure_edge.py run MANIFEST... --front-end fixed [--cpu NAME]
+    python tools/measure_edge.py frames MANIFEST... [--clips 200]
     python tools/measure_edge.py page
 
-``run`` adds to docs/results/edge.json what it measured, ``page`` writes docs/results/edge.md and the table of
-docs/edge.md from it. Clips are of speakers that the models were not trained on, drawn evenly over the emotions;
-programs of Linux judge them here or under qemu, boards their first stretch under qemu.
+``run`` adds to docs/results/edge.json what it measured, ``frames`` how far the front end in fixed point is from that in
+floats, ``page`` writes docs/results/edge.md and the table of docs/edge.md from it. Clips are of speakers that the
+models were not trained on, drawn evenly over the emotions; programs of Linux judge them here or under qemu, boards
+their first stretch under qemu.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vocalics import audio, metrics
-from vocalics.edge import compilation, running
+from vocalics.edge import compilation, front_end, network, running, source, toolchain
 from vocalics.edge.readme import in_kilobytes
 from vocalics.edge.targets import TARGETS
 from vocalics.manifest import Manifest
@@ -29,8 +36,10 @@ from vocalics.recognizer import load, model_path
 RESULTS = Path("docs/results/edge.json")
 PAGE = Path("docs/results/edge.md")
 GUIDE = Path("docs/edge.md")
+running.LONGEST_SECONDS = 6 * 3600  # others may work here too
 ON_BOARDS = 4
 """Clips of a board, whose emulator counts every instruction."""
+FLOAT, FIXED, FRAMES = "float", "fixed", "frames"
 
 
 def main() -> None:
@@ -43,14 +52,23 @@ def main() -> None:
     run.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     run.add_argument("--clips", type=int, default=200, help="that every program of Linux judges")
     run.add_argument("--more", type=int, default=1000, help="that this computer's program judges, for the UAR")
+    run.add_argument("--front-end", default=FLOAT, choices=(FLOAT, FIXED))
+    run.add_argument("--cpu", default="", help="another least processor, as of vocalics compile")
+    frames = commands.add_parser(FRAMES)
+    frames.add_argument("manifests", nargs="+", type=Path, help="clips of the model's corpora")
+    frames.add_argument("--clips", type=int, default=200)
     commands.add_parser("page")
     arguments = parser.parse_args()
+    if arguments.command == FRAMES:
+        _add(FRAMES, _frames(_drawn(arguments.manifests, "default", arguments.clips)))
     if arguments.command == "run":
         drawn = _drawn(arguments.manifests, arguments.models[0], arguments.more)
+        plain = (arguments.front_end, arguments.cpu) == (FLOAT, "")
         for model in arguments.models:
             for target in arguments.targets:
-                found = _measured(model, target, drawn, arguments.clips)
-                _add(f"{Path(model).stem} {target}", found)
+                found = _measured(model, target, drawn, arguments.clips, arguments.front_end, arguments.cpu)
+                more = "" if plain else f" {arguments.front_end} {arguments.cpu}".rstrip()
+                _add(f"{Path(model).stem} {target}{more}", found)
                 print(json.dumps({k: v for k, v in found.items() if k != "layers"}), flush=True)
     _write()
 
@@ -65,7 +83,7 @@ def _drawn(manifests: list[Path], model: str, n: int) -> Manifest:
     return Manifest(tuple(rows[i] for i in rng.permutation(len(rows))[:n]))
 
 
-def _measured(model: str, name: str, clips: Manifest, n: int) -> dict[str, Any]:
+def _measured(model: str, name: str, clips: Manifest, n: int, kind: str, cpu: str) -> dict[str, Any]:
     target, path = TARGETS[name], model_path(model)
     recognizer = load(path)
     whole = load(Path(model).stem.removesuffix("-int8")) if path.stem.endswith("-int8") else recognizer
@@ -73,7 +91,9 @@ def _measured(model: str, name: str, clips: Manifest, n: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="vocalics-") as folder:
         output = Path(folder, "board" if is_board else f"emotion{target.suffix}")
         first = [Path(u.path) for u in clips][: ON_BOARDS if is_board else 1]
-        made = compilation.compile(path, target, output, first, check=is_board, tell=print)
+        made = compilation.compile(
+            path, target, output, first, check=is_board, is_fixed=kind == FIXED, cpu=cpu, tell=print
+        )
         found: dict[str, Any] = {
             "file": made.sizes.file,
             "flash": made.sizes.flash,
@@ -124,6 +144,49 @@ def _measured(model: str, name: str, clips: Manifest, n: int) -> dict[str, Any]:
         return found
 
 
+def _frames(clips: Manifest) -> dict[str, Any]:
+    """How far log-mel frames and voiced seconds in fixed point are from those in floats, on the same 16 bits."""
+    rate, largest, means, equal = 16_000, [], [], []
+    with tempfile.TemporaryDirectory(prefix="vocalics-") as folder:
+        floats, fixed = (_library(Path(folder, kind), kind) for kind in (FLOAT, FIXED))
+        for utterance in clips:
+            steps = source.sixteen_bits(audio.read(utterance.path, rate).samples[: 10 * rate])
+            truth, found = _front_end(floats, steps.astype(np.float32) / 32768), _front_end(fixed, steps)
+            apart = np.abs(found[0] - truth[0])
+            largest.append(float(apart.max()))
+            means.append(float(apart.mean()))
+            equal.append(abs(found[1] - truth[1]) < 1e-3)
+    return {"clips": len(largest), "largest": max(largest), "mean": float(np.mean(means)), "same_gate": sum(equal)}
+
+
+def _library(folder: Path, kind: str) -> ctypes.CDLL:
+    """The bundled model's C as a library of this computer."""
+    path = model_path("default")
+    card = load(path).card
+    texts = network.write(path, front_end.n_frames(card)) | front_end.write(card, is_fixed=kind == FIXED)
+    texts |= source.copied([*network.KERNELS, *front_end.sources(card, kind == FIXED)], "c")
+    folder.mkdir()
+    for name, text in texts.items():
+        Path(folder, name).write_text(text, encoding="utf-8")
+    files = [name for name in texts if name.endswith(".c")]
+    line = [sys.executable, "-m", "ziglang", "cc", *toolchain.WARNINGS, *toolchain.SPEED, "-O2", "-shared", "-fPIC"]
+    subprocess.run([*line, *files, "-o", "library.so"], cwd=folder, check=True)
+    library = ctypes.CDLL(str(folder / "library.so"))
+    library.speech_finish.restype = ctypes.c_float
+    library.network_input.restype = ctypes.POINTER(ctypes.c_float)
+    return library
+
+
+def _front_end(library: Any, samples: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], float]:
+    """Frames and voiced seconds."""
+    library.front_end_start()
+    library.speech_start()
+    for function in (library.front_end_feed, library.speech_feed):
+        function(samples.ctypes.data_as(ctypes.c_void_p), len(samples))
+    n = library.front_end_finish()
+    return np.ctypeslib.as_array(library.network_input(), (n, 64)).copy(), float(library.speech_finish())
+
+
 def _uar(truth: list[Any], labels: list[str]) -> float:
     numbers = {name: i for i, name in enumerate(dict.fromkeys([*truth, *labels]))}  # "no speech" is never right
     return metrics.unweighted_average_recall([numbers[e] for e in truth], [numbers[e] for e in labels])
@@ -135,11 +198,13 @@ def _add(key: str, found: dict[str, Any]) -> None:
     RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _rows() -> dict[tuple[str, str], dict[str, Any]]:
+def _rows(kinds: bool = False) -> dict[tuple[str, ...], dict[str, Any]]:
+    """What was measured by model and target; with kinds: by model, target, front end and processor."""
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     order = list(TARGETS)
-    keys = sorted((tuple(key.split(" ", 1)) for key in known), key=lambda k: (k[0], order.index(k[1])))
-    return {(model, target): known[f"{model} {target}"] for model, target in keys}
+    keys = [tuple(key.split(" ")) for key in known if key != FRAMES]
+    chosen = sorted((k for k in keys if (len(k) > 2) == kinds), key=lambda k: (k[0], order.index(k[1]), *k[2:]))
+    return {key: known[" ".join(key)] for key in chosen}
 
 
 def _table() -> list[str]:
@@ -150,12 +215,7 @@ def _table() -> list[str]:
     ]
     for (model, target), row in _rows().items():
         board = "instructions_per_second" in row
-        time = "–"
-        if board and row["instructions_per_second"]:
-            each = row["instructions_per_second"]
-            time = (
-                f"{each / 1e6:,.0f} M instructions, {each / row['clock_mhz'] / 1e6:.2f} s at {row['clock_mhz']:g} MHz"
-            )
+        time = _time(row)
         checked = (
             [row["on"], f"{row['clips']}", f"{row['same']}", f"{row['largest']:.0e}"] if "on" in row else ["–"] * 4
         )
@@ -165,6 +225,39 @@ def _table() -> list[str]:
             f"| {model} | {target} | {in_kilobytes(row['file'])} | {flash} | {ram} | {time} | {' | '.join(checked)} |"
         )
     return lines
+
+
+def _time(row: dict[str, Any]) -> str:
+    each = row.get("instructions_per_second")
+    if not each:
+        return "–"
+    return f"{each / 1e6:,.0f} M instructions, {each / row['clock_mhz'] / 1e6:.2f} s at {row['clock_mhz']:g} MHz"
+
+
+def _fixed() -> list[str]:
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    if FRAMES not in known:
+        return []
+    frames = known[FRAMES]
+    lines = [
+        "## In fixed point",
+        "",
+        "`--front-end fixed`: log-mel frames and the voicing gate in whole numbers, for processors without floating",
+        f"point. On {frames['clips']} clips, in 16 bits, the bands' natural logarithms differ from those of the front",
+        f"end in floats by {frames['mean']:.1e} on average and {frames['largest']:.1e} at most; the gate hears the",
+        f"same voiced seconds in {frames['same_gate']} of them.",
+        "",
+        "| model | target | processor | front end | RAM | a second of sound | run on | clips | same emotion | "
+        "probabilities within |",
+        "|---|---|---|---|---:|---|---|---:|---:|---:|",
+    ]
+    for (model, target, kind, *cpu), row in _rows(kinds=True).items():
+        checked = f"{row['on']} | {row['clips']} | {row['same']} | {row['largest']:.0e}"
+        lines.append(
+            f"| {model} | {target} | {cpu[0] if cpu else 'its least'} | {kind} | {in_kilobytes(row['ram'])} | "
+            f"{_time(row)} | {checked} |"
+        )
+    return [*lines, ""]
 
 
 def _eight() -> list[str]:
@@ -204,6 +297,7 @@ def _write() -> None:
         "",
         *_eight(),
         "",
+        *_fixed(),
     ]
     PAGE.write_text("\n".join(page), encoding="utf-8")
     guide = GUIDE.read_text(encoding="utf-8")

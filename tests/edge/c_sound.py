@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vocalics.edge import front_end
+from vocalics.edge import front_end, source
 from vocalics.modelfile import Card
 
 SOURCES = Path(str(resources.files("vocalics.edge"))) / "c"
@@ -30,7 +30,7 @@ _NETWORK_H = """#define NETWORK_ROWS {rows}
 {shared}float *network_input(void);
 int network_run(int n_frames, float *probabilities, float *strangeness);
 """
-_NETWORK_C = """#include "network.h"
+NETWORK_C = """#include "network.h"
 #ifndef NETWORK_ARENA_BYTES
 #define NETWORK_ARENA_BYTES (4 * NETWORK_ROWS * NETWORK_MAX_FRAMES)
 #define NETWORK_INPUT_OFFSET 0
@@ -46,6 +46,11 @@ int network_run(int n_frames, float *probabilities, float *strangeness)
     return n_frames < 1 ? -1 : 0;
 }
 """
+
+
+def network_h(rows: int, n_frames: int, n_classes: int, shared: str = "") -> str:
+    """The header of a network that only counts its frames; shared: lines that tell of its memory."""
+    return _NETWORK_H.format(rows=rows, frames=n_frames, classes=n_classes, shared=shared)
 
 
 def compilers() -> list[str]:
@@ -78,22 +83,35 @@ class Library:
     """The C library of a card, with a network that only counts its frames."""
 
     def __init__(
-        self, card: Card, folder: Path, rows: int, n_frames: int, arena_bytes: int = 0, seconds: float | None = None
+        self,
+        card: Card,
+        folder: Path,
+        rows: int,
+        n_frames: int,
+        arena_bytes: int = 0,
+        seconds: float | None = None,
+        is_fixed: bool = False,
     ) -> None:
         shared = f"#define NETWORK_ARENA_BYTES {arena_bytes}\n#define NETWORK_INPUT_OFFSET 64\n" if arena_bytes else ""
-        network_h = _NETWORK_H.format(rows=rows, frames=n_frames, classes=len(card.emotions), shared=shared)
-        files = {"network.h": network_h, "network.c": _NETWORK_C, **front_end.write(card, "0" * 64, "a test", seconds)}
-        write(folder, files, (*front_end.sources(card), "maths.h"))
+        files = {"network.h": network_h(rows, n_frames, len(card.emotions), shared), "network.c": NETWORK_C}
+        files |= front_end.write(card, "0" * 64, "a test", seconds, is_fixed)
+        files |= source.copied([*front_end.sources(card, is_fixed), "maths.h"], "c")
+        write(folder, files, ())
+        self.sample: Any = np.int16 if is_fixed else np.float32
         self.path = compiled(folder, "library.so", "-shared", "-fPIC")
         self.c: Any = ctypes.CDLL(str(self.path))
         self.c.speech_finish.restype = ctypes.c_float
         self.c.network_input.restype = ctypes.POINTER(ctypes.c_float)
         self.rows = rows
 
+    def given(self, samples: FloatArray) -> npt.NDArray[Any]:
+        """Samples as its front end takes them."""
+        return source.sixteen_bits(samples) if self.sample is np.int16 else samples
+
     def frames(self, samples: FloatArray, piece: int = 997) -> FloatArray:
         """What the front end leaves for the network, (n_frames, rows)."""
         self.c.front_end_start()
-        feed(self.c.front_end_feed, samples, piece)
+        feed(self.c.front_end_feed, self.given(samples), piece)
         n = self.c.front_end_finish()
         return np.ctypeslib.as_array(self.c.network_input(), (n, self.rows)).copy()
 
@@ -104,13 +122,13 @@ class Library:
 
     def speech_seconds(self, samples: FloatArray, piece: int = 997) -> float:
         self.c.speech_start()
-        feed(self.c.speech_feed, samples, piece)
+        feed(self.c.speech_feed, self.given(samples), piece)
         return float(self.c.speech_finish())
 
 
-def feed(function: Callable[..., int], samples: FloatArray, piece: int) -> None:
+def feed(function: Callable[..., int], samples: npt.NDArray[Any], piece: int) -> None:
     for i in range(0, len(samples), piece):
-        part = np.ascontiguousarray(samples[i : i + piece], np.float32)
+        part = np.ascontiguousarray(samples[i : i + piece])
         function(pointer(part), len(part))
 
 

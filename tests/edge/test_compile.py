@@ -213,8 +213,11 @@ def test_more_than_the_linked_program_may_take_is_refused_too(
         compilation.compile(model, M4, tmp_path / "out", clips, limit=limit, compiler=compiler, check=False)
 
 
-def test_exported_c_is_built_by_any_compiler(model: Path, clips: list[Path], tmp_path: Path, run: Run) -> None:
-    code, out, _ = run("export", str(model), "--to", "c", "-o", str(tmp_path / "c"))
+@pytest.mark.parametrize(("front_end", "within"), [("float", 1e-5), ("fixed", 5e-3)])
+def test_exported_c_is_built_by_any_compiler(
+    front_end: str, within: float, model: Path, clips: list[Path], tmp_path: Path, run: Run
+) -> None:
+    code, out, _ = run("export", str(model), "--to", "c", "-o", str(tmp_path / "c"), "--front-end", front_end)
     assert code == 0
     assert "million MACs; make -C" in out
     if shutil.which("make") is None or shutil.which("cc") is None:
@@ -226,10 +229,30 @@ def test_exported_c_is_built_by_any_compiler(model: Path, clips: list[Path], tmp
     for line, path in zip(map(json.loads, said.splitlines()), clips, strict=True):
         truth = recognizer.predict(path)
         assert line["emotion"] == truth.label
-        assert line["probabilities"] == pytest.approx(dict(truth.probabilities), abs=1e-5)
+        assert line["probabilities"] == pytest.approx(dict(truth.probabilities), abs=within)
+    assert (tmp_path / "c" / f"mel{'_fixed' if front_end == 'fixed' else ''}.c").is_file()
     assert f"make -C {tmp_path / 'c'}" in out
     head = (tmp_path / "c" / "network.c").read_text()[:400]
     assert f"vocalics export {model} --to c" in head
+
+
+def test_fixed_point_is_for_c(model: Path, tmp_path: Path, run: Run) -> None:
+    code, _, err = run("export", str(model), "-o", str(tmp_path / "a.onnx"), "--front-end", "fixed")
+    assert code == 1
+    assert "--front-end is for C; add --to c" in " ".join(err.split())
+    assert not [*tmp_path.iterdir()]
+
+
+@NEEDS_ZIG
+def test_a_processor_without_floating_point_is_served(model: Path, clips: list[Path], tmp_path: Path) -> None:
+    options = {"cpu": "generic_rv32+m+a+c", "is_fixed": True}
+    made = compilation.compile(model, RV32, tmp_path / "out", clips, **options)
+    host, board = made.checks
+    assert host.n_clips == 3 and all(check.passed(made.tolerance) for check in made.checks)
+    if board.note:
+        pytest.skip(board.note)
+    assert board.n_clips == 3 and board.largest > 0
+    assert board.said[2]["emotion"] == "no speech" != board.said[0]["emotion"]
 
 
 @NEEDS_ZIG

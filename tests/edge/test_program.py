@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vocalics import audio, modelfile
 from vocalics.audio import Clip
-from vocalics.edge import front_end, network
+from vocalics.edge import front_end, network, source
 from vocalics.export import waveform
 from vocalics.export.card import with_card
 from vocalics.features.feature_set import feature_set
@@ -55,7 +55,7 @@ def build(model: Path, folder: Path, *flags: str) -> Program:
         **front_end.write(card, loaded.sha256, command),
     }
     copied = (*network.KERNELS, *front_end.sources(card), *front_end.program_sources(card))
-    c_sound.write(folder, files, copied)
+    c_sound.write(folder, {**files, **source.copied(copied, "c")}, ())
     return Program(c_sound.compiled(folder, "emotion", *flags), Recognizer(loaded))
 
 

@@ -18,6 +18,13 @@ class Compiler(StrEnum):
     GCC = "gcc"
 
 
+class FrontEnd(StrEnum):
+    """What turns sound into features."""
+
+    FLOAT = "float"
+    FIXED = "fixed"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("compile")(compile)
@@ -75,6 +82,13 @@ def compile(
     compiler: Annotated[
         Compiler, typer.Option(help="Zig, which the extra edge brings, or Debian's cross compiler.")
     ] = Compiler.ZIG,
+    front_end: Annotated[
+        FrontEnd,
+        typer.Option(
+            help="What turns sound into features: floats, or whole numbers (fixed point) for processors without "
+            "floating point."
+        ),
+    ] = FrontEnd.FLOAT,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Run what was compiled and compare it with the model.")
     ] = True,
@@ -130,6 +144,7 @@ def compile(
             compiler=compiler.value,
             cpu=cpu or "",
             check=check,
+            is_fixed=front_end is FrontEnd.FIXED,
             command=shlex.join(["vocalics", *sys.argv[1:]]),
             tell=status.update,
         )

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from vocalics.cli.compile import FrontEnd
+
 
 class Target(StrEnum):
     """What is written."""
@@ -37,6 +39,10 @@ def export(
             help="onnx-int8: a manifest, recordings or folders of voices that the ranges are taken from. Repeat.",
         ),
     ] = None,
+    front_end: Annotated[
+        FrontEnd,
+        typer.Option(help="c: what turns sound into features, floats or whole numbers; see vocalics compile."),
+    ] = FrontEnd.FLOAT,
 ) -> None:
     """Write a model for another use.
 
@@ -54,8 +60,10 @@ def export(
     source = model_path(model)
     if clips and to is not Target.INT8:
         raise ModelFileError("--clips calibrates eight bits; add --to onnx-int8, or leave it out")
+    if front_end is not FrontEnd.FLOAT and to is not Target.C:
+        raise ModelFileError("--front-end is for C; add --to c, or leave it out")
     if to is Target.C:
-        _c(source, output)
+        _c(source, output, front_end is FrontEnd.FIXED)
         return
     if to is Target.INT8:
         _int8(model, output, clips or [])
@@ -65,7 +73,7 @@ def export(
     print(f"written to {output} ({after / 1e6:.2f} MB" + (f", from {before / 1e6:.2f})" if before != after else ")"))
 
 
-def _c(source: Path, folder: Path) -> None:
+def _c(source: Path, folder: Path, is_fixed: bool) -> None:
     import shlex
     import sys
 
@@ -75,7 +83,8 @@ def _c(source: Path, folder: Path) -> None:
 
     if folder.is_file():
         raise ModelFileError(f"{folder}: is a file; expected a folder for the C")
-    facts = written.write(source, folder, command=shlex.join(["vocalics", *sys.argv[1:]])).facts
+    command = shlex.join(["vocalics", *sys.argv[1:]])
+    facts = written.write(source, folder, command=command, is_fixed=is_fixed).facts
     print(
         f"written to {folder}: weights {in_kilobytes(facts.weight_bytes)}, memory {in_kilobytes(facts.arena_bytes)}, "
         f"{facts.macs / 1e6:,.1f} million MACs; make -C {folder} builds it"

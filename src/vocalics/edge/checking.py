@@ -30,6 +30,8 @@ TOLERANCE = 1e-4
 """How far a probability in float32 may be from ONNX Runtime's."""
 TOLERANCE_FEATURES = 0.01
 """The same where C computes the published feature sets: their values span millions, and rounding is felt."""
+TOLERANCE_FIXED = 0.02
+"""The same with a front end in fixed point: sound is rounded to 16 bits."""
 TOLERANCE_INT8 = 0.05
 """The same in eight bits: a rounding that falls the other way goes through all layers after it."""
 Probabilities = npt.NDArray[np.float64]

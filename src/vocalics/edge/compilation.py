@@ -56,6 +56,8 @@ class Compiled:
         """How far its probabilities may be from the model's."""
         if self.int8:
             return checking.TOLERANCE_INT8
+        if self.source.is_fixed:
+            return checking.TOLERANCE_FIXED
         exact = front_end.kind(self.source.card) in (front_end.LOG_MEL, front_end.FEATURES)
         return checking.TOLERANCE if exact else checking.TOLERANCE_FEATURES
 
@@ -88,6 +90,7 @@ def compile(
     compiler: str = toolchain.ZIG,
     cpu: str = "",
     check: bool = True,
+    is_fixed: bool = False,
     command: str = "",
     tell: Callable[[str], None] = lambda _: None,
 ) -> Compiled:
@@ -103,6 +106,7 @@ def compile(
         compiler: One of :data:`vocalics.edge.toolchain.COMPILERS`.
         cpu: Another least processor than the target's.
         check: Whether the program is run and compared.
+        is_fixed: Whether the front end computes in fixed point.
         command: What asked for it, for the files' first lines.
         tell: Called with what is done next, which may take minutes.
 
@@ -121,7 +125,7 @@ def compile(
         program = output / f"{PROGRAM}{target.suffix}" if is_board else output
         tell("writing C")
         sound = _sound(model, recognizer, target, seconds, clips) if is_board else None
-        written = source.write(model, folder, target, seconds, command, sound)
+        written = source.write(model, folder, target, seconds, command, sound, is_fixed)
         tell(f"compiling for {target.name}; the first time Zig makes a C library, which takes minutes")
         toolchain.build(target, folder, written.compiled, program, compiler, cpu)
         sizes = toolchain.sizes(program)
@@ -157,7 +161,7 @@ def _checked(
     if not toolchain.runs_here(compiled.target):
         tell("compiling for this computer, to check what was written")
         program = temporary / f"host{host.suffix}"
-        written = source.write(model, temporary / "host-source")
+        written = source.write(model, temporary / "host-source", is_fixed=written.is_fixed)
         toolchain.build(host, written.folder, written.compiled, program)
     tell("checking")
     checks = [checking.check_program(host, program, written, recognizer, clips[:MOST_CLIPS])]

@@ -37,6 +37,7 @@ class Source:
         facts: The network's sizes.
         compiled: The names of the files that a compiler is given.
         seconds: Of sound that are judged in one piece, at most.
+        is_fixed: Whether the front end computes in fixed point.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Source:
     facts: network.Facts
     compiled: tuple[str, ...]
     seconds: float
+    is_fixed: bool = False
 
     @property
     def takes_sound(self) -> bool:
@@ -91,6 +93,7 @@ def write(
     seconds: float | None = None,
     command: str = "",
     sound: npt.NDArray[np.float32] | None = None,
+    is_fixed: bool = False,
 ) -> Source:
     """Write a model's C into a folder, which is made where it is missing.
 
@@ -102,6 +105,7 @@ def write(
         command: What wrote it, for the files' first lines.
         sound: What a board judges where its host gives nothing: (n,) samples at the card's rate, or features frame
             by frame where there is no front end in C; a hum of 1 s where ``None``.
+        is_fixed: Whether the front end computes in fixed point.
 
     Raises:
         MissingExtraError: Where the onnx package is not installed.
@@ -115,20 +119,20 @@ def write(
     texts = {
         # Flash is dear where there is no operating system; elsewhere speed is.
         **network.write(model, n_frames, command, fast=board is None),
-        **front_end.write(card, loaded.sha256, command, length),
+        **front_end.write(card, loaded.sha256, command, length, is_fixed),
     }
-    texts |= _copied([*network.KERNELS, *front_end.sources(card)], "c")
+    texts |= copied([*network.KERNELS, *front_end.sources(card, is_fixed)], "c")
     if board is None:
-        texts |= _copied(front_end.program_sources(card), "c")
+        texts |= copied(front_end.program_sources(card), "c")
     else:
-        texts |= _copied([*_BOARD_FILES, board.startup], "boards")
+        texts |= copied([*_BOARD_FILES, board.startup], "boards")
         texts["bare/string.h"] = _text("boards", "bare/string.h")
         texts |= _sound(card, sound, command)
     facts = sizes(model, card, target, length)
     if board is not None:
         texts["board.ld"] = linker_script(board, facts.weight_bytes)
     compiled = tuple(sorted(name for name in texts if name.endswith(".c")))
-    source = Source(folder, card, facts, compiled, length)
+    source = Source(folder, card, facts, compiled, length, is_fixed)
     texts["README.md"] = readme.page(card, loaded.sha256, facts, length, compiled, target, command)
     texts["Makefile"] = readme.makefile(compiled, target)
     for name, text in texts.items():
@@ -200,8 +204,8 @@ def hum(sample_rate: int, pitch: float = 140.0, seconds: float = 1.0) -> npt.NDA
     return np.asarray(0.3 * sound / np.abs(sound).max(), np.float32)
 
 
-def _copied(names: Iterable[str], folder: str) -> dict[str, str]:
-    """Files of the package, and the headers of the same folder that they include, by name."""
+def copied(names: Iterable[str], folder: str) -> dict[str, str]:
+    """Return files of a folder of the package, and its headers that they include, by name."""
     found: dict[str, str] = {}
     left = list(names)
     while left:

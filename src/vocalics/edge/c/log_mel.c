@@ -8,85 +8,62 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "fft.h"
 #include "front_end.h"
-#include "maths.h"
+#include "mel.h"
 #include "network.h"
-#include "tables.h"
 
 #define N_BLOCKS (VOCALICS_LONGEST_SAMPLES / TRIM_BLOCK + 1)
-#define LOWEST_PEAK 1e-9f /* what a silent clip is taken to have */
 
 #if NETWORK_ROWS != FRONT_END_BANDS
 #error "the network takes another number of bands than the front end gives"
 #endif
 
-static float frame[FRONT_END_FRAME];
-static float parts[2 * FFT_SIZE];
-static float power[FFT_SIZE / 2 + 1];
-static float block_power[N_BLOCKS], block_peak[N_BLOCKS]; /* of every 20 ms */
+static sample frame[FRONT_END_FRAME];
+static block_power powers[N_BLOCKS]; /* of every 20 ms */
+static sample_level peaks[N_BLOCKS];
 static int n_frame, n_block, n_blocks, n_frames;
 static int32_t n_samples;
+
+/* Where the bands of a frame are kept: in the memory that the network reads them from. */
+static band_power *bands_of(int i)
+{
+    return (band_power *)(void *)network_input() + (int32_t)i * NETWORK_ROWS;
+}
 
 void front_end_start(void)
 {
     n_frame = n_block = n_blocks = n_frames = 0;
     n_samples = 0;
-    block_power[0] = block_peak[0] = 0.0f;
+    powers[0] = 0;
+    peaks[0] = 0;
 }
 
-/* Windows and transforms the frame and puts the power of its bands behind those of the frames before. */
+/* Puts the power of the frame's bands behind those of the frames before. */
 static void transform(void)
 {
-    float *bands = network_input() + (int32_t)n_frames * NETWORK_ROWS;
-    const float *weights = front_end_weights;
-    int i, band;
-    if (n_frames == NETWORK_MAX_FRAMES)
-        return;
-    memset(parts, 0, FFT_SIZE * sizeof(float));
-    for (i = 0; i < FRONT_END_FRAME / 2; i++) {
-        parts[i] = frame[2 * i] * front_end_window[2 * i];
-        parts[FFT_SIZE / 2 + i] = frame[2 * i + 1] * front_end_window[2 * i + 1];
-    }
-#if FRONT_END_FRAME % 2
-    parts[i] = frame[2 * i] * front_end_window[2 * i];
-#endif
-    fft_power(parts, power);
-    for (band = 0; band < FRONT_END_BANDS; band++) {
-        const float *bins = power + front_end_first[band];
-        const int count = front_end_count[band];
-        float sum = 0.0f;
-        for (i = 0; i < count; i++)
-            sum += weights[i] * bins[i];
-        weights += count;
-        bands[band] = sum;
-    }
-    n_frames++;
+    if (n_frames < NETWORK_MAX_FRAMES)
+        mel_frame(frame, bands_of(n_frames++));
 }
 
 /* Power and peak of every 20 ms, by which quiet ends are told. */
-static void measure(const float *samples, int n)
+static void measure(const sample *samples, int n)
 {
     int i = 0;
     while (i < n) {
-        const int end = n - i < TRIM_BLOCK - n_block ? n : i + TRIM_BLOCK - n_block;
-        float sum = block_power[n_blocks], peak = block_peak[n_blocks];
-        n_block += end - i;
-        for (; i < end; i++) {
-            sum += samples[i] * samples[i];
-            peak = math_max(peak, math_abs(samples[i]));
-        }
-        block_power[n_blocks] = sum;
-        block_peak[n_blocks] = peak;
+        const int count = n - i < TRIM_BLOCK - n_block ? n - i : TRIM_BLOCK - n_block;
+        mel_measure(samples + i, count, &powers[n_blocks], &peaks[n_blocks]);
+        i += count;
+        n_block += count;
         if (n_block == TRIM_BLOCK) {
             n_block = 0;
             n_blocks++;
-            block_power[n_blocks] = block_peak[n_blocks] = 0.0f;
+            powers[n_blocks] = 0;
+            peaks[n_blocks] = 0;
         }
     }
 }
 
-int front_end_feed(const float *samples, int n)
+int front_end_feed(const sample *samples, int n)
 {
     int i = 0;
     if (n > VOCALICS_LONGEST_SAMPLES - n_samples)
@@ -95,13 +72,13 @@ int front_end_feed(const float *samples, int n)
     n_samples += n;
     while (i < n) {
         const int count = n - i < FRONT_END_FRAME - n_frame ? n - i : FRONT_END_FRAME - n_frame;
-        memcpy(frame + n_frame, samples + i, (size_t)count * sizeof(float));
+        memcpy(frame + n_frame, samples + i, (size_t)count * sizeof(sample));
         n_frame += count;
         i += count;
         if (n_frame == FRONT_END_FRAME) {
             transform();
             n_frame -= FRONT_END_HOP;
-            memmove(frame, frame + FRONT_END_HOP, (size_t)n_frame * sizeof(float));
+            memmove(frame, frame + FRONT_END_HOP, (size_t)n_frame * sizeof(sample));
         }
     }
     return n;
@@ -110,17 +87,17 @@ int front_end_feed(const float *samples, int n)
 /* Where the loud part begins and ends, with its margins, in samples; the whole clip where nothing is loud. */
 static void loud_part(int32_t *start, int32_t *end)
 {
-    float loudest = 0.0f;
+    block_power loudest = 0;
     int first = 0, last = n_blocks, i;
     *start = 0;
     *end = n_samples;
     for (i = 0; i < n_blocks; i++)
-        loudest = math_max(loudest, block_power[i]);
-    if (TRIM_RATIO == 0.0f || !(loudest > 0.0f))
+        loudest = powers[i] > loudest ? powers[i] : loudest;
+    if (!(loudest > 0))
         return;
-    while (!(block_power[first] > loudest * TRIM_RATIO))
+    while (!mel_is_loud(powers[first], loudest))
         first++;
-    while (!(block_power[last - 1] > loudest * TRIM_RATIO))
+    while (!mel_is_loud(powers[last - 1], loudest))
         last--;
     if ((int32_t)first * TRIM_BLOCK > TRIM_MARGIN)
         *start = (int32_t)first * TRIM_BLOCK - TRIM_MARGIN;
@@ -130,14 +107,13 @@ static void loud_part(int32_t *start, int32_t *end)
 
 int front_end_finish(void)
 {
-    float *bands = network_input();
-    float peak = LOWEST_PEAK, scale;
-    int32_t start, end, i;
+    sample_level peak = 0;
+    int32_t start, end;
     int first, count, block;
     if (n_samples == 0)
         return 0;
     if (n_samples < FRONT_END_FRAME) { /* padded to one frame */
-        memset(frame + n_frame, 0, (size_t)(FRONT_END_FRAME - n_frame) * sizeof(float));
+        memset(frame + n_frame, 0, (size_t)(FRONT_END_FRAME - n_frame) * sizeof(sample));
         transform();
     }
     loud_part(&start, &end);
@@ -146,15 +122,13 @@ int front_end_finish(void)
         end = n_samples;
     }
     for (block = (int)(start / TRIM_BLOCK); (int32_t)block * TRIM_BLOCK < end; block++)
-        peak = math_max(peak, block_peak[block]);
+        peak = peaks[block] > peak ? peaks[block] : peak;
     first = (int)(start / FRONT_END_HOP);
     count = end < FRONT_END_FRAME ? 1 : 1 + (int)((end - start - FRONT_END_FRAME) / FRONT_END_HOP);
     if (count > n_frames - first)
         count = n_frames - first;
-    scale = 1.0f / peak;
     if (first > 0)
-        memmove(bands, bands + (int32_t)first * NETWORK_ROWS, (size_t)count * NETWORK_ROWS * sizeof(float));
-    for (i = 0; i < (int32_t)count * NETWORK_ROWS; i++)
-        bands[i] = math_log(bands[i] * scale * scale + FRONT_END_FLOOR);
+        memmove(bands_of(0), bands_of(first), (size_t)count * NETWORK_ROWS * sizeof(band_power));
+    mel_finish(bands_of(0), (int32_t)count * NETWORK_ROWS, peak);
     return count;
 }

@@ -19,7 +19,7 @@ void front_end_start(void)
     levels_start();
 }
 
-int front_end_feed(const float *samples, int n)
+int front_end_feed(const sample *samples, int n)
 {
     if (n > VOCALICS_LONGEST_SAMPLES - n_samples)
         n = (int)(VOCALICS_LONGEST_SAMPLES - n_samples);

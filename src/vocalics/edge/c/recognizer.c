@@ -21,10 +21,52 @@ void vocalics_start(void)
     speech_start();
 }
 
-int vocalics_feed(const float *samples, int n)
+static int feed(const sample *samples, int n)
 {
     const int n_taken = front_end_feed(samples, n);
     speech_feed(samples, n_taken);
+    return n_taken;
+}
+
+/* Samples of the other kind are converted piece by piece. */
+#define PIECE 64
+#if VOCALICS_IS_FIXED
+#define FEED_AS_IT_IS vocalics_feed_16
+#define FEED_CONVERTED vocalics_feed
+typedef float other_sample;
+
+static sample converted(float x)
+{
+    const float steps = x * 32768.0f + (x < 0.0f ? -0.5f : 0.5f);
+    return (sample)(steps > -32768.0f ? (steps < 32767.0f ? steps : 32767.0f) : -32768.0f);
+}
+#else
+#define FEED_AS_IT_IS vocalics_feed
+#define FEED_CONVERTED vocalics_feed_16
+typedef int16_t other_sample;
+
+static sample converted(int16_t x)
+{
+    return (sample)x / 32768.0f;
+}
+#endif
+
+int FEED_AS_IT_IS(const sample *samples, int n)
+{
+    return feed(samples, n);
+}
+
+int FEED_CONVERTED(const other_sample *samples, int n)
+{
+    sample piece[PIECE];
+    int n_taken = 0, wanted, got, i;
+    do {
+        wanted = n - n_taken < PIECE ? n - n_taken : PIECE;
+        for (i = 0; i < wanted; i++)
+            piece[i] = converted(samples[n_taken + i]);
+        got = feed(piece, wanted);
+        n_taken += got;
+    } while (got == PIECE);
     return n_taken;
 }
 #else

@@ -27,7 +27,7 @@ void front_end_start(void)
     levels_start();
 }
 
-int front_end_feed(const float *samples, int n)
+int front_end_feed(const sample *samples, int n)
 {
     if (n > VOCALICS_LONGEST_SAMPLES - n_samples)
         n = (int)(VOCALICS_LONGEST_SAMPLES - n_samples);
@@ -42,10 +42,10 @@ static void add_prosody(void)
     int i, n_crossings = 0;
     float sum = 0.0f;
     for (i = 0; i < FRONT_END_FRAME; i++) {
-        const float sample = levels_sample(i);
-        sum += sample * sample;
+        const float x = levels_sample(i);
+        sum += x * x;
         if (i > 0 && levels_has(i) && levels_has(i - 1))
-            n_crossings += (sample < -1e-10f) != (levels_sample(i - 1) < -1e-10f);
+            n_crossings += (x < -1e-10f) != (levels_sample(i - 1) < -1e-10f);
     }
     crossings += (float)n_crossings / FRONT_END_FRAME;
     loudness += math_sqrt(sum / FRONT_END_FRAME);

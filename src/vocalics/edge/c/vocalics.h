@@ -10,6 +10,8 @@
 #ifndef VOCALICS_H
 #define VOCALICS_H
 
+#include <stdint.h>
+
 #include "settings.h"
 
 typedef struct {
@@ -28,8 +30,15 @@ void vocalics_start(void);
 /* Takes n samples: mono, VOCALICS_RATE Hz, full scale +-1 (any level will do), in pieces of any size. Returns how many it
    took: fewer than n once the window is full, at VOCALICS_LONGEST_SAMPLES.
 
+   Where VOCALICS_IS_FIXED is 1, samples are rounded to 16 bits, and what is beyond +-1 is cut off.
+
    Where VOCALICS_TAKES_SOUND is 0: takes n features, frame by frame. */
 int vocalics_feed(const float *samples, int n);
+
+#if VOCALICS_TAKES_SOUND
+/* The same with samples of 16 bits, as converters and microphones give them. */
+int vocalics_feed_16(const int16_t *samples, int n);
+#endif
 
 /* Ends the window and judges it. Returns 0, or -1 when what was fed is too short (or not whole) to be judged. */
 int vocalics_finish(vocalics_result *result);
