@@ -80,8 +80,9 @@ def reports(
     if started:
         _refuse_unreachable(address)
         try:
+            # "local": without an address Ray would look for a cluster that runs here, and refuse to be told its cores.
             options: dict[str, Any] = {} if address else {"num_cpus": n_workers, "include_dashboard": False}
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
         except Exception as error:  # Ray's errors share no parent but Exception
             what = "cannot be reached" if address else "does not start"
             hint = "check the address" if address else "the machine may be too busy: try again, or the engine local"
