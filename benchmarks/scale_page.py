@@ -42,8 +42,8 @@ def written(measurements: Sequence[Measurement]) -> str:
         "Written by `python benchmarks/bench_scale.py`; what it means: [scale.md](../scale.md).",
         "",
         f"Machine: {_processor()}. *Taken by others* is how many of its cores other programs kept busy meanwhile, on "
-        "average; where that is not little, rates by the clock are worse than the machine is. Clips of five corpora in "
-        "turns, model `default`.",
+        f"average; where that is more than were left idle and {SPARE:g} of one, rates by the clock stand in "
+        "parentheses: the machine can do more. Clips of five corpora in turns, model `default`.",
         "",
         *_rates(runs, loops),
         "",
@@ -88,7 +88,9 @@ def _rates(runs: Iterable[Measurement], loops: Mapping[int, Measurement]) -> lis
 
 
 def _speed(m: Measurement) -> tuple[str, str, str]:
-    return f"{_rate(m):.1f}", f"{m['sound_seconds'] / m['seconds']:,.0f}", f"{1e3 * _spent(m):.2f}"
+    rates = (f"{_rate(m):.1f}", f"{m['sound_seconds'] / m['seconds']:,.0f}")
+    clips, sound = rates if _undisturbed(m) else (f"({rates[0]})", f"({rates[1]})")
+    return clips, sound, f"{1e3 * _spent(m):.2f}"
 
 
 def _spent(m: Measurement) -> float:
@@ -120,8 +122,8 @@ def _ratios(runs: Sequence[Measurement], loops: Mapping[int, Measurement]) -> li
             "loop to two", "taken by others: loop, one, two")  # fmt: skip
     about = (
         "Rates by the clock, and what a clip costs in processor time: 1 there is a clip that costs as much. Ratios by "
-        "the clock are given only where they say something: where others took, both times, no more than the cores "
-        f"that were left idle and {SPARE:g} of one. Processor time grows too where others crowd the caches."
+        "the clock are given only where neither rate stands in parentheses. Processor time grows too where others "
+        "crowd the caches."
     )
     return ["## Ratios of rates", "", about, "", *_table(head, rows)]
 
