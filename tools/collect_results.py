@@ -1,6 +1,7 @@
-"""Write docs/results/default.md from runs of ``vocalics train`` with ``--hold-out``.
+"""Write docs/results/default.md, or another recipe's page, from runs of ``vocalics train`` with ``--hold-out``.
 
     python tools/collect_results.py runs/heldout runs/left-out -o docs/results
+    python tools/collect_results.py runs/tiny-held-out --recipe tiny
 
 Takes the figures from the runs' own reports, adds the curves and confusion matrices, and computes nothing itself.
 """
@@ -20,19 +21,20 @@ def main() -> None:
     """Parse the command line and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs that were trained with --hold-out")
+    parser.add_argument("--recipe", default="default", help="that was trained; the page has its name")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/results"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    text = page(arguments.runs, arguments.output)
-    (arguments.output / "default.md").write_text(text, encoding="utf-8")
+    text = page(arguments.runs, arguments.recipe, arguments.output)
+    (arguments.output / f"{arguments.recipe}.md").write_text(text, encoding="utf-8")
 
 
-def page(runs: list[Path], output: Path) -> str:
+def page(runs: list[Path], recipe: str, output: Path) -> str:
     """Return the page's Markdown; the figures' pictures are copied beside it."""
     lines = [
-        "# The default net on speakers that it never heard",
+        f"# The {recipe} net on speakers that it never heard",
         "",
-        "Written by `tools/collect_results.py` from the reports of `vocalics train default --hold-out …`.",
+        f"Written by `tools/collect_results.py` from the reports of `vocalics train {recipe} --hold-out …`.",
         "Every speaker of a test set was kept out of training and of the choice of the epoch.",
         "All eight emotions compete, also where the corpus has fewer; UAR is taken over the emotions that occur.",
         "Intervals: 95 %, bootstrap over speakers (over clips where there is one speaker).",

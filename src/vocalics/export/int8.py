@@ -22,7 +22,7 @@ import numpy.typing as npt
 from vocalics.errors import MissingExtraError, ModelFileError
 from vocalics.modelfile import Card, load
 
-_LEAST = 256  # weights: a layer with fewer gains nothing
+_LEAST = 64  # weights: a layer with fewer gains nothing
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
 _PASSED = ("Relu", "MaxPool", "Add")
 FEWEST = 16
