@@ -79,6 +79,17 @@ def write(folder: Path, files: dict[str, str], copied: tuple[str, ...]) -> None:
         shutil.copy(SOURCES / name, folder)
 
 
+class Result(ctypes.Structure):
+    """What the library tells of a sound: ``vocalics_result``."""
+
+    _fields_ = (
+        ("probabilities", ctypes.c_float * 8),
+        ("emotion", ctypes.c_int),
+        ("speech_seconds", ctypes.c_float),
+        ("strangeness", ctypes.c_float),
+    )
+
+
 class Library:
     """The C library of a card, with a network that only counts its frames."""
 

@@ -24,7 +24,7 @@ from vocalics.segment import speech_seconds
 
 sys.path.insert(0, str(Path(__file__).parent))
 import c_sound
-from c_sound import FloatArray, Library, pointer
+from c_sound import FloatArray, Library, Result, pointer
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise")
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.wav"))
@@ -231,15 +231,6 @@ def test_voices_pass_the_gate_and_noise_does_not(fixed: Library) -> None:
 
 
 # ---- The library as a whole ----
-
-
-class Result(ctypes.Structure):
-    _fields_ = (
-        ("probabilities", ctypes.c_float * 8),
-        ("emotion", ctypes.c_int),
-        ("speech_seconds", ctypes.c_float),
-        ("strangeness", ctypes.c_float),
-    )
 
 
 @pytest.mark.parametrize("kind", ["fixed", "floats"])

@@ -31,7 +31,7 @@ from vocalics.segment import has_speech, speech_seconds
 
 sys.path.insert(0, str(Path(__file__).parent))
 import c_sound
-from c_sound import FloatArray, Library, pointer
+from c_sound import FloatArray, Library, Result, pointer
 
 EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise")
 
@@ -543,15 +543,6 @@ def test_the_gate_agrees_on_clips_and_noises(
 
 
 # ---- The library as a whole ----
-
-
-class Result(ctypes.Structure):
-    _fields_ = (
-        ("probabilities", ctypes.c_float * 8),
-        ("emotion", ctypes.c_int),
-        ("speech_seconds", ctypes.c_float),
-        ("strangeness", ctypes.c_float),
-    )
 
 
 def judged(library: Library, samples: FloatArray) -> Result:

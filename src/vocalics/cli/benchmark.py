@@ -76,7 +76,7 @@ def _benchmark(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
     ] = None,
-    device: runs.Device = "auto",
+    device: runs.Device = runs.Place.AUTO,
     table: Annotated[
         bool, typer.Option("--table", help="Train nothing; write the table of the runs that are finished.")
     ] = False,

@@ -57,7 +57,7 @@ def _cross_validate(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
     ] = None,
-    device: runs.Device = "auto",
+    device: runs.Device = runs.Place.AUTO,
 ) -> None:
     """Train and test one model per fold; report every fold, their mean, and all judgements together.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +13,17 @@ import typer
 if TYPE_CHECKING:
     from vocalics.recipe import Recipe
 
+
+class Place(StrEnum):
+    """Where a net is trained."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="NAME",
-        help="Where a net is trained: cpu, cuda, or auto: a graphics processor where torch finds one.",
-    ),
+    Place, typer.Option("--device", help="Where a net is trained; auto: a graphics processor where torch finds one.")
 ]
 
 

@@ -78,7 +78,7 @@ def _train(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
     ] = None,
-    device: runs.Device = "auto",
+    device: runs.Device = runs.Place.AUTO,
 ) -> None:
     """Train a model; with --hold-out, measure it on speakers that it never heard."""
     from rich.console import Console
