@@ -29,7 +29,7 @@ def clips_of(shared: Path, corpus: str, spec: str) -> Manifest:
 
 @pytest.mark.parametrize(
     ("corpus", "spec", "least"),
-    [("savee", "speaker=savee/KL", 0.45), ("ravdess", "folds={protocols}/ravdess_emobox.csv#1", 0.67)],
+    [("savee", "speaker=savee/KL", 0.45), ("ravdess", "folds={protocols}/ravdess_emobox.csv#1", 0.65)],
 )
 def test_the_card_tells_the_truth(shared: Path, corpus: str, spec: str, least: float) -> None:
     model = load()

@@ -27,6 +27,14 @@ def test_overrides_replace_settings() -> None:
         read("default", {"fit.n_epochs": 3, "fit.restart": 26})
 
 
+def test_a_table_that_need_not_be_is_left_out() -> None:
+    assert read("default").teacher is not None
+    assert read("default", {"teacher": "none"}).teacher is None
+    assert read("open", {"teacher": "none"}) == read("open")
+    with pytest.raises(RecipeError, match="is not a table"):
+        read("default", {"fit": "none"})
+
+
 BASE = "name = 'x'\ndescription = ''\nmodel = 'm'"
 
 

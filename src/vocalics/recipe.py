@@ -277,7 +277,8 @@ def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recip
 
     Args:
         name_or_path: "default", or a path that ends in .toml.
-        overrides: Dotted keys and values that replace the file's, e.g. ``{"fit.n_epochs": 2}``.
+        overrides: Dotted keys and values that replace the file's, e.g. ``{"fit.n_epochs": 2}``; "none" leaves out a
+            table that need not be, e.g. ``{"teacher": "none"}``.
 
     Raises:
         RecipeError: For an unknown recipe, key or value.
@@ -301,6 +302,8 @@ def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recip
             if not isinstance(inner, dict):
                 raise RecipeError(f'{path}: "{parent}" is no table; "{key}" cannot be set in it')
         inner[last] = value
+    for name in [f.name for f in dataclasses.fields(Recipe) if f.default is None and table.get(f.name) == "none"]:
+        del table[name]
     recipe: Recipe = parse(Recipe, table, str(path))
     return recipe
 

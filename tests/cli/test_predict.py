@@ -84,6 +84,11 @@ def test_the_table_names_file_emotion_and_runners_up(folder: Path, run: Run) -> 
     assert predict(run, "in", "--top", "1")[1].splitlines()[2].count("%") == 1
 
 
+def test_an_error_alone_has_no_table(folder: Path, run: Run) -> None:
+    code, said, error = run("predict", "missing.wav")
+    assert (code, said) == (1, "") and error == "vocalics: missing.wav: no such file; check the path\n"
+
+
 def test_no_speech_has_confidence_0_and_no_probabilities(folder: Path, run: Run) -> None:
     audio.write("silence.wav", Clip(np.zeros(16_000, np.float32), 16_000))
     record = json.loads(predict(run, "silence.wav", "--format", "json")[1])

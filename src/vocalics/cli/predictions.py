@@ -193,9 +193,11 @@ def _table(names: Sequence[str], top: int, sets: bool) -> Callable[[Prediction],
         return f"{name}  {start:>9}  {end:>9}  {emotion:<9}  {confidence:>10}  {others}".rstrip()
 
     header = line("file", "start", "end", "emotion", "confidence", "one of" if sets else "then" if top > 1 else "")
-    print(header, "-" * _cells(header), sep="\n", flush=True)
+    above = [header, "-" * _cells(header)]  # printed with the first row: an error alone has no table
 
     def table_row(prediction: Prediction) -> None:
+        while above:
+            print(above.pop(0))
         ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
         spoken = prediction.confidence > 0
         # Where none is named, the most probable one belongs to the others.

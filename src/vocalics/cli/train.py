@@ -92,10 +92,11 @@ def _train(
     rows = [
         {**row, "measured_on": _relation(folder, frozen)} for folder in figures or [] for row in read_figures(folder)
     ]
+    roots = runs.roots(corpus)
     training.check(frozen)
     console.print_json(json.dumps(frozen.as_dict()))
     with runs.Display(console, frozen) as display:
-        manifest = dataset.gather(runs.roots(corpus), frozen, display.step)
+        manifest = dataset.gather(roots, frozen, display.step)
         data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)
         console.print(
             f"{len(data.train):,} training clips of {len(data.speakers(data.train))} speakers, "
