@@ -12,9 +12,9 @@ import pytest
 from vocalics import audio, distillation, modelfile, training
 from vocalics.dataset import Data
 from vocalics.distillation import Lesson, components, folds, lesson
-from vocalics.errors import RecipeError
+from vocalics.errors import EncoderError, RecipeError
 from vocalics.manifest import Manifest, Utterance
-from vocalics.recipe import Fit, Recipe, Teacher, parse
+from vocalics.recipe import Fit, Recipe, Teacher, parse, read
 
 TOML = {
     "name": "taught",
@@ -165,3 +165,13 @@ def test_what_a_teacher_cannot_be_is_refused(data: Data, tmp_path: Path) -> None
     table = {k: v for k, v in TOML.items() if k not in ("model_settings", "batch")}
     with pytest.raises(RecipeError, match="only nets over spectrograms learn from a teacher"):
         training.check(parse(Recipe, {**table, "model": "svm"}, "test"))
+
+
+def test_a_teacher_without_its_encoder_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(name: str) -> Path:
+        raise EncoderError(f'there is no encoder "{name}" on this machine.')
+
+    monkeypatch.setattr("vocalics.encoders.find", nowhere)
+    with pytest.raises(EncoderError, match=r'no encoder "whisper-base".* default sits on it; --set teacher=none'):
+        training.check(read("default"))
+    training.check(read("default", {"teacher": "none"}))

@@ -8,7 +8,7 @@ from typing import Any
 from vocalics import ensembles
 from vocalics.distillation import check_teacher
 from vocalics.emotions import scheme
-from vocalics.errors import RecipeError
+from vocalics.errors import EncoderError, RecipeError
 from vocalics.features.feature_set import encoded_front_end, feature_set
 from vocalics.models import ENCODER, WAVEFORM, ModelSpec, model_spec
 from vocalics.recipe import Recipe, parse
@@ -40,7 +40,12 @@ def check(recipe: Recipe) -> ModelSpec:
         if spec.features == ENCODER:
             encoded_front_end(recipe.features)
         if recipe.teacher is not None:
-            check_teacher(recipe.teacher)
+            try:
+                check_teacher(recipe.teacher)
+            except EncoderError as error:
+                raise EncoderError(
+                    f"{error} The teacher of recipe {recipe.name} sits on it; --set teacher=none trains without one."
+                ) from None
         if recipe.teacher is not None and spec.features == ENCODER:
             raise RecipeError(f"recipe {recipe.name}: a net on an encoder learns from no teacher here; leave it out")
         if recipe.variants:
