@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import made
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Integer, MetaData, Table, inspect, select, update
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, inspect, select, update
 
 from vocalics.calls import database
 from vocalics.calls.schema import Base
@@ -71,6 +72,43 @@ def test_a_fresh_database_gets_its_tables_whoever_comes_first(address: str) -> N
     assert faults == []
     with Storage(address) as storage:
         assert len(storage.calls()) == 4
+
+
+def test_a_file_that_another_writes_is_waited_for(tmp_path: Path) -> None:
+    # Turning the write-ahead log on fails at once beside a writer; four that open a new file met that now and then.
+    file = tmp_path / "calls.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, other.close)
+    timer.start()
+    with Storage(str(file)) as storage:
+        storage.put(made.call("call"))
+        assert len(storage.calls()) == 1
+    assert not timer.is_alive()
+
+
+def test_a_file_that_stays_locked_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_WAIT_S", 0.1)
+    file = tmp_path / "calls.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(VocalicsError, match=r"calls.db: cannot be opened \(database is locked\)"):
+            Storage(str(file))
+
+
+def test_tables_that_another_makes_meanwhile_are_ours(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, found = database.connect(address), database.current
+
+    def current(engine: Engine) -> str | None:
+        monkeypatch.undo()
+        version = found(engine)
+        Storage(address).close()  # another comes first, right after we looked
+        return version
+
+    monkeypatch.setattr(database, "current", current)
+    database.ready(engine)
+    assert database.current(engine) == database.newest()
+    engine.dispose()
 
 
 def test_tables_of_another_version_are_refused(address: str) -> None:

@@ -7,6 +7,9 @@ tables gets them when it is opened; one of another version is refused until ``vo
 from __future__ import annotations
 
 import os
+import random
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +20,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
@@ -29,10 +32,10 @@ DEFAULT = "calls.db"
 VERSION_TABLE = "calls_version"
 """Where a database keeps the version of our tables, beside whatever else is in it."""
 
+_WAIT_S = 30.0
 _PRAGMAS = (
-    "PRAGMA busy_timeout = 30000",
+    f"PRAGMA busy_timeout = {int(1000 * _WAIT_S)}",
     "PRAGMA foreign_keys = ON",
-    "PRAGMA journal_mode = WAL",
     "PRAGMA secure_delete = ON",  # what is deleted is overwritten, not only forgotten
 )
 _LOCK = 0x766F63616C696373  # of PostgreSQL, while tables are made
@@ -120,7 +123,7 @@ def current(engine: Engine) -> str | None:
         VocalicsError: For a database that cannot be reached.
     """
     with _reached(engine), engine.connect() as connection:
-        return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+        return _version(connection)
 
 
 def newest() -> str:
@@ -142,11 +145,18 @@ def ready(engine: Engine) -> None:
             f"{shown(engine.url)}: its tables are of version {found}, expected {newest()}; vocalics calls db upgrade "
             "brings them there"
         )
-    with _reached(engine):
-        taken = sorted({"calls", "parties", "turns", "moments", "topics"} & set(inspect(engine).get_table_names()))
-    if taken:
-        raise VocalicsError(f"{shown(engine.url)}: holds a table {taken[0]} that is not ours; choose another database")
-    upgrade(engine)
+    with _migrating(engine) as config:
+        # Looked at behind the lock: another may have made the tables meanwhile.
+        connection = config.attributes["connection"]
+        if _version(connection) is None:
+            taken = sorted(
+                {"calls", "parties", "turns", "moments", "topics"} & set(inspect(connection).get_table_names())
+            )
+            if taken:
+                raise VocalicsError(
+                    f"{shown(engine.url)}: holds a table {taken[0]} that is not ours; choose another database"
+                )
+            command.upgrade(config, "head")
 
 
 def _own(file: Path) -> None:
@@ -166,6 +176,10 @@ def _url(address: str) -> URL:
         return make_url(address)
     except ArgumentError:
         raise VocalicsError("no address of a database; expected a file, sqlite:/// or postgresql://") from None
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 @contextmanager
@@ -206,7 +220,25 @@ def _prepared(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
+    _log_ahead(cursor)
     cursor.close()
+
+
+def _log_ahead(cursor: Any) -> None:
+    """Turn the write-ahead log on, which stays on for the file.
+
+    The first time takes the whole file, and for that SQLite does not wait as it does elsewhere, whatever
+    ``busy_timeout`` says: of several that open a new file at once, one would be told that it is locked.
+    """
+    end = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(random.uniform(0.005, 0.05))
 
 
 def _begun(connection: Any) -> None:
