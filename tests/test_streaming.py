@@ -17,7 +17,7 @@ from vocalics import recognizer
 from vocalics.audio import Clip
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.recognizer import Prediction, Recognizer
-from vocalics.streaming import Display, StreamingRecognizer
+from vocalics.streaming import Backlog, Display, StreamingRecognizer
 
 MODEL = recognizer.load("default")
 
@@ -81,6 +81,30 @@ def test_streams_over_one_model_know_nothing_of_one_another() -> None:
         found += first.feed(SOUNDS[16_000][i : i + 1_600])
         second.feed(SOUNDS[16_000][::-1][i : i + 1_600])
     assert [p.probabilities for p in found + first.flush()] == [p.probabilities for p in OFFLINE[16_000, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("max_lag", "heard", "expected", "n_skipped"),
+    [
+        (None, 9.0, [1.0, 1.5, 2.0, 2.5], 0),
+        (0.0, 2.5, [2.5], 3),
+        (0.5, 2.5, [2.0, 2.5], 2),
+        (5.0, 2.5, [1.0, 1.5, 2.0, 2.5], 0),
+        (0.5, 9.0, [2.5], 3),  # the last one is never left out
+    ],
+)
+def test_a_backlog_leaves_out_what_is_too_old(
+    max_lag: float | None, heard: float, expected: list[float], n_skipped: int
+) -> None:
+    backlog = Backlog(16_000, max_lag)
+    backlog.extend(StreamingRecognizer(MODEL, 16_000, 1.0, 0.5).cut(SOUNDS[16_000][:40_000]))
+    found = []
+    while backlog:
+        start, clip = backlog.take(heard)
+        found.append((start + len(clip.samples)) / 16_000)
+    assert (found, backlog.n_skipped) == (expected, n_skipped)
+    with pytest.raises(IndexError):
+        backlog.take(heard)
 
 
 def test_memory_does_not_grow_with_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:

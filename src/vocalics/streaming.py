@@ -8,6 +8,7 @@ however they are cut into pieces, and memory does not grow with the stream.
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -107,6 +108,52 @@ class StreamingRecognizer:
     def _clips(self, windows: Iterable[tuple[int, Samples]]) -> list[tuple[int, Clip]]:
         rate = self.recognizer.card.sample_rate
         return [(start, Clip(samples, rate)) for start, samples in windows]
+
+
+class Backlog:
+    """Windows of a stream that are cut and not judged yet, in order.
+
+    Args:
+        rate: Samples a second of the windows.
+        max_lag: A window whose end lies further behind what was heard, in seconds of sound, is left out as soon as a
+            later one is there: who watches live wants the newest. ``None`` keeps all.
+
+    Attributes:
+        n_skipped: Windows that were left out so far.
+    """
+
+    def __init__(self, rate: int, max_lag: float | None = None) -> None:
+        self.rate, self.max_lag, self.n_skipped = rate, max_lag, 0
+        self._windows: deque[tuple[int, Clip]] = deque()
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._windows)
+
+    def extend(self, windows: Iterable[tuple[int, Clip]]) -> None:
+        """Take windows in, as :meth:`StreamingRecognizer.cut` gives them."""
+        self._windows.extend(windows)
+
+    def take(self, heard: float) -> tuple[int, Clip]:
+        """Return the window to be judged next, and leave out those that are too old for it.
+
+        May be called from another thread than :meth:`extend`, by one at a time.
+
+        Args:
+            heard: Seconds of the stream that have come in.
+
+        Raises:
+            IndexError: When none waits.
+        """
+        window = self._windows.popleft()
+        while self.max_lag is not None and self._windows and heard - self._end(window) > self.max_lag:
+            window = self._windows.popleft()
+            self.n_skipped += 1
+        return window
+
+    def _end(self, window: tuple[int, Clip]) -> float:
+        start, clip = window
+        return (start + len(clip.samples)) / self.rate
 
 
 @dataclass(frozen=True)

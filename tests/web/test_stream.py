@@ -18,7 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from vocalics.modelfile import LoadedModel
 from vocalics.recognizer import Recognizer
-from vocalics.streaming import Display, StreamingRecognizer
+from vocalics.streaming import Backlog, Display, StreamingRecognizer
 from vocalics.web import records, tokens
 
 Client = Callable[..., TestClient]
@@ -76,10 +76,10 @@ def test_any_frames_of_any_format_give_the_same(client: Client, fake: Recognizer
     events, code = spoken(one, {**START, "format": format}, given.tobytes(), size)
     alone, display = StreamingRecognizer(fake, 16_000, 1.0, 0.5), Display()
     expected = [
-        {"type": "prediction", **records.prediction(p), "shown": records.shown(display.update(p))}
+        {"type": "prediction", **records.prediction(p), "shown": records.shown(display.update(p)), "skipped": 0}
         for p in [*alone.feed(given), *alone.flush()]
     ]
-    assert events == [*json.loads(json.dumps(expected)), {"type": "end", "seconds": len(VOICE) / 16_000}]
+    assert events == [*json.loads(json.dumps(expected)), {"type": "end", "seconds": len(VOICE) / 16_000, "skipped": 0}]
     assert code == 1000
     assert len({e["label"] for e in expected}) > 2 and any(e["shown"]["changed"] for e in expected)
     assert idle(one)
@@ -99,9 +99,9 @@ def test_what_is_not_said_is_taken_from_the_model(client: Client, fake: Recogniz
     with client().websocket_connect(URL) as session:
         session.send_json({"sample_rate": 48_000})
         ready = {"type": "ready", "model": "fake", "emotions": list(fake.emotions), "window": 3.0, "hop": 0.5}
-        assert session.receive_json() == ready
+        assert session.receive_json() == {**ready, "max_lag": None}
         session.send_json({"type": "end"})
-        assert rest(session) == ([{"type": "end", "seconds": 0.0}], 1000)
+        assert rest(session) == ([{"type": "end", "seconds": 0.0, "skipped": 0}], 1000)
 
 
 def test_a_prediction_comes_as_soon_as_its_window_is_full(client: Client) -> None:
@@ -130,6 +130,7 @@ BAD_STARTS: dict[str, tuple[Any, int, str]] = {
     "a long window": ({**START, "window": 31}, 1007, "from 0 to 30"),
     "a hop": ({**START, "hop": 0.01}, 1007, "from 0.1 to 30"),
     "a hop beyond the window": ({**START, "hop": 2}, 1007, "leaves gaps"),
+    "a lag below 0": ({**START, "max_lag": -1}, 1007, "max_lag is -1; expected a number from 0 to 10"),
     "a model": ({**START, "model": "nope"}, 1007, 'unknown model "nope"'),
     "a model in numbers": ({**START, "model": 1}, 1007, "model is 1; expected text"),
     "binary": (b"RIFF", 1003, "text message with the stream's settings first"),
@@ -316,3 +317,50 @@ def test_what_is_not_judged_is_bounded_and_then_nothing_is_read(client: Client, 
         events, code = rest(session)
     assert (len(events), code) == (120, 1000)
     assert events[-1]["seconds"] == 60.0
+
+
+@pytest.mark.parametrize(
+    ("max_lag", "expected"), [(0, [(1.0, 0), (6.0, 9)]), (1.2, [(1.0, 0), (5.0, 7), (5.5, 0), (6.0, 0)])]
+)
+def test_who_names_a_lag_gets_the_newest(
+    max_lag: float,
+    expected: list[tuple[float, int]],
+    client: Client,
+    fake: Recognizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = threading.Event()
+    cut: list[Any] = []
+
+    def take(self: Backlog, heard: float) -> Any:
+        window = plain_take(self, heard)
+        taken.set()
+        return window
+
+    def extend(self: Backlog, windows: list[Any]) -> None:
+        plain_extend(self, windows)
+        cut.extend(windows)
+
+    plain_take, plain_extend = Backlog.take, Backlog.extend
+    Waiting.gate.set()
+    one = client(replace(fake, model=Waiting(fake.model.session, fake.card, fake.model.sha256)))
+    Waiting.gate.clear()
+    monkeypatch.setattr(Backlog, "take", take)
+    monkeypatch.setattr(Backlog, "extend", extend)
+    voice = fakes.voice(6.0).samples
+    with one.websocket_connect(URL) as session:
+        session.send_json({**START, "max_lag": max_lag})
+        assert session.receive_json()["max_lag"] == max_lag
+        session.send_bytes(pcm(voice[:16_000]))
+        assert taken.wait(60)
+        session.send_bytes(pcm(voice[16_000:]))
+        session.send_json({"type": "end"})
+        end = time.monotonic() + 60
+        while len(cut) < 11 and time.monotonic() < end:
+            time.sleep(0.005)
+        Waiting.gate.set()
+        events, code = rest(session)
+    *said, last = events
+    assert [(e["end"], e["skipped"]) for e in said] == expected
+    assert (last, code) == ({"type": "end", "seconds": 6.0, "skipped": sum(n for _, n in expected)}, 1000)
+    assert f"vocalics_skipped_windows_total {last['skipped']:.1f}" in one.get("/metrics").text

@@ -27,16 +27,20 @@ td { border-top: 1px solid #8886; vertical-align: top; } h2 { margin-top: 2.5rem
 _STREAM = """<h2 id="stream">WS /v1/stream</h2>
 <p>First a text message with the stream's settings, then binary messages of little-endian samples, each a whole number
 of them; a text message ends it.</p>
-<pre>→ {"sample_rate": 48000, "format": "pcm16", "channels": 1, "window": 3.0, "hop": 0.5, "model": "default",
-   "token": "…"}
-← {"type": "ready", "model": "default", "emotions": […], "window": 3.0, "hop": 0.5}
+<pre>→ {"sample_rate": 48000, "format": "pcm16", "channels": 1, "window": 3.0, "hop": 0.5, "max_lag": 1.0,
+   "model": "default", "token": "…"}
+← {"type": "ready", "model": "default", "emotions": […], "window": 3.0, "hop": 0.5, "max_lag": 1.0}
 → binary, binary, …
-← {"type": "prediction", "start": 0.0, "end": 3.0, "emotion": "happy", …, "shown": {"emotion": "happy", …}}
+← {"type": "prediction", "start": 0.0, "end": 3.0, "emotion": "happy", …,
+   "shown": {"emotion": "happy", …}, "skipped": 0}
 → {"type": "end"}
-← {"type": "end", "seconds": 4.2}, and the close code 1000</pre>
-<p>All but <code>sample_rate</code> may be left out; <code>format</code> is pcm16 or float32. An error is
-<code>{"type": "error", "problem": …, "title": …, "status": …, "detail": …}</code>, where
-<code>problem</code> is the type of the problem, and a close code: 1003 another kind of message was expected, 1007 bad
+← {"type": "end", "seconds": 4.2, "skipped": 0}, and the close code 1000</pre>
+<p>All but <code>sample_rate</code> may be left out; <code>format</code> is pcm16 or float32. Where the server is too
+busy for every window, one whose end lies more than <code>max_lag</code> seconds behind the sound is left out when a
+later one is there; <code>skipped</code> counts those left out before a prediction, and in all at the end. Without
+<code>max_lag</code> none is, and the sender has to wait. An error is
+<code>{"type": "error", "problem": …, "title": …, "status": …, "detail": …}</code>, where <code>problem</code> is the
+type of the problem, and a close code: 1003 another kind of message was expected, 1007 bad
 data, 1008 token or too many streams, 1009 too large, 1011 ours; 1001 where the server stops.</p>
 """
 

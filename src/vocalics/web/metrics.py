@@ -28,6 +28,9 @@ class Metrics:
         self.wait_seconds = Histogram(
             "vocalics_queue_seconds", "A window's wait for the model.", buckets=_SECONDS, registry=registry
         )
+        self.skipped_windows = Counter(
+            "vocalics_skipped_windows", "Windows of streams left out for later ones.", registry=registry
+        )
         self.batch_size = Histogram(
             "vocalics_batch_size", "Windows in one run of the model.", buckets=(1, 2, 4, 8, 16), registry=registry
         )

@@ -1,24 +1,22 @@
 """A WebSocket that takes sound and answers with predictions.
 
 Sound is cut into windows as it arrives; windows are judged one after the other, in the queue of all. What is not judged
-yet is bounded: beyond it nothing is read, and the client's own socket fills up. A client that does not take its events
-is cut off.
+yet is bounded: beyond it nothing is read, and the client's own socket fills up. A client that names a ``max_lag`` gets
+fewer predictions instead of late ones. A client that does not take its events is cut off.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from vocalics.audio import Clip
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.streaming import Display, StreamingRecognizer
+from vocalics.recognizer import Prediction
+from vocalics.streaming import Backlog, Display, StreamingRecognizer
 from vocalics.web import logs, records, tokens
 from vocalics.web.problems import Problem
 from vocalics.web.service import Service
@@ -113,7 +111,7 @@ class Session:
         self._websocket, self._limits = websocket, service.limits
         self._stream: StreamingRecognizer | None = None
         self._display = Display()
-        self._waiting: deque[tuple[int, Clip]] = deque()
+        self._waiting = Backlog(0)
         self._changed = asyncio.Event()
         self._ended = self._receiving = False
         self._code = NORMAL
@@ -173,6 +171,7 @@ class Session:
             self._stream = StreamingRecognizer(start.recognizer, start.sample_rate, start.window, start.hop)
         except VocalicsError as error:
             raise Problem("invalid-parameter", str(error)) from None
+        self._waiting = Backlog(card.sample_rate, start.max_lag)
         await self.tell(
             {
                 "type": "ready",
@@ -180,6 +179,7 @@ class Session:
                 "emotions": list(card.emotions),
                 "window": start.window or card.window_seconds,
                 "hop": start.hop,
+                "max_lag": start.max_lag,
             }
         )
 
@@ -276,7 +276,7 @@ class Session:
         self._changed.set()
 
     async def _judge(self) -> None:
-        stream = self._stream
+        stream, n_skipped = self._stream, 0
         assert stream is not None
         while True:
             while not self._waiting and not self._ended:
@@ -284,13 +284,18 @@ class Session:
                 await self._changed.wait()
             if not self._waiting:
                 break
-            window = self._waiting[0]
-            said = await asyncio.wrap_future(self.service.judge.submit(partial(stream.judge, window)))
-            self._waiting.popleft()
+            said = await asyncio.wrap_future(self.service.judge.submit(self._judged))
             self._changed.set()
+            skipped, n_skipped = self._waiting.n_skipped - n_skipped, self._waiting.n_skipped
+            self.service.metrics.skipped_windows.inc(skipped)
             shown = records.shown(self._display.update(said))
-            await self.tell({"type": "prediction", **records.prediction(said), "shown": shown})
-        await self.tell({"type": "end", "seconds": round(stream.seconds, 3)})
+            await self.tell({"type": "prediction", **records.prediction(said), "shown": shown, "skipped": skipped})
+        await self.tell({"type": "end", "seconds": round(stream.seconds, 3), "skipped": n_skipped})
+
+    def _judged(self) -> Prediction:
+        """Judge a window in a thread of the queue; which one is chosen now, not when the stream lined up for it."""
+        assert self._stream is not None
+        return self._stream.judge(self._waiting.take(self._stream.seconds))
 
     def _too_large(self, n_bytes: int) -> Problem:
         limit = self._limits.frame_bytes

@@ -29,6 +29,7 @@ class Start:
         name: Its name here.
         window: Seconds; the card's where ``None``.
         hop: Seconds.
+        max_lag: Seconds behind the sound beyond which a window is left out for a later one; ``None`` leaves none out.
     """
 
     sample_rate: int
@@ -38,6 +39,7 @@ class Start:
     name: str
     window: float | None
     hop: float
+    max_lag: float | None
 
 
 def parsed(text: str, service: Service) -> Start:
@@ -75,6 +77,7 @@ def parsed(text: str, service: Service) -> Start:
     channels = number("channels", 1, limits.channels, 1, whole=True)
     window = number("window", 0, limits.window_seconds, None)
     hop = number("hop", limits.hop_seconds, limits.window_seconds, HOP_SECONDS)
+    max_lag = number("max_lag", 0, limits.backlog_seconds, None)
     assert sample_rate is not None and channels is not None and hop is not None
     form = word("format", "pcm16")
     if form not in FORMATS:
@@ -82,7 +85,7 @@ def parsed(text: str, service: Service) -> Start:
     name = word("model", service.default)
     recognizer = service.recognizer(name)
     service.check_windows(recognizer, window, hop)
-    return Start(int(sample_rate), form, int(channels), recognizer, name, window, hop)
+    return Start(int(sample_rate), form, int(channels), recognizer, name, window, hop, max_lag)
 
 
 def json_object(text: str) -> dict[str, Any] | None:
