@@ -3,8 +3,8 @@
 Streams send the example clips at the speed of speech, 100 ms at a time, and do not begin together. An event's latency
 is from the moment when its window's last sample was sent to its arrival; it is late when that takes longer than a hop.
 Server and clients share the machine: run it when nothing else does, or the figures are worse than they are. 100 streams
-with a hop of 0.5 s ask for 200 windows a second, some 1.4 cores: two cores have nothing left beside the clients. Twice as
-many cannot be served on them; with ``max_lag`` they get fewer predictions, which are still fresh.
+with a hop of 0.5 s ask for 200 windows a second, some 1.4 cores: two cores have nothing left beside the clients. Twice
+as many cannot be served on them; with ``max_lag`` they get fewer predictions, which are still fresh.
 """
 
 from __future__ import annotations

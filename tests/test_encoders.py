@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import fakes
 import numpy as np
@@ -202,6 +205,31 @@ def test_an_encoder_that_cannot_be_fetched_is_a_clear_error(tmp_path: Path, monk
     ):
         encoders.fetch("whisper-base")
     assert asked == [("openai/whisper-base", encoders.HUB["whisper-base"][1], offline) for offline in (True, False)]
+
+
+def test_without_a_network_the_hub_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    asked = []
+
+    def download(name: str, **settings: Any) -> str:
+        asked.append(settings["local_files_only"])
+        raise OSError("not to be had")
+
+    def unknown(*_: Any) -> Any:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.delenv(encoders.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
+    with pytest.raises(EncoderError, match=r"Name or service not known; is there a network\?"):
+        encoders.fetch("whisper-base")
+    assert asked == [True]
+    # A proxy looks names up itself.
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "http://proxy:3128"})
+    with pytest.raises(EncoderError, match=r"\(not to be had\)"):
+        encoders.fetch("whisper-base")
+    assert asked == [True, True, False]
 
 
 @pytest.mark.corpus

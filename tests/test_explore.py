@@ -23,7 +23,7 @@ from vocalics.explore import Exploration, drawings, explore, page
 from vocalics.explore.differences import differences, explained, without_means
 from vocalics.explore.examples import chosen, data_uri
 from vocalics.explore.listeners import agreements, doubted, fleiss_kappa
-from vocalics.explore.markup import number, text
+from vocalics.explore.markup import lasting, number, text
 from vocalics.explore.measures import NAMES, clipped_share, measure
 from vocalics.explore.projection import pca, silhouette, standardised
 from vocalics.manifest import Manifest, Utterance
@@ -532,3 +532,18 @@ def test_tsne_is_there_when_asked_for(manifest: Manifest, found: Exploration) ->
     assert np.isfinite(arranged.neighbourhood.points).all()
     assert {"tsne_by_emotion", "pca_by_emotion"} <= set(drawings(arranged))
     assert "tsne_by_emotion" not in drawings(found)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (99.4, "99 s"),
+        (99.6, "1.7 minutes"),
+        (1_650, "27.5 minutes"),
+        (7_200, "2.0 hours"),
+        (4.32e6, "1,200.0 hours"),
+    ],
+)
+def test_lengths_of_time_are_said_in_a_unit_that_suits_them(seconds: float, words: str) -> None:
+    assert lasting(seconds) == words

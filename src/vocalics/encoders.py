@@ -13,11 +13,13 @@ import hashlib
 import json
 import os
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +114,8 @@ def _snapshot(hub_name: str, revision: str, offline: bool) -> Path:
         from huggingface_hub import snapshot_download
     except ModuleNotFoundError:
         raise OSError("huggingface_hub is not installed; the extra accurate has it") from None
+    if not offline:
+        _resolve_hub()
     try:
         folder = Path(
             snapshot_download(
@@ -123,6 +127,24 @@ def _snapshot(hub_name: str, revision: str, offline: bool) -> Path:
     if missing := [name for name in WANTED if not (folder / name).is_file()]:
         raise OSError(f"{folder} lacks {', '.join(missing)}")
     return folder
+
+
+def _resolve_hub() -> None:
+    """Look the hub's address up: without a network, its library would try again for half a minute.
+
+    Raises:
+        OSError: When it is not known; a proxy is left to look it up itself.
+    """
+    import urllib.request
+
+    from huggingface_hub.constants import ENDPOINT
+
+    address = urlsplit(ENDPOINT)
+    if address.hostname and address.scheme not in urllib.request.getproxies():
+        try:
+            socket.getaddrinfo(address.hostname, address.port or address.scheme)
+        except OSError as error:
+            raise OSError(f"{address.hostname}: {error.strerror or error}; is there a network?") from None
 
 
 @dataclass(frozen=True)

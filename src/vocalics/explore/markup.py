@@ -51,6 +51,13 @@ def number(value: float, form: str = "{:,.0f}") -> str:
     return (shown[1:] if shown[:1] in "+-" and not re.search("[1-9]", shown) else shown).replace("-", "−")
 
 
+def lasting(seconds: float) -> str:
+    """Return a length of time as it is said: "48 s", "12.3 minutes", "1,203.5 hours"."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:,.1f} hours"
+
+
 def counted(n: int, noun: str) -> str:
     """Return how many there are of what a regular noun names.
 

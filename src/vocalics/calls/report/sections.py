@@ -9,7 +9,7 @@ from vocalics.calls.report import drawing
 from vocalics.calls.report.drawing import ends, percent
 from vocalics.calls.report.intervals import Estimate
 from vocalics.calls.report.values import Agent, Figures, Period, Topic
-from vocalics.explore.markup import Cell, Markup, card, counted, details, number, paragraph, table, text
+from vocalics.explore.markup import Cell, Markup, card, counted, details, lasting, number, paragraph, table, text
 from vocalics.timeline.chart import colour
 
 CAN = (
@@ -39,7 +39,7 @@ def summary(figures: Figures) -> str:
     told = figures.summary
     facts = {
         "calls": f"{told.n_calls:,}",
-        "hours": f"{told.seconds / 3600:,.1f}",
+        "recorded": lasting(told.seconds),
         "customer heard": f"{told.n_heard:,}",
         "transcripts": f"{told.n_transcripts:,}",
         "words kept": f"{told.n_words:,}",
@@ -158,7 +158,7 @@ def topics(figures: Figures) -> str:
 def _judged(figures: Figures) -> str:
     told = figures.summary
     models = ", ".join(f"{name} ({counted(n, 'call')})" for name, n in told.models.items())
-    lines = f"Judged by {models}. Customers speak for {told.customer_seconds / 3600:,.1f} hours in all."
+    lines = f"Judged by {models}. Customers speak for {lasting(told.customer_seconds)} in all."
     if told.n_heard < told.n_calls:
         lines += (
             f" In {counted(told.n_calls - told.n_heard, 'call')} no customer is heard, or the parties could not be "
