@@ -190,6 +190,44 @@ def test_tokens_guard_what_works_and_what_tells(client: Client) -> None:
     assert one.post("/v1/predict", content=WAV, headers=SOUND | known).status_code == 200
 
 
+FOREIGN = [
+    "https://evil.example",
+    "null",
+    "http://127.0.0.1.evil.example",
+    "http://[",
+    "http://testserver.evil.example:80",
+]
+OWN = [
+    "http://testserver",
+    "https://testserver:8443",
+    "http://127.0.0.1:3000",
+    "http://localhost:5173",
+    "http://[::1]:80",
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+def test_pages_of_other_sites_may_not_ask_without_a_token(client: Client, origin: str) -> None:
+    one, headers = client(), {"Origin": origin}
+    form = {"file": ("a.wav", WAV, "audio/wav")}  # what a browser sends anywhere without asking first
+    for answer in (
+        one.post("/v1/predict", files=form, headers=headers),
+        one.get("/v1/models", headers=headers),
+        one.get("/metrics", headers=headers),
+    ):
+        assert (answer.status_code, answer.headers["content-type"]) == (403, PROBLEM)
+        assert answer.json()["type"] == "/docs#foreign-origin"
+    assert one.get("/healthz", headers=headers).status_code == 200
+    token, line = tokens.new("ann")
+    known = headers | {"Authorization": f"Bearer {token}"}
+    assert client(tokens=dict([line.split(":")])).post("/v1/predict", files=form, headers=known).status_code == 200
+
+
+@pytest.mark.parametrize("origin", OWN)
+def test_pages_of_this_server_and_this_machine_may_ask(client: Client, origin: str) -> None:
+    assert client().post("/v1/predict", content=WAV, headers=SOUND | {"Origin": origin}).status_code == 200
+
+
 def test_a_request_has_an_id(client: Client) -> None:
     one = client()
     assert one.get("/healthz", headers={"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"

@@ -237,6 +237,24 @@ def test_a_stream_needs_a_token_where_there_are_some(client: Client, caplog: pyt
         assert session.receive_json()["type"] == "ready"
 
 
+def test_a_page_of_another_site_gets_no_stream_without_a_token(client: Client) -> None:
+    token, line = tokens.new("ann")
+    for one, start, kind in (
+        (client(), START, "error"),
+        (client(tokens=dict([line.split(":")])), {**START, "token": token}, "ready"),
+    ):
+        with one.websocket_connect(URL, headers={"Origin": "https://evil.example"}) as session:
+            session.send_json(start)
+            event = session.receive_json()
+            assert event["type"] == kind
+            if kind == "error":
+                assert (event["status"], event["problem"]) == (403, "/docs#foreign-origin")
+                assert rest(session) == ([], 1008)
+    with client().websocket_connect(URL, headers={"Origin": "http://localhost:3000"}) as session:
+        session.send_json(START)
+        assert session.receive_json()["type"] == "ready"
+
+
 def test_a_stream_without_messages_ends(client: Client) -> None:
     one = client(start_seconds=0.1, idle_seconds=0.2)
     with one.websocket_connect(URL) as silent:

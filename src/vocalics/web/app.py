@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 import vocalics
 from vocalics import confidence
 from vocalics.recognizer import Recognizer
-from vocalics.web import docs_page, logs, metrics, problems, schemas, stream, tokens
+from vocalics.web import docs_page, logs, metrics, origins, problems, schemas, stream, tokens
 from vocalics.web import service as uploads
 from vocalics.web.bodies import CLOSE
 from vocalics.web.middleware import Requests
@@ -94,7 +94,7 @@ def _warmed(service: Service) -> None:
 
 def _versioned(service: Service) -> APIRouter:
     guards = [Depends(_authorised(service)), Depends(_admitted(service))]
-    router = APIRouter(prefix="/v1", dependencies=guards, responses=schemas.answers(401, 422, 503))
+    router = APIRouter(prefix="/v1", dependencies=guards, responses=schemas.answers(401, 403, 422, 503))
     limits = service.limits
     refusals = schemas.answers(400, 408, 413, 415, 429)
 
@@ -180,7 +180,7 @@ def _probes(service: Service) -> APIRouter:
             raise Problem("starting", "the models were not run yet; try again")
         return {"status": "ready"}
 
-    @router.get("/metrics", dependencies=[Depends(_authorised(service))], responses=schemas.answers(401))
+    @router.get("/metrics", dependencies=[Depends(_authorised(service))], responses=schemas.answers(401, 403))
     async def metrics_text() -> Response:
         """Counters as Prometheus reads them."""
         return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -208,13 +208,14 @@ def _add_page(app: FastAPI, settings: Settings) -> None:
 
 
 def _authorised(service: Service) -> Any:
-    """What lets in those who hold a token, and everybody where there are none."""
+    """What lets in those who hold a token, and where there are none everybody but other sites' pages."""
     known = service.settings.tokens
 
     async def check(
         request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
     ) -> None:
         if not known:
+            origins.check(request.headers)
             return
         request.state.owner = tokens.owner(known, given.credentials) if given else None
         if request.state.owner is None:

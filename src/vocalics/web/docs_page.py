@@ -41,7 +41,7 @@ later one is there; <code>skipped</code> counts those left out before a predicti
 <code>max_lag</code> none is, and the sender has to wait. An error is
 <code>{"type": "error", "problem": …, "title": …, "status": …, "detail": …}</code>, where <code>problem</code> is the
 type of the problem, and a close code: 1003 another kind of message was expected, 1007 bad
-data, 1008 token or too many streams, 1009 too large, 1011 ours; 1001 where the server stops.</p>
+data, 1008 token, another site's page or too many streams, 1009 too large, 1011 ours; 1001 where the server stops.</p>
 """
 
 

@@ -13,6 +13,7 @@ MEDIA_TYPE = "application/problem+json"
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     "malformed-body": (400, "The body is not what its Content-Type says"),
     "unauthorized": (401, "A bearer token is needed"),
+    "foreign-origin": (403, "Pages of other sites may not ask without a token"),
     "not-found": (404, "There is nothing under this address"),
     "method-not-allowed": (405, "This address is for another method"),
     "request-timeout": (408, "The request took too long to come in"),

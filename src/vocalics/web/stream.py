@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.recognizer import Prediction
 from vocalics.streaming import Backlog, Display, StreamingRecognizer
-from vocalics.web import logs, records, tokens
+from vocalics.web import logs, origins, records, tokens
 from vocalics.web.problems import Problem
 from vocalics.web.service import Service
 from vocalics.web.stream_start import FORMATS, json_object, parsed
@@ -32,6 +32,7 @@ LOST = 1006
 CODES = {
     "wrong-message": WRONG_KIND,
     "unauthorized": POLICY,
+    "foreign-origin": POLICY,
     "too-many-streams": POLICY,
     "idle": POLICY,
     "frame-too-large": TOO_BIG,
@@ -165,6 +166,8 @@ class Session:
             self.owner = tokens.owner(known, self._token(message["text"]))
             if self.owner is None:
                 raise Problem("unauthorized", 'expected {"token": ...} in the first message, or Authorization: Bearer')
+        else:
+            origins.check(self._websocket.headers)
         start = self._start = parsed(message["text"], self.service)
         card = start.recognizer.card
         try:
