@@ -9,6 +9,7 @@
     ├── RecipeError       an unknown or ill-typed setting
     ├── ModelFileError    a model file that is not ours, damaged, or of another version
     ├── EncoderError      a pre-trained encoder that is not there, incomplete or of an unknown kind
+    ├── StorageError      the database of calls, where it fails or its connection is lost
     ├── CompileError      a model that a device cannot hold or run, or a compiler that fails
     └── MissingExtraError an optional dependency that is not installed
 
@@ -52,6 +53,10 @@ class ModelFileError(VocalicsError):
 
 class EncoderError(VocalicsError):
     """A pre-trained encoder that is not there, is incomplete, or is of an unknown kind."""
+
+
+class StorageError(VocalicsError):
+    """The database of calls fails, as where the connection to it is lost."""
 
 
 class CompileError(VocalicsError):

@@ -227,3 +227,14 @@ def test_a_record_is_json_and_tells_all(recognizer: Recognizer, made_call: Path)
     assert told["digest"] == call.digest and told["parties"][0]["course"]["trend"] == "too few turns"
     assert "track" not in told["parties"][0] and len(record(call, tracks=True)["parties"][0]["track"]["starts"]) > 3
     assert told["turns"][1]["probabilities"].keys() == set(call.emotions) and told["moments"][0]["kind"] == "silence"
+
+
+def test_a_recording_that_changes_meanwhile_is_no_call(recognizer: Recognizer, made_call: Path, tmp_path: Path) -> None:
+    copy = beside(made_call, tmp_path, ".txt", "hello")
+
+    def growing(_share: float) -> None:
+        with copy.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(VocalicsError, match="changed while it was analysed; try again when it is complete"):
+        analyse(recognizer, copy, progress=growing)

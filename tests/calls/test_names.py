@@ -79,3 +79,9 @@ def test_what_is_not_as_expected_is_told(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,agent\na.wav,Bob\n")
     with pytest.raises(VocalicsError, match="has the columns file, agent; expected recording, agent, customer"):
         about.read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00", "1899-12-31"])
+def test_a_time_that_no_call_can_have_is_told(time: str) -> None:
+    with pytest.raises(VocalicsError, match="is no time of a call; expected a year from 1900 to 2199"):
+        about.moment(time)

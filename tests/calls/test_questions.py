@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import made
 import numpy as np
@@ -102,6 +103,33 @@ def test_topics_go_with_a_call_of_theirs(address: str) -> None:
             for table in (TopicRow, CallTopicRow):
                 assert session.scalar(select(func.count()).select_from(table)) == 0
         with pytest.raises(VocalicsError, match="no topics yet, or a call of theirs was deleted"):
+            questions.moods(storage)
+
+
+def test_topics_go_with_a_call_that_is_analysed_again_without_its_words(address: str) -> None:
+    with Storage(address) as storage:
+        fill(storage, 12)
+        topics.fit(storage, 2)
+        storage.put(made.call("call 3"), "none")
+        with pytest.raises(VocalicsError, match="no topics yet, or a call of theirs was deleted"):
+            questions.moods(storage)
+
+
+def test_topics_are_not_kept_of_a_call_that_went_while_they_were_sought(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Storage(address) as storage:
+        fill(storage, 12)
+        fitted = topics._fitted
+
+        def meanwhile(*arguments: Any) -> Any:
+            storage.delete([made.call("call 3").digest])
+            return fitted(*arguments)
+
+        monkeypatch.setattr(topics, "_fitted", meanwhile)
+        with pytest.raises(VocalicsError, match="deleted or analysed again while topics were sought"):
+            topics.fit(storage, 2)
+        with pytest.raises(VocalicsError, match="no topics yet"):
             questions.moods(storage)
 
 

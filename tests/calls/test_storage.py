@@ -12,14 +12,16 @@ from typing import Any
 
 import made
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import create_engine, func, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from vocalics.calls import database, recordings
 from vocalics.calls import storage as storing
+from vocalics.calls.analysis import pseudonymised
 from vocalics.calls.call import Keyword
-from vocalics.calls.schema import Base
+from vocalics.calls.schema import Base, CallRow
 from vocalics.calls.storage import KEPT, Storage
-from vocalics.errors import VocalicsError
+from vocalics.errors import StorageError, VocalicsError
 
 SECRET = "Zaphod Beeblebrox"
 WORDS = ["my unmistakable elephant", "wants a refund"]
@@ -86,7 +88,7 @@ def test_only_what_is_asked_for_is_kept(keep: str, recording: Path, tmp_path: Pa
     assert [t.emotion for t in back.turns] == [t.emotion for t in call.turns]
     if keep in ("audio", "all"):
         assert copy is not None and copy.read_bytes() == recording.read_bytes()
-        assert copy.parent.name == "calls-audio" and re.fullmatch(rf"{call.digest}\.[0-9a-f]{{12}}\.flac", copy.name)
+        assert copy.parent.name == "calls-audio" and re.fullmatch(rf"{call.digest}\.[0-9a-f.]{{21}}\.flac", copy.name)
         assert copy.stat().st_mode & 0o077 == 0 and copy.parent.stat().st_mode & 0o077 == 0
     else:
         assert copy is None and not (tmp_path / "calls-audio").exists()
@@ -155,7 +157,7 @@ def test_a_copys_name_owes_nothing_to_the_users(tmp_path: Path) -> None:
         storage.put(call, "audio", wicked)
         kept = storage.audio(call.digest)
         assert kept is not None and kept.parent == tmp_path / "calls-audio"
-        assert re.fullmatch(rf"{call.digest}\.[0-9a-f]{{12}}\.audio", kept.name)
+        assert re.fullmatch(rf"{call.digest}\.[0-9a-f]{{12}}\.[0-9a-f]{{8}}\.audio", kept.name)
         with pytest.raises(VocalicsError, match=r"none\.wav: no copy can be kept"):
             storage.put(call, "audio", tmp_path / "none.wav")
         assert storage.audio(call.digest) is not None
@@ -171,12 +173,12 @@ def test_what_a_killed_run_left_is_swept_away(tmp_path: Path, recording: Path) -
     with Storage(address) as storage:
         storage.put(call, "audio", recording)
     (kept,) = folder.iterdir()
-    _, owner, ending = kept.name.split(".")
+    _, owner, _, ending = kept.name.split(".")
     orphan, partial = folder / f"{'a' * 64}.{owner}.{ending}", folder / f".{'b' * 64}.{owner}.{ending}.7.part"
     mine, fresh = folder / "notes.txt", folder / f"{'c' * 64}.{owner}.{ending}"
     for path in (orphan, partial, mine, fresh):
         path.write_bytes(b"x")
-    long_ago = time.time() - 2 * storing._ORPHAN_SECONDS
+    long_ago = time.time() - 2 * recordings.ORPHAN_SECONDS
     for path in (orphan, partial, mine, kept):
         os.utime(path, (long_ago, long_ago))
     with Storage(str(tmp_path / "other.db"), folder):  # a wrong --audio
@@ -242,6 +244,125 @@ def test_calls_of_before_a_time_are_deleted(address: str) -> None:
             storage.put(made.call(f"d{day}", started_at=made.BEGAN.replace(day=day)))
         assert storage.delete(before=made.BEGAN.replace(day=2)) == 1
         assert [c.started_at.day for c in storage.calls()] == [3, 2]
+
+
+def kept_in(folder: Path) -> list[Path]:
+    """What lies in a folder of copies."""
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def test_a_recording_goes_with_its_call_whatever_folder_is_named(address: str, recording: Path, tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    for again in ("delete", "replace"):
+        with Storage(address, vault) as storage:
+            storage.put(made.call(), "audio", recording)
+            assert len(kept_in(vault)) == 1
+        with Storage(address) as storage:  # nobody says --audio this time
+            assert storage.audio(made.call().digest) == kept_in(vault)[0]
+            assert storage.delete(customers=["Ann"]) == 1 if again == "delete" else storage.put(made.call(), "none")
+        assert kept_in(vault) == []
+
+
+def test_a_recording_that_was_moved_is_found_in_the_folder_that_is_named_or_told(
+    address: str, recording: Path, tmp_path: Path
+) -> None:
+    old, new, told = tmp_path / "old", tmp_path / "new", []
+    with Storage(address, old) as storage:
+        storage.put(made.call("one"), "audio", recording)
+        storage.put(made.call("two"), "audio", recording)
+    old.rename(new)
+    with Storage(address, new) as storage:
+        assert storage.audio(made.call("one").digest) is not None
+        storage.delete([made.call("one").digest], missing=told.append)
+        assert len(kept_in(new)) == 1 and told == []
+    with Storage(address, old) as storage:
+        storage.delete([made.call("two").digest], missing=told.append)
+    (name,) = (path.name for path in kept_in(new))
+    assert told == [str(old / name)]
+
+
+def test_a_row_cannot_name_a_file_that_is_no_copy(address: str, tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    with Storage(address, tmp_path) as storage:
+        storage.put(made.call())
+        with storage.session(writes=True) as session:
+            session.execute(update(CallRow).values(audio=str(precious)))
+        assert storage.audio(made.call().digest) is None
+        assert storage.delete(customers=["Ann"]) == 1
+    assert precious.exists()
+
+
+def test_a_failed_replacement_leaves_the_kept_recording(
+    address: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Storage(address, tmp_path / "vault") as storage:
+        storage.put(made.call(), "audio", recording)
+        before = storage.audio(made.call().digest)
+        assert before is not None
+
+        def failing(*_: Any) -> Any:
+            raise OperationalError("INSERT", {}, Exception("database is locked"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(storing, "to_row", failing)
+            with pytest.raises(StorageError, match=r"the database fails \(database is locked\)"):
+                storage.put(made.call(), "audio", recording)
+        assert storage.audio(made.call().digest) == before and kept_in(tmp_path / "vault") == [before]
+        assert storage.put(made.call(), "audio", recording)
+        assert kept_in(tmp_path / "vault") == [storage.audio(made.call().digest)] != [before]
+
+
+def test_the_same_recording_under_another_digest_is_replaced_too(address: str) -> None:
+    plain = made.call(words=["hello"])
+    named = pseudonymised(plain, b"0123456789abcdef")
+    with Storage(address) as storage:
+        storage.put(plain)
+        assert storage.put(named, "none", also_known=[plain.digest])
+        (row,) = storage.calls()
+        assert row.digest == named.digest and row.customer != "Ann"
+
+
+def test_a_customers_calls_of_before_a_time(address: str) -> None:
+    with Storage(address) as storage:
+        for name in ("Ann", "Bea"):
+            for day in (1, 3):
+                began = made.BEGAN.replace(day=day)
+                storage.put(made.call(f"{name} {day}", started_at=began, customer=name))
+        assert storage.delete(customers=["Ann"], before=made.BEGAN.replace(day=2)) == 1
+        assert [(c.customer, c.started_at.day) for c in storage.calls()] == [("Bea", 3), ("Ann", 3), ("Bea", 1)]
+        assert storage.delete([made.call("Bea 1").digest], customers=["Ann"]) == 2
+
+
+def test_more_calls_are_deleted_than_a_statement_takes(
+    address: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "_AT_A_TIME", 2)
+    with Storage(address, tmp_path / "vault") as storage:
+        for i in range(7):
+            storage.put(made.call(f"call {i}"), "audio", recording)
+        assert storage.delete(customers=["Ann"]) == 7
+        assert set(rows(storage).values()) == {0} and kept_in(tmp_path / "vault") == []
+
+
+def test_a_lost_connection_is_made_anew(postgres: str) -> None:
+    with Storage(postgres) as storage:
+        storage.put(made.call())
+        cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        engine = create_engine(storage.engine.url)
+        with engine.connect() as other:
+            other.execute(cut)
+        engine.dispose()
+        assert len(storage.calls()) == 1
+
+
+def test_a_failing_database_says_nothing_of_who_called(address: str) -> None:
+    with Storage(address) as storage:
+        database.downgrade(storage.engine, "base")
+        with pytest.raises(StorageError, match="the database fails") as told:
+            storage.calls(customer=SECRET)
+        for error in (told.value, told.value.__context__):
+            assert error is not None and SECRET not in str(error)
 
 
 def test_postgresql_keeps_recordings_in_a_named_folder_only(postgres: str, recording: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vocalics.calls.watch import Arrivals, arrivals
+from vocalics.calls.watch import RETRY_SECONDS, Arrivals, Grown, arrivals
 
 
 class Clock:
@@ -75,7 +75,7 @@ def test_arrivals_end_when_told(tmp_path: Path) -> None:
     stop, found = threading.Event(), []
 
     def listen() -> None:
-        for path in arrivals(tmp_path, stop, settled=0.05, poll=0.02):
+        for path in arrivals(Arrivals(tmp_path, settled=0.05), stop, poll=0.02):
             found.append(path.name)
             if len(found) == 2:
                 stop.set()
@@ -87,3 +87,36 @@ def test_arrivals_end_when_told(tmp_path: Path) -> None:
         time.sleep(0.2)
     listener.join(30)
     assert not listener.is_alive() and found == ["a.wav", "b.wav"]
+
+
+def test_what_failed_for_another_reason_is_taken_again_after_a_while(tmp_path: Path, clock: Clock) -> None:
+    file = tmp_path / "a.wav"
+    file.write_bytes(b"x")
+    seen = Arrivals(tmp_path, 1.0, clock)
+    seen.complete()
+    clock.now += 1
+    assert seen.complete() == [file]
+    seen.again(file)
+    clock.now += RETRY_SECONDS - 0.1
+    assert seen.complete() == []
+    clock.now += 0.2
+    assert seen.complete() == [file] and seen.complete() == []
+    seen.again(tmp_path / "never seen.wav")
+    assert seen.complete() == []
+
+
+def test_a_recording_that_has_grown_is_known_for_the_same(tmp_path: Path) -> None:
+    file, grown, sound = tmp_path / "a.wav", Grown(), bytes(range(256)) * 200
+    file.write_bytes(b"head" + sound[:20_000])
+    assert grown.earlier(file) is None
+    grown.take(file, "one")
+    assert grown.earlier(file) is None, "it is as it was"
+    file.write_bytes(b"HEAD" + sound[:30_000])  # a header tells the length
+    assert grown.earlier(file) == "one"
+    grown.take(file, "two")
+    file.write_bytes(b"HEAD" + sound)
+    assert grown.earlier(file) == "two"
+    file.write_bytes(b"HEAD" + sound[::-1])
+    assert grown.earlier(file) is None, "another call under the same name"
+    file.write_bytes(b"HEAD")
+    assert grown.earlier(file) is None

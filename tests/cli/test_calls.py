@@ -129,6 +129,32 @@ def test_what_cannot_be_is_said_in_one_line(run: Run, call: list[str], arguments
     assert (code, out) == (1, "") and words in err and err.count("\n") == 1
 
 
+def test_base_takes_kept_recordings_away_too(run: Run, call: list[str], tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    assert run("calls", *call, "--keep", "audio", "--audio", str(vault))[0] == 0
+    assert len(list(vault.iterdir())) == 1
+    assert run("calls", "db", "downgrade", "base") == (0, "version none, newest 0001\n", "")
+    assert list(vault.iterdir()) == []
+
+
+def test_a_recording_that_is_not_where_it_was_kept_is_told(run: Run, call: list[str], tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    run("calls", *call, "--customer", "Ann", "--keep", "audio", "--audio", str(vault))
+    (kept,) = vault.iterdir()
+    vault.rename(tmp_path / "moved")
+    code, out, err = run("calls", "delete", "--customer", "Ann")
+    assert (code, out) == (0, "deleted 1 call\n")
+    assert err == f"vocalics: {kept}: the kept recording is not there; where it was moved, delete it there\n"
+
+
+def test_pseudonyms_replace_names(run: Run, call: list[str], tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"0123456789abcdef")
+    run("calls", *call, "--customer", "Ann")
+    assert run("calls", *call, "--customer", "Ann", "--pseudonymise", "--key", str(tmp_path / "key"))[0] == 0
+    listed = run("calls", "list", "--format", "json")[1]
+    assert listed.count('"call"') == 1 and "Ann" not in listed
+
+
 def test_without_the_extra_a_line_says_so(run: Run, call: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*sys.modules]:
         if name.startswith(("sqlalchemy", "alembic", "vocalics.calls")):
@@ -184,6 +210,11 @@ def test_a_folder_is_watched_until_told(call: list[str], tmp_path: Path) -> None
             assert "a call's; name.wav" in line and "2 turns" in line
             shutil.copy(call[0], folder / "the same again.wav")
             time.sleep(1.0)
+            (folder / "the same again.wav").unlink()
+            samples, rate = soundfile.read(call[0])
+            soundfile.write(folder / "a call's; name.wav", np.concatenate([samples, samples]), rate)
+            (line,) = until(1, process)
+            assert "a call's; name.wav" in line and "4 turns" in line
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=60)
         finally:
@@ -199,4 +230,7 @@ def test_a_folder_is_watched_until_told(call: list[str], tmp_path: Path) -> None
         finally:
             process.kill()
     assert out == "stopped\n" and process.returncode == 0, "what is kept is passed over"
-    assert (tmp_path / "calls.db").stat().st_size > 0
+    from vocalics.calls.storage import Storage
+
+    with Storage(str(tmp_path / "calls.db")) as storage:
+        assert len(storage.calls()) == 1, "the longer one stands for its beginning"

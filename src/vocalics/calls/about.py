@@ -19,6 +19,8 @@ from vocalics.calls.schema import LONGEST_NAME
 from vocalics.errors import VocalicsError
 from vocalics.registry import some
 
+_YEARS = 1900, 2200
+
 COLUMNS = ("recording", "agent", "customer", "started_at")
 
 
@@ -64,6 +66,8 @@ def moment(text: str) -> datetime:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
         raise VocalicsError(f'"{text}" is no time; expected one as in 2026-03-31T14:05') from None
+    if not _YEARS[0] <= time.year < _YEARS[1]:
+        raise VocalicsError(f'"{text}" is no time of a call; expected a year from {_YEARS[0]} to {_YEARS[1] - 1}')
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

@@ -19,6 +19,7 @@ from vocalics.calls.course import LEAST_SECONDS, changes, course
 from vocalics.calls.diarisation import Diariser
 from vocalics.calls.transcripts import Cue
 from vocalics.calls.words import Transcriber
+from vocalics.errors import VocalicsError
 from vocalics.recognizer import Recognizer
 from vocalics.timeline.analysis import Progress
 
@@ -74,10 +75,10 @@ def analyse(
 
     Raises:
         AudioError: For a recording that cannot be read, or has more than two channels.
-        VocalicsError: For a file beside it that is not as expected.
+        VocalicsError: For a file beside it that is not as expected, or a recording that changed meanwhile.
         MissingExtraError: Where the detector of voice activity is not installed.
     """
-    chosen = settings or Settings()
+    chosen, state = settings or Settings(), _state(recording)
     told = (known or About()).or_else(about.beside(recording))
     written = transcripts.beside(recording) if chosen.own_transcripts else None
     transcript = transcripts.read(written) if written is not None else None
@@ -104,10 +105,13 @@ def analyse(
         notes.append(NOBODY)
     if ANGRY not in recognizer.emotions:
         notes.append(f'The model {recognizer.card.name} knows no "{ANGRY}": nothing is said of how anger went.')
+    known_by = digest(recording)
+    if _state(recording) != state:  # else it would be known by what nobody has heard
+        raise VocalicsError(f"{recording}: changed while it was analysed; try again when it is complete")
     cuts = turns.interruptions(said)
     pauses = turns.silences(said, heard.duration)
     call = Call(
-        digest=digest(recording),
+        digest=known_by,
         path=parties.name(recording),
         started_at=told.started_at or datetime.now(UTC),
         duration=heard.duration,
@@ -141,6 +145,14 @@ def digest(recording: str | os.PathLike[str], key: bytes | None = None) -> str:
     with Path(recording).open("rb") as file:
         plain = hashlib.file_digest(file, "sha256").hexdigest()
     return plain if key is None else names.keyed(plain, "recording", key)
+
+
+def _state(recording: str | os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        status = Path(recording).stat()
+    except OSError:
+        return None  # who reads it will tell
+    return status.st_size, status.st_mtime_ns
 
 
 def pseudonymised(call: Call, key: bytes) -> Call:

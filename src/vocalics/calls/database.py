@@ -63,7 +63,8 @@ def connect(address: str = DEFAULT) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     try:
-        engine = create_engine(url)
+        # A lost connection is noticed, and made anew; what people said or are called stands in no error's text.
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except NoSuchModuleError:
         raise VocalicsError(f"{shown(url)}: has no driver here; expected postgresql:// or sqlite:///") from None
     except ModuleNotFoundError:

@@ -79,7 +79,7 @@ def hear(
         transcriber: Makes words of utterances; ``None`` makes none.
         diariser: Tells speakers in one channel apart, where no file of turns lies beside the recording.
         progress: Called with the share of the work that is done, 0 to 1.
-        customer_only: Whether the model hears nothing of the agent, of whom only the times of speech are found.
+        customer_only: Whether the model hears nothing of the agent, of whom only times, level and words are found.
 
     Raises:
         AudioError: For a recording that cannot be read, or has more than two channels.

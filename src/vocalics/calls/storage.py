@@ -1,40 +1,35 @@
 """Calls, kept: in one database, and one folder where recordings are kept too.
 
-A call goes in, is replaced and goes out in one transaction each. A recording's copy is named by the call's digest and
-the database's, never by anything that a user wrote; it is taken away before its row is, so that whatever goes wrong on
-the way, no sound stays behind that no row tells of.
+A call goes in, is replaced and goes out in one transaction each. A recording's copy is there before its row, and goes
+when the row is as good as gone, before the transaction ends: whatever fails on the way, no sound stays behind that no
+row tells of.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-import shutil
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Select, delete, or_, select
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
-from vocalics.audio import EXTENSIONS
-from vocalics.calls import database
+from vocalics.calls import database, recordings
 from vocalics.calls.call import Call
+from vocalics.calls.recordings import Recordings
 from vocalics.calls.rows import from_row, to_row
 from vocalics.calls.schema import CallRow, CallTopicRow, KeywordRow, PartyRow, TopicRow, TurnRow, written
-from vocalics.errors import VocalicsError
+from vocalics.errors import StorageError, VocalicsError
 
 KEPT = ("none", "audio", "text", "all")
 """What is kept besides figures; text where nothing else is asked for."""
 
 _MOST_TRIES = 20  # of keeping a call that others keep at the same time
-_ORPHAN_SECONDS = 3600.0  # what no row names for so long, was left by a run that was killed
+_AT_A_TIME = 500  # rows in one statement: databases bound its parameters
 
 
 class Storage:
@@ -51,10 +46,13 @@ class Storage:
 
     def __init__(self, address: str = database.DEFAULT, audio: str | os.PathLike[str] | None = None) -> None:
         self.engine = database.connect(address)
-        self._audio = Path(audio) if audio is not None else _folder(self.engine.url)
+        self._recordings = Recordings(self.engine.url, audio)
         try:
             database.ready(self.engine)
-            self._sweep()
+            if self._recordings.to_sweep():
+                with self.session() as session:
+                    named = session.scalars(select(CallRow.audio).where(CallRow.audio.is_not(None))).all()
+                self._recordings.sweep(name for name in named if name is not None)
         except BaseException:
             self.engine.dispose()
             raise
@@ -71,18 +69,37 @@ class Storage:
 
     @contextmanager
     def session(self, writes: bool = False) -> Iterator[Session]:
-        """A transaction: done when the block ends, undone when it fails."""
-        engine = database.writing(self.engine) if writes else self.engine
-        with Session(engine) as session, session.begin():
-            yield session
+        """A transaction: done when the block ends, undone when it fails.
 
-    def put(self, call: Call, keep: str = "text", recording: str | os.PathLike[str] | None = None) -> bool:
+        Raises:
+            StorageError: When the database fails, as where the connection to it is lost.
+        """
+        engine = database.writing(self.engine) if writes else self.engine
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise StorageError(f"{database.shown(self.engine.url)}: the database fails ({reason})") from None
+
+    def put(
+        self,
+        call: Call,
+        keep: str = "text",
+        recording: str | os.PathLike[str] | None = None,
+        also_known: Iterable[str] = (),
+    ) -> bool:
         """Keep a call, instead of an earlier analysis of the same recording where there is one.
+
+        Topics that an earlier analysis was in go with it: they hold its words.
 
         Args:
             call: What is kept.
             keep: One of ``KEPT``.
             recording: The file whose copy is kept with "audio" and "all"; the call's path where ``None``.
+            also_known: Other digests of the same recording: without the key of pseudonyms, or with it.
 
         Returns:
             Whether there was one already.
@@ -92,35 +109,36 @@ class Storage:
         """
         if keep not in KEPT:
             raise VocalicsError(f'cannot keep "{keep}"; expected {", ".join(KEPT)}')
-        copy = self._copied(call, recording or call.path) if keep in ("audio", "all") else None
-        name = copy.name if copy else None
+        copy = self._recordings.copied(call.digest, recording or call.path) if keep in ("audio", "all") else None
         try:
-            replaced, before = self._kept(call, keep, name)
+            replaced, before = self._kept(call, keep, None if copy is None else str(copy), {call.digest, *also_known})
         except BaseException:
             if copy:
                 copy.unlink(missing_ok=True)
             raise
-        if before is not None and before != name:
-            self._path(before).unlink(missing_ok=True)
+        for path in before:
+            recordings.remove(path)
         return replaced
 
-    def _kept(self, call: Call, keep: str, audio: str | None) -> tuple[bool, str | None]:
+    def _kept(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> tuple[bool, list[Path]]:
         """As ``_replaced``, again where another process kept the same recording in between."""
         for _ in range(_MOST_TRIES - 1):
             try:
-                return self._replaced(call, keep, audio)
+                return self._replaced(call, keep, audio, known)
             except IntegrityError:  # the other one is through, so that all of them will be
                 continue
-        return self._replaced(call, keep, audio)
+        return self._replaced(call, keep, audio, known)
 
-    def _replaced(self, call: Call, keep: str, audio: str | None) -> tuple[bool, str | None]:
+    def _replaced(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> tuple[bool, list[Path]]:
+        """Whether there was an earlier analysis, and the copies that no row names any more."""
         with self.session(writes=True) as session:
-            old = session.scalars(select(CallRow).where(CallRow.digest == call.digest).with_for_update()).first()
-            before = old.audio if old is not None else None
-            if old is not None:
-                self._drop(session, [old.id])
+            old = session.execute(
+                select(CallRow.id, CallRow.audio).where(CallRow.digest.in_(known)).with_for_update()
+            ).all()
+            before = [path for _, kept in old if kept is not None for path in self._recordings.places(kept)]
+            self._drop(session, [i for i, _ in old])
             session.add(to_row(call, keep, audio))
-        return old is not None, before
+        return bool(old), before
 
     def get(self, digest: str) -> Call:
         """Return a call by its digest, or the beginning of it.
@@ -148,7 +166,7 @@ class Storage:
         for column, name in ((CallRow.customer, customer), (CallRow.agent, agent)):
             if name is not None:
                 query = query.where(column == written(name))
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self.session() as session:
             return list(session.scalars(query.options(selectinload(CallRow.parties))))
 
     def audio(self, digest: str) -> Path | None:
@@ -159,15 +177,22 @@ class Storage:
         """
         with self.session() as session:
             name = session.scalar(select(CallRow.audio).where(CallRow.id == self._found(session, digest)))
-        return self._path(name) if name is not None and self._path(name).is_file() else None
+        return self._recordings.found(name) if name is not None else None
 
-    def delete(self, digests: Iterable[str] = (), customers: Iterable[str] = (), before: datetime | None = None) -> int:
+    def delete(
+        self,
+        digests: Iterable[str] = (),
+        customers: Iterable[str] = (),
+        before: datetime | None = None,
+        missing: Callable[[str], None] | None = None,
+    ) -> int:
         """Delete calls with all that belongs to them, recordings too; topics, which hold their words, go as well.
 
         Args:
             digests: Of calls, or the beginnings of them.
             customers: All calls of each, as names or pseudonyms.
-            before: All calls that began before.
+            before: All calls that began before; of those customers only, where some are named.
+            missing: Called with the path of each kept recording that is not where it was put.
 
         Returns:
             How many calls are gone.
@@ -178,27 +203,40 @@ class Storage:
         names = [written(customer) for customer in customers]
         with self.session(writes=True) as session:
             which: list[ColumnElement[bool]] = [CallRow.id == self._found(session, digest) for digest in digests]
-            if names:
-                which.append(CallRow.customer.in_(names))
+            asked: list[ColumnElement[bool]] = [CallRow.customer.in_(names)] if names else []
             if before is not None:
-                which.append(CallRow.started_at < before)
+                asked.append(CallRow.started_at < before)
+            if asked:
+                which.append(and_(*asked))
             if not which:
                 return 0
-            rows = session.execute(select(CallRow.id, CallRow.audio).where(or_(*which))).all()
-            for _, name in rows:
-                if name is not None:
-                    self._path(name).unlink(missing_ok=True)
-            if rows and session.scalar(
-                select(CallTopicRow.call_id).where(CallTopicRow.call_id.in_(i for i, _ in rows))
-            ):
-                session.execute(delete(TopicRow))
+            # For update: a fit of topics that is about to write waits, or is waited for.
+            query = select(CallRow.id, CallRow.audio).where(or_(*which)).order_by(CallRow.id).with_for_update()
+            rows = session.execute(query).all()
+            places = [(kept, self._recordings.places(kept)) for _, kept in rows if kept is not None]
             self._drop(session, [i for i, _ in rows])
+            session.flush()
+            for kept, paths in places:
+                n_gone = sum(recordings.remove(path) for path in paths)
+                if not n_gone and missing is not None:
+                    missing(kept)
         database.forget(self.engine)
         return len(rows)
 
-    def _drop(self, session: Session, ids: list[int]) -> None:
-        """Delete calls by number; what hangs on them goes by the database's own rule."""
-        session.execute(delete(CallRow).where(CallRow.id.in_(ids)))
+    def copies(self) -> list[Path]:
+        """Return the copies of recordings that the database names and that are there."""
+        with self.session() as session:
+            named = session.scalars(select(CallRow.audio).where(CallRow.audio.is_not(None))).all()
+        found = (self._recordings.found(name) for name in named if name is not None)
+        return [path for path in found if path is not None]
+
+    def _drop(self, session: Session, ids: Sequence[int]) -> None:
+        """Delete calls by number; what hangs on them goes by the database's own rule, topics with their words too."""
+        for first in range(0, len(ids), _AT_A_TIME):
+            some = ids[first : first + _AT_A_TIME]
+            if session.scalar(select(CallTopicRow.call_id).where(CallTopicRow.call_id.in_(some)).limit(1)) is not None:
+                session.execute(delete(TopicRow))
+            session.execute(delete(CallRow).where(CallRow.id.in_(some)))
         session.expunge_all()
 
     def _found(self, session: Session, digest: str) -> int:
@@ -211,50 +249,6 @@ class Storage:
             raise VocalicsError(f"{digest}: {what}; vocalics calls list tells them")
         return ids[0]
 
-    def _copied(self, call: Call, recording: str | os.PathLike[str]) -> Path:
-        ending = Path(recording).suffix.lower()
-        target = self._path(f"{call.digest}.{self._owner()}{ending if ending in EXTENSIONS else '.audio'}")
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(recording, partial)
-                partial.chmod(0o600)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
-        except OSError as error:
-            raise VocalicsError(f"{recording}: no copy can be kept ({error.strerror}); see --audio") from None
-        return target
-
-    def _path(self, name: str) -> Path:
-        if self._audio is None:
-            raise VocalicsError("recordings need a folder beside PostgreSQL; name one (--audio FOLDER)")
-        return self._audio / Path(name).name
-
-    def _owner(self) -> str:
-        """Twelve hexadecimal digits that tell this database from others: of its address, without the password."""
-        url = self.engine.url.set(password=None, query={})
-        if url.database and url.get_backend_name() == "sqlite":
-            url = url.set(database=str(Path(url.database).resolve()))
-        return hashlib.sha256(url.render_as_string().encode()).hexdigest()[:12]
-
-    def _sweep(self) -> None:
-        """Take away what a run that was killed left in the folder of recordings.
-
-        Another database's recordings may lie there too, and stay: this one does not know which of them are wanted.
-        """
-        if self._audio is None or not self._audio.is_dir():
-            return
-        old = [p for p in self._audio.iterdir() if p.is_file() and time.time() - p.stat().st_mtime > _ORPHAN_SECONDS]
-        if old:
-            ours = re.compile(rf"\.?[0-9a-f]{{64}}\.{self._owner()}\.")
-            with self.session() as session:
-                named = set(session.scalars(select(CallRow.audio).where(CallRow.audio.is_not(None))))
-            for path in old:
-                if path.name not in named and ours.match(path.name):
-                    path.unlink(missing_ok=True)
-
 
 _WHOLE = [
     selectinload(CallRow.parties).selectinload(PartyRow.emotions),
@@ -263,10 +257,3 @@ _WHOLE = [
     selectinload(CallRow.moments),
     selectinload(CallRow.keywords).selectinload(KeywordRow.turn),
 ]
-
-
-def _folder(url: URL) -> Path | None:
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return None
-    file = Path(url.database)
-    return file.with_name(f"{file.stem}-audio")

@@ -6,8 +6,9 @@ Both read the words that are kept, and are no better than the transcripts. Engli
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def phrases(storage: Storage, digest: str, n: int = 10) -> list[Phrase]:
         MissingExtraError: Where scikit-learn is not installed.
     """
     call = storage.get(digest)
-    ids, texts = _texts(storage)
+    _, ids, texts = _texts(storage)
     if call.digest not in ids:
         raise VocalicsError(f"{digest}: no words of this call are kept; see --keep and --transcript")
     return _phrases(ids, texts, [call.digest], n)[call.digest]
@@ -85,7 +86,7 @@ def phrases_of(storage: Storage, digests: Iterable[str], n: int = 10) -> dict[st
         VocalicsError: Where fewer than two calls have words.
         MissingExtraError: Where scikit-learn is not installed.
     """
-    return _phrases(*_texts(storage), digests, n)
+    return _phrases(*_texts(storage)[1:], digests, n)
 
 
 def _phrases(ids: Sequence[str], texts: Sequence[str], digests: Iterable[str], n: int) -> dict[str, list[Phrase]]:
@@ -124,7 +125,7 @@ def fit(storage: Storage, n_topics: int = 8, seed: int = 0) -> list[Topic]:
         VocalicsError: For fewer than ``LEAST_CALLS`` calls, fewer calls than topics, or calls without common words.
         MissingExtraError: Where scikit-learn is not installed.
     """
-    ids, texts = _texts(storage)
+    versions, ids, texts = _texts(storage)
     if len(texts) < max(LEAST_CALLS, n_topics):
         raise VocalicsError(
             f"too few calls: {len(texts)} have words that are kept; {n_topics} topics need {max(LEAST_CALLS, n_topics)}"
@@ -151,8 +152,12 @@ def fit(storage: Storage, n_topics: int = 8, seed: int = 0) -> list[Topic]:
             )
         )
     with storage.session(writes=True) as session:
+        # Locked, so that no call goes while its words are written.
+        rows = session.execute(select(CallRow.id, CallRow.digest).order_by(CallRow.id).with_for_update())
+        numbers = {digest: i for i, digest in rows}
+        if _versions(session, ids) != versions:
+            raise VocalicsError("calls were deleted or analysed again while topics were sought; seek them once more")
         session.execute(delete(TopicRow))
-        numbers = _numbers(session, ids)
         for column, topic in found:
             row = TopicRow(number=topic.number, words=list(topic.words), coherence=topic.coherence, n_calls=len(texts))
             session.add(row)
@@ -160,7 +165,6 @@ def fit(storage: Storage, n_topics: int = 8, seed: int = 0) -> list[Topic]:
             session.add_all(
                 CallTopicRow(call_id=numbers[digest], topic_id=row.id, weight=float(weights[i, column]))
                 for i, digest in enumerate(ids)
-                if digest in numbers
             )
     return [topic for _, topic in found]
 
@@ -179,8 +183,8 @@ def coherence(present: npt.NDArray[np.bool_]) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-def _texts(storage: Storage) -> tuple[list[str], list[str]]:
-    """Digests of the calls whose words are kept, and those words."""
+def _texts(storage: Storage) -> tuple[dict[str, datetime], list[str], list[str]]:
+    """Of the calls whose words are kept: when each was analysed, their digests, those words."""
     found: dict[str, list[str]] = {}
     with storage.session() as session:
         for digest, text in session.execute(
@@ -194,15 +198,16 @@ def _texts(storage: Storage) -> tuple[list[str], list[str]]:
             .order_by(CallRow.digest, TurnRow.number)
         ):
             found.setdefault(digest, []).append(words or "")
-    texts = {digest: " ".join(parts) for digest, parts in sorted(found.items())}
-    kept = {digest: text for digest, text in texts.items() if text.strip()}
-    return list(kept), list(kept.values())
+        texts = {digest: " ".join(parts) for digest, parts in sorted(found.items())}
+        kept = {digest: text for digest, text in texts.items() if text.strip()}
+        return _versions(session, kept), list(kept), list(kept.values())
 
 
-def _numbers(session: Session, digests: Sequence[str]) -> dict[str, int]:
-    rows = session.execute(select(CallRow.digest, CallRow.id).order_by(CallRow.id))
+def _versions(session: Session, digests: Collection[str]) -> dict[str, datetime]:
+    """When calls were analysed, by digest: another time is another analysis."""
+    rows = session.execute(select(CallRow.digest, CallRow.analysed_at))
     wanted = set(digests)
-    return {digest: number for digest, number in rows if digest in wanted}
+    return {digest: time for digest, time in rows if digest in wanted}
 
 
 def _vectorizer(kind: str, **settings: Any) -> Any:

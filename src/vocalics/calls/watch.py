@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -16,6 +17,11 @@ SETTLED_SECONDS = 1.5
 
 POLL_SECONDS = 0.5
 """From one look into the folder to the next."""
+
+RETRY_SECONDS = 30.0
+"""Until a recording is taken again that is not to blame, as where the database could not be reached."""
+
+_HEADER = 4096  # bytes: some formats write into their beginning when they end
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,12 @@ class Arrivals:
                 ready.append(path)
         return sorted(ready, key=lambda path: (self._done[path].modified, path))
 
+    def again(self, path: Path) -> None:
+        """Take a recording once more, after ``RETRY_SECONDS``, though it has not changed."""
+        state = self._done.pop(path, None)
+        if state is not None:
+            self._waiting[path] = (state, self._clock() + RETRY_SECONDS - self._settled)
+
     def _look(self) -> dict[Path, _State]:
         found = {}
         for place, folders, files in os.walk(self._folder):
@@ -82,24 +94,52 @@ class Arrivals:
         return found
 
 
-def arrivals(
-    folder: str | os.PathLike[str],
-    stop: threading.Event,
-    settled: float = SETTLED_SECONDS,
-    poll: float = POLL_SECONDS,
-) -> Iterator[Path]:
+def arrivals(seen: Arrivals, stop: threading.Event, poll: float = POLL_SECONDS) -> Iterator[Path]:
     """Yield the recordings of a folder as they arrive, until ``stop`` is set.
 
     Args:
-        folder: Where they arrive; it may come later.
+        seen: The folder, which may come later.
         stop: Ends it.
-        settled: See ``SETTLED_SECONDS``.
         poll: See ``POLL_SECONDS``.
     """
-    seen = Arrivals(folder, settled)
     while not stop.is_set():
         for path in seen.complete():
             if stop.is_set():
                 return
             yield path
         stop.wait(poll)
+
+
+class Grown:
+    """Tells a recording that has grown since it was taken from another one under its name.
+
+    Some recorders write a call to its file now and then: what was taken for complete was its beginning. Its analysis is
+    to be replaced by that of the whole.
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[Path, tuple[str, int, bytes]] = {}
+
+    def take(self, path: Path, digest: str) -> None:
+        """Remember what a call was made of."""
+        size = path.stat().st_size
+        self._taken[path] = (digest, size, _inner(path, size))
+
+    def earlier(self, path: Path) -> str | None:
+        """Return the digest of the call that was made of the file's beginning, if one was."""
+        digest, size, inner = self._taken.get(path, ("", 0, b""))
+        if not digest or path.stat().st_size <= size or _inner(path, size) != inner:
+            return None
+        return digest
+
+
+def _inner(path: Path, size: int) -> bytes:
+    """A hash of a file up to a size, without its header; without the last block too, which may be padded."""
+    known = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(min(_HEADER, size // 2))
+        left = max(0, size - _HEADER) - file.tell()
+        while left > 0 and (data := file.read(min(left, 1 << 20))):
+            known.update(data)
+            left -= len(data)
+    return known.digest()

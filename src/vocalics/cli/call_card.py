@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from vocalics.cli.predictions import clock
+from vocalics.cli.predictions import clock, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 CAUTION = "Emotions are a model's guess at how a voice sounds, often wrong, and no measure of a person."
 
 _LONGEST_WORDS = 160
-
-
-def plain(text: str) -> str:
-    """Return a text without what would move a terminal's cursor, change its colours or turn its direction.
-
-    >>> plain("a\\x1b[31mb")
-    'a�[31mb'
-    """
-    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split("\n")))
 
 
 def wide() -> Console:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vocalics.cli.predictions import complain
 from vocalics.errors import VocalicsError
 
 if TYPE_CHECKING:
@@ -207,7 +208,8 @@ def delete(
         list[str] | None, typer.Option("--customer", metavar="NAME", help="All calls of this one; may be given again.")
     ] = None,
     before: Annotated[
-        str | None, typer.Option(metavar="TIME", help="All calls that began before, as 2026-03-31.")
+        str | None,
+        typer.Option(metavar="TIME", help="All calls (of those customers) that began before, as 2026-03-31."),
     ] = None,
     key: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="Of pseudonyms, to find a customer's by name.")
@@ -217,7 +219,8 @@ def delete(
 ) -> None:
     """Delete calls with all that belongs to them: figures, words, the recording's copy, topics that they were in.
 
-    The recordings that were analysed are not touched: they are yours. With a key (or VOCALICS_CALLS_KEY), a customer is
+    With --customer and --before, only those customers' calls before that time. The recordings that were analysed are
+    not touched: they are yours. With a key (or VOCALICS_CALLS_KEY), a customer is
     found under the pseudonym too.
     """
     import os
@@ -231,10 +234,14 @@ def delete(
         secret = names.read_key(key)
         wanted += [names.pseudonym(name, "customer", secret) for name in customer or ()]
     with _open(db, audio) as storage:
-        n = storage.delete(calls or (), wanted, _times(before, None)[0])
+        n = storage.delete(calls or (), wanted, _times(before, None)[0], _missing)
     print(f"deleted {n} call" + ("" if n == 1 else "s"))
     if not n:
         raise typer.Exit(1)
+
+
+def _missing(kept: str) -> None:
+    complain(VocalicsError(f"{kept}: the kept recording is not there; where it was moved, delete it there"))
 
 
 def db_() -> None:
@@ -250,10 +257,27 @@ def upgrade(
 
 
 def downgrade(
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="One before, or base.")], db: Database = "calls.db"
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="One before, or base.")],
+    db: Database = "calls.db",
+    audio: Annotated[Path | None, typer.Option("--audio", metavar="FOLDER", help="Of kept recordings.")] = None,
 ) -> None:
-    """Take the tables back to a version; base takes them and all calls away."""
+    """Take the tables back to a version; base takes them and all calls away, kept recordings too."""
+    from vocalics.calls import database
+    from vocalics.calls.recordings import remove
+
+    engine = database.connect(db)
+    is_newest = database.current(engine) == database.newest()
+    engine.dispose()
+    kept = []
+    if is_newest:
+        with _open(db, audio) as storage:
+            kept = storage.copies()
     _migrate(db, lambda database, engine: database.downgrade(engine, version))
+    engine = database.connect(db)
+    if database.current(engine) is None:
+        for path in kept:
+            remove(path)
+    engine.dispose()
 
 
 def current(db: Database = "calls.db") -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vocalics.cli.predictions import complain, expand
-from vocalics.errors import AudioError, MissingExtraError, VocalicsError
+from vocalics.cli.predictions import complain, expand, plain
+from vocalics.errors import AudioError, MissingExtraError, StorageError, VocalicsError
 from vocalics.registry import suggestion
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def analyse(
                     raise AudioError("a call is a file; write standard input to one first")
                 call = _analysed(recognizer, source, settings, given, rows)
                 if storage is not None:
-                    storage.put(call, keep.value, source)
+                    storage.put(call, keep.value, source, _also_known(source, settings))
             except MissingExtraError:
                 raise
             except VocalicsError as error:
@@ -228,11 +228,11 @@ def watch(
 ) -> None:
     """Analyse calls as they arrive in a folder, and keep what is found.
 
-    Each recording once: those that the database has are passed over. A broken one is told on standard error, and taken
-    again when it changes. What lies beside a recording must be there before it. SIGTERM or Ctrl-C stops; what is under
-    way is left, whole or not at all.
+    Each recording once: those that the database has are passed over, and one that has grown since replaces its
+    beginning. A broken one is told on standard error, and taken again when it changes. What lies beside a recording
+    must be there before it. SIGTERM or Ctrl-C stops; what is under way is left, whole or not at all.
     """
-    from vocalics.calls.watch import arrivals
+    from vocalics.calls.watch import Arrivals, Grown, arrivals
     from vocalics.recognizer import load
 
     if not folder.is_dir():
@@ -241,19 +241,31 @@ def watch(
     stop = _stopping()
     settings = _interruptible(settings, stop)
     recognizer = load(model)
+    seen, grown = Arrivals(folder, settle), Grown()
     with open_storage(db, audio) as storage:
         print(f"watching {folder}", flush=True)
-        for path in arrivals(folder, stop, settle):
+        for path in arrivals(seen, stop):
             began = time.monotonic()
+            try:
+                rows = _rows(table)
+            except VocalicsError as error:  # it may be just being written
+                seen.again(path)
+                complain(error)
+                continue
             try:
                 if storage.has(_digest(path, settings)):
                     continue
-                call = _analysed(recognizer, path, settings, None, _rows(table), stop)
-                storage.put(call, keep.value, path)
+                call = _analysed(recognizer, path, settings, None, rows, stop)
+                earlier = grown.earlier(path)
+                storage.put(call, keep.value, path, [*_also_known(path, settings), *([earlier] if earlier else [])])
+                grown.take(path, call.digest)
             except StoppedError:
                 break
             except MissingExtraError:
                 raise
+            except StorageError as error:
+                seen.again(path)
+                complain(error)
             except (VocalicsError, OSError) as error:
                 complain(error if isinstance(error, VocalicsError) else VocalicsError(f"{path}: {error.strerror}"))
             else:
@@ -320,6 +332,13 @@ def _digest(path: Path, settings: Settings) -> str:
     return digest(path, settings.key)
 
 
+def _also_known(path: str | Path, settings: Settings) -> list[str]:
+    """What an earlier analysis without the key is known by: a call is not to stand there with its names beside."""
+    from vocalics.calls.analysis import digest
+
+    return [digest(path)] if settings.key is not None else []
+
+
 def _analysed(
     recognizer: Recognizer,
     path: str | Path,
@@ -380,7 +399,5 @@ def _show(call: Call, format: Format) -> None:
 
 
 def _line(call: Call) -> str:
-    from vocalics.cli.call_card import plain
-
     trends = ", ".join(f"{party.role}'s anger {party.course.trend}" for party in call.parties)
     return f"{call.digest[:12]}  {plain(Path(call.path).name)}  {len(call.turns)} turns; {trends}"

@@ -53,7 +53,7 @@ def report(
 
     The customers' emotions over days, agents side by side by name, the moments in which anger rose or fell most with
     the few seconds around them (of recordings that were kept), topics against emotions, a card for each call. Figures
-    come with intervals and counts; of fewer than --least calls nothing is told but how many there are.
+    come with intervals and counts; on fewer than --least calls an agent has no figure, and a day no interval.
     """
     from vocalics.calls.about import moment
     from vocalics.calls.report.figures import figures

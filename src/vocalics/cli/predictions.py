@@ -71,9 +71,18 @@ def print_predictions(
 
 
 def complain(error: VocalicsError) -> None:
-    """Say an error in one line on standard error."""
+    """Say an error in one line on standard error, whatever a file's name in it holds."""
     sys.stdout.flush()
-    print("vocalics:", " ".join(str(error).split("\n")), file=sys.stderr, flush=True)
+    print("vocalics:", plain(str(error)), file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """Return a text without what would move a terminal's cursor, change its colours or turn its direction.
+
+    >>> plain("a\\x1b[31mb")
+    'a�[31mb'
+    """
+    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split("\n")))
 
 
 def expand(path: str) -> list[str | AudioError]:
