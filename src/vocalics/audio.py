@@ -156,6 +156,20 @@ def stream(
         yield from _decoded(file, name, sample_rate, block_seconds, channel)
 
 
+def frames(
+    source: str | os.PathLike[str] | bytes, block_seconds: float = BLOCK_SECONDS
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Decode all channels of a file side by side, block by block, (n, n_channels) each, at the file's own rate.
+
+    Raises:
+        AudioError: When the file cannot be opened. What it holds is not looked at, see :func:`stream`.
+    """
+    with _opened(source) as (file, _):
+        n_block = max(1, round(block_seconds * file.samplerate))
+        while len(block := file.read(n_block, dtype="float32", always_2d=True)):
+            yield block
+
+
 def resample(clip: Clip, sample_rate: int) -> Clip:
     """Return the clip at another rate (soxr, high quality); the same clip where the rate is already right."""
     if clip.sample_rate == sample_rate:

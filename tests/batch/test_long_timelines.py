@@ -28,7 +28,7 @@ import numpy as np
 from vocalics import audio
 from vocalics.segment import utterances
 
-def loud(source):
+def loud(source, check=None):
     frames, rest, n_samples = [], np.zeros(0, np.float32), 0
     for block in audio.stream(source.source, 16_000, channel=source.channel):
         n_samples += len(block.samples)

@@ -22,7 +22,7 @@ from vocalics import modelfile
 from vocalics.segment import utterances
 from vocalics import audio
 detector = sys.modules[utterances.__module__]
-def loud(source):
+def loud(source, check=None):
     frames, rest, n_samples = [], np.zeros(0, np.float32), 0
     for block in audio.stream(source.source, 16_000, channel=source.channel):
         n_samples += len(block.samples)

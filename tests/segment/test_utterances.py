@@ -30,7 +30,7 @@ def heard(monkeypatch: pytest.MonkeyPatch):
 
     def heard(*runs: tuple[float, float]) -> None:
         values = np.concatenate([np.full(round(seconds / _SECONDS), p, np.float32) for p, seconds in runs])
-        monkeypatch.setattr(MODULE, "speech_probability", lambda _source: (values, len(values) * _SECONDS))
+        monkeypatch.setattr(MODULE, "speech_probability", lambda *_: (values, len(values) * _SECONDS))
 
     return heard
 
@@ -78,7 +78,7 @@ def test_utterances_are_in_order_and_within_their_bounds(
     values = np.concatenate([np.full(max(1, round(s / _SECONDS)), p, np.float32) for p, s in runs] or [np.zeros(3)])
     duration = len(values) * _SECONDS
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MODULE, "speech_probability", lambda _source: (values, duration))
+        patch.setattr(MODULE, "speech_probability", lambda *_: (values, duration))
         found = utterances(NOTHING, longest=longest, shortest=shortest, padding=padding, threshold=threshold)
     assert all(0 <= start < end <= duration + 1e-9 for start, end in found)
     assert all(a[1] <= b[0] + 1e-9 for a, b in itertools.pairwise(found))

@@ -161,7 +161,7 @@ def test_to_dict_is_json_and_says_what_was_found(found: Timeline) -> None:
 def test_progress_rises_to_one(recognizer: Recognizer, call: Path) -> None:
     told: list[float] = []
     timeline.build(recognizer, call, progress=told.append)
-    assert told == sorted(told) and told[0] > 0 and told[-1] == 1.0 and len(set(told)) > 5
+    assert told == sorted(told) and told[0] >= 0 and told[-1] == 1.0 and len(set(told)) > 5
 
 
 def test_a_pipe_is_read_once(recognizer: Recognizer, call: Path, found: Timeline, tmp_path: Path) -> None:

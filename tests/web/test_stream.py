@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import fakes
 import numpy as np
@@ -20,6 +21,8 @@ from vocalics.modelfile import LoadedModel
 from vocalics.recognizer import Recognizer
 from vocalics.streaming import Backlog, Display, StreamingRecognizer
 from vocalics.web import records, tokens
+from vocalics.web.stream import Session
+from vocalics.web.stream_start import parsed
 
 Client = Callable[..., TestClient]
 URL = "/v1/stream"
@@ -255,6 +258,25 @@ def test_a_page_of_another_site_gets_no_stream_without_a_token(client: Client) -
         assert session.receive_json()["type"] == "ready"
 
 
+def test_who_is_not_let_in_takes_no_place(client: Client) -> None:
+    token, line = tokens.new("ann")
+    for one, wrong, start in (
+        (client(streams=1), {"Origin": "https://evil.example"}, START),
+        (client(streams=1, tokens=dict([line.split(":")])), {}, {**START, "token": token}),
+    ):
+        with one.websocket_connect(URL, headers=wrong), one.websocket_connect(URL) as honest:
+            honest.send_json(start)
+            assert honest.receive_json()["type"] == "ready"
+
+
+def test_a_token_that_is_no_text_is_a_wrong_token(client: Client) -> None:
+    one = client(tokens=dict([tokens.new("ann")[1].split(":")]))
+    with one.websocket_connect(URL) as session:
+        session.send_text('{"sample_rate": 16000, "token": "\\ud800"}')
+        (event,), code = rest(session)
+    assert (event["problem"], code) == ("/docs#unauthorized", 1008)
+
+
 def test_a_stream_without_messages_ends(client: Client) -> None:
     one = client(start_seconds=0.1, idle_seconds=0.2)
     with one.websocket_connect(URL) as silent:
@@ -305,6 +327,61 @@ def test_nothing_new_is_streamed_while_the_server_stops(client: Client) -> None:
         (event,), code = rest(late)
         assert (event["status"], code) == (503, 1001)
     assert idle(one)
+
+
+def test_a_flood_of_tiny_frames_leaves_others_their_turn(client: Client) -> None:
+    # Messages that are there already are received without a pause; each of them has to make one.
+    turns = []
+
+    async def counted() -> None:
+        for _ in range(400):
+            turns.append(len(fed))
+            await asyncio.sleep(0)
+
+    fed: list[int] = []
+
+    class Socket:
+        headers: ClassVar[dict[str, str]] = {}
+
+        async def receive(self) -> dict[str, Any]:
+            fed.append(1)
+            kind = "websocket.receive" if len(fed) < 300 else "websocket.disconnect"
+            return {"type": kind, "bytes": b"\0\0"}
+
+    async def flooded() -> None:
+        session = Session(Socket(), client().app.state.service)  # type: ignore[arg-type, attr-defined]
+        session._start = parsed(json.dumps(START), session.service)
+        session._window = 1.0
+        session._stream = StreamingRecognizer(session._start.recognizer, 16_000, 1.0, 0.5)
+        watcher = asyncio.create_task(counted())
+        with pytest.raises(WebSocketDisconnect):
+            await session._read()
+        await watcher
+
+    asyncio.run(flooded())
+    assert max(np.diff(turns)) <= 1, "one message, and somebody else's turn"
+
+
+def test_long_windows_of_a_short_hop_are_held_no_longer_than_others(client: Client, fake: Recognizer) -> None:
+    Waiting.gate.set()
+    slow = replace(fake, model=Waiting(fake.model.session, fake.card, fake.model.sha256))
+    one = client(slow, backlog_seconds=2.0)
+    Waiting.gate.clear()
+    held = []
+    with pytest.MonkeyPatch.context() as patch, one.websocket_connect(URL) as session:
+        plain = Backlog.extend
+        patch.setattr(Backlog, "extend", lambda self, found: (plain(self, found), held.append(len(self))))
+        session.send_json({**START, "window": 4.0, "hop": 0.1})
+        session.receive_json()
+        for piece in pieces(pcm(fakes.voice(8.0).samples), 3_200):
+            session.send_bytes(piece)
+        time.sleep(0.3)
+        Waiting.gate.set()
+        session.send_json({"type": "end"})
+        events, code = rest(session)
+    assert (code, events[-1]["seconds"]) == (1000, 8.0)
+    assert len(events) == 42, "none is lost"
+    assert max(held[:-1]) * 4.0 <= 6 * 2.0 + 2 * 4.0
 
 
 class Waiting(LoadedModel):

@@ -96,12 +96,12 @@ def listen(
 
 def _predictions(stream: StreamingRecognizer, sound: Sound, seconds: float | None) -> Iterator[Prediction]:
     """Predictions until the sound ends, or the user ends it; what is left of it then is judged, too."""
+    left = None if seconds is None else round(seconds * sound.sample_rate)
     try:
         for block in sound.blocks:
-            if seconds is not None:
-                block = block[: max(0, round(seconds * sound.sample_rate) - round(stream.seconds * sound.sample_rate))]
-            yield from stream.feed(block)
-            if seconds is not None and stream.seconds >= seconds:
+            wanted = block[:left]
+            yield from stream.feed(wanted)
+            if left is not None and (left := left - len(wanted)) <= 0:
                 break
     except KeyboardInterrupt:
         if not stream.seconds:

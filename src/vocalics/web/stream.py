@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vocalics.errors import AudioError, VocalicsError
@@ -43,6 +44,8 @@ CODES = {
 
 SLICE_SECONDS = 0.5
 """A long message is cut piece by piece, so that others get their turn."""
+
+_MOST_HELD = 6  # times the sound that may wait: the default window holds each sample so often
 
 
 class SlowClientError(Exception):
@@ -78,10 +81,15 @@ async def serve(websocket: WebSocket, service: Service) -> None:
 async def _served(session: Session) -> int:
     service = session.service
     try:
+        first = None
+        if service.settings.tokens:
+            first = await session.first()  # before a place is taken: who is not let in takes none
+        else:
+            origins.check(session.headers)
         if service.draining.is_set():
             raise Problem("draining", "the server is about to stop; connect again")
         with service.streams.taken():
-            await session.open()
+            await session.open(first or await session.first())
             code = await session.run()
             await session.close(code)
             return code
@@ -118,6 +126,11 @@ class Session:
         self._code = NORMAL
 
     @property
+    def headers(self) -> Headers:
+        """Of the handshake."""
+        return self._websocket.headers
+
+    @property
     def seconds(self) -> float:
         """How much sound came in."""
         return self._stream.seconds if self._stream else 0.0
@@ -149,38 +162,46 @@ class Session:
         except TimeoutError:
             raise SlowClientError from None
 
-    async def open(self) -> None:
-        """Take the first message and answer it.
+    async def first(self) -> str:
+        """Return the first message of a client that is let in.
 
         Raises:
             Problem: When it is not what it should be, or does not come in time.
         """
         message = await self._received(self._limits.start_seconds)
-        if message.get("text") is None:
+        text = message.get("text")
+        if text is None:
             raise Problem("wrong-message", "expected a text message with the stream's settings first")
-        if len(message["text"]) > self._limits.frame_bytes:
-            raise self._too_large(len(message["text"]))
+        if len(text) > self._limits.frame_bytes:
+            raise self._too_large(len(text))
         known = self.service.settings.tokens
         # Who is not let in learns nothing of the models, not even that a name is wrong.
         if known:
-            self.owner = tokens.owner(known, self._token(message["text"]))
+            self.owner = tokens.owner(known, self._token(text))
             if self.owner is None:
                 raise Problem("unauthorized", 'expected {"token": ...} in the first message, or Authorization: Bearer')
-        else:
-            origins.check(self._websocket.headers)
-        start = self._start = parsed(message["text"], self.service)
+        return str(text)
+
+    async def open(self, first: str) -> None:
+        """Answer the first message.
+
+        Raises:
+            Problem: When it asks for what cannot be.
+        """
+        start = self._start = parsed(first, self.service)
         card = start.recognizer.card
         try:
             self._stream = StreamingRecognizer(start.recognizer, start.sample_rate, start.window, start.hop)
         except VocalicsError as error:
             raise Problem("invalid-parameter", str(error)) from None
         self._waiting = Backlog(card.sample_rate, start.max_lag)
+        self._window = start.window or card.window_seconds
         await self.tell(
             {
                 "type": "ready",
                 "model": start.name,
                 "emotions": list(card.emotions),
-                "window": start.window or card.window_seconds,
+                "window": self._window,
                 "hop": start.hop,
                 "max_lag": start.max_lag,
             }
@@ -252,11 +273,16 @@ class Session:
             except AudioError as error:
                 raise Problem("bad-frame", str(error)) from None
             self._changed.set()
-            while len(self._waiting) * self._start.hop > self._limits.backlog_seconds:
+            while self._is_behind():
                 self._changed.clear()
                 await self._changed.wait()
-            if first:
-                await asyncio.sleep(0)
+        # Others get their turn, however small a client's messages are and however many have come in.
+        await asyncio.sleep(0)
+
+    def _is_behind(self) -> bool:
+        """Whether enough waits: by the sound, and by the samples that overlapping windows hold of it."""
+        n, limit = len(self._waiting), self._limits.backlog_seconds
+        return n * self._start.hop > limit or (n > 1 and n * self._window > _MOST_HELD * limit)
 
     def _samples(self, data: bytes) -> npt.NDArray[Any]:
         kind, channels = FORMATS[self._start.format], self._start.channels

@@ -33,7 +33,7 @@ def new(name: str) -> tuple[str, str]:
 
 def digest(token: str) -> str:
     """Return what is kept of a token. It is random and long: one round of SHA-256 cannot be guessed back."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def owner(tokens: Mapping[str, str], token: str) -> str | None:

@@ -58,7 +58,7 @@ export class ServerEngine {
         else reject(problem);
       };
       socket.onopen = () => {
-        const asked = { sample_rate: rate, format: "float32", channels: 1, window, hop, model, token: token() };
+        const asked = { sample_rate: rate, format: "float32", channels: 1, window, hop, model, token: token(), max_lag: 0.5 };
         const given = Object.entries(asked).filter(([, value]) => value !== null && value !== "");
         socket.send(JSON.stringify(Object.fromEntries(given)));
       };
