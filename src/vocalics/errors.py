@@ -12,6 +12,7 @@
     ├── StorageError      the database of calls, where it fails or its connection is lost
     ├── CompileError      a model that a device cannot hold or run, or a compiler that fails
     └── MissingExtraError an optional dependency that is not installed
+        └── MissingPackageError  one that no extra brings
 
 A message names the value and the file, what was expected, and what to do.
 """
@@ -69,3 +70,11 @@ class MissingExtraError(VocalicsError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra '{extra}'; install it with: pip install 'vocalics[{extra}]'")
         self.extra = extra
+
+
+class MissingPackageError(MissingExtraError):
+    """A library of others that is not installed, and that no extra brings."""
+
+    def __init__(self, what: str, package: str) -> None:
+        VocalicsError.__init__(self, f"{what} needs the package {package}; install it with: pip install {package}")
+        self.extra = ""

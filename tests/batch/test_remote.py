@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import http.server
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,11 +19,11 @@ import pytest
 
 from vocalics import audio, batch
 from vocalics.batch import remote, store
-from vocalics.batch.job import Block
+from vocalics.batch.job import Block, Input
 from vocalics.batch.running import planned
 from vocalics.batch.sources import find
 from vocalics.batch.work import Worker
-from vocalics.errors import AudioError, VocalicsError
+from vocalics.errors import AudioError, MissingExtraError, VocalicsError
 
 fsspec = pytest.importorskip("fsspec")
 Rows = Callable[[Path, str], list[dict[str, Any]]]
@@ -62,6 +66,61 @@ def test_what_is_fetched_is_judged_as_a_file_and_named_by_its_url(
     (failed,) = rows(tmp_path / "out", "failures")
     assert failed["path"] == "memory://calls/bad.wav"
     assert failed["reason"].startswith("cannot be decoded")
+
+
+def test_what_is_there_goes_before_a_pattern(memory: str) -> None:
+    system = fsspec.filesystem("memory")
+    sound = system.cat("/calls/a.wav")
+    for name in ("rec1.wav", "rec[1].wav", "of [2024]/c.wav"):
+        system.pipe(f"/calls/{name}", sound)
+    assert [i.path for i in find([f"{memory}/rec[1].wav"]).inputs] == ["memory://calls/rec[1].wav"]
+    assert [i.path for i in find([f"{memory}/of [2024]/"]).inputs] == ["memory://calls/of [2024]/c.wav"]
+    assert [i.path for i in find([f"{memory}/rec[0-9].wav"]).inputs] == ["memory://calls/rec1.wav"]
+
+
+def test_a_folder_of_this_machine_by_url(tmp_path: Path, model: str) -> None:
+    (tmp_path / "in").mkdir()
+    audio.write(tmp_path / "in" / "a.wav", fakes.voice(0.6))
+    (found,) = find([f"{(tmp_path / 'in').as_uri()}/"]).inputs
+    assert found.path == (tmp_path / "in" / "a.wav").as_uri()
+    assert batch.run([f"{(tmp_path / 'in').as_uri()}/"], tmp_path / "out", model=model, workers=1).n_failed == 0
+
+
+def test_who_fetches_gives_signs_of_life_and_leaves_nothing(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    signs: list[int] = []
+    monkeypatch.setattr(remote, "_SIGN_SECONDS", 0.0)
+    with remote.fetched(f"{memory}/a.wav", lambda: signs.append(1)) as copy:
+        assert Path(copy).stat().st_size > 1_000
+        left = Path(copy).parent.name
+        remote.sweep()
+        assert Path(copy).exists(), "its process lives"
+    assert signs and not Path(copy).exists()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    orphan = Path(tempfile.gettempdir()) / left.replace(str(os.getpid()), str(dead.pid))
+    orphan.mkdir()
+    remote.sweep()
+    assert not orphan.exists()
+
+
+def test_a_full_disk_or_a_missing_package_stops_the_job(
+    memory: str, model: str, tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = planned(tmp_path / "out", "predict", model, "", None, None, False, False, False, 3)
+    with store.opened(job):
+        worker = Worker(job)
+
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(fsspec.filesystem("memory")), "get_file", full)
+            with pytest.raises(VocalicsError, match=r"has no room for what is fetched .*set TMPDIR"):
+                worker.process(Block((Input(f"{memory}/a.wav"),)))
+        monkeypatch.setitem(sys.modules, "s3fs", None)
+        with pytest.raises(MissingExtraError, match="needs the package s3fs"):
+            worker.process(Block((Input("s3://bucket/a.wav"),)))
+    assert rows(tmp_path / "out", "inputs") == []
 
 
 @pytest.fixture

@@ -111,6 +111,19 @@ def test_unusable_sources_are_told(tmp_path: Path) -> None:
         find([str(tmp_path / "m.csv")])
 
 
+def test_up_from_a_linked_folder_leads_where_the_system_goes(tmp_path: Path) -> None:
+    touch(tmp_path, "v3/wavs/a.wav", "wavs/a.wav")
+    (tmp_path / "v3" / "manifests").mkdir()
+    (tmp_path / "v3" / "manifests" / "m.csv").write_text("path\n../wavs/a.wav\n")
+    (tmp_path / "current").symlink_to(tmp_path / "v3" / "manifests")
+    (found,) = find([str(tmp_path / "current" / "m.csv")]).inputs
+    assert found.path == str(tmp_path / "v3" / "wavs" / "a.wav")
+    # Without a way up, a link stays in the name.
+    (tmp_path / "linked").symlink_to(tmp_path / "v3")
+    (found,) = find([str(tmp_path / "linked" / "wavs" / "a.wav")]).inputs
+    assert found.path == str(tmp_path / "linked" / "wavs" / "a.wav")
+
+
 def test_by_content_the_same_bytes_are_one_input(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "c.wav")
     (tmp_path / "b.wav").write_bytes((tmp_path / "a.wav").read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from vocalics import batch
-from vocalics.batch import store
+from vocalics.batch import store, tables
 from vocalics.batch.job import Input
 from vocalics.batch.ledger import Ledger
 from vocalics.errors import VocalicsError
@@ -60,6 +61,66 @@ def test_a_ledger_that_the_disk_lost_is_done_again(done: Done, rows: Rows) -> No
     assert batch.run([folder], out, **options).n_done == 1
     assert rows(out, "inputs") == expected
     assert not list(out.rglob("*.part"))
+
+
+def test_a_ledger_that_cannot_be_read_for_now_is_no_lost_one(
+    done: Done, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out, options = done
+    expected = {name: rows(out, name) for name in ("predictions", "failures", "inputs")}
+
+    def hiccup(path: Path) -> Any:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "read", hiccup)
+        with pytest.raises(VocalicsError, match=r"cannot be read \(Input/output error\); nothing was changed"):
+            batch.run([folder / "other.wav"], out, **options)
+    assert {name: rows(out, name) for name in expected} == expected
+
+
+def test_only_failures_of_what_is_named_are_tried_again(done: Done, rows: Rows) -> None:
+    folder, out, options = done
+    (one,) = (Path(r["path"]) for r in rows(out, "failures"))
+    other = folder.parent / "other.wav"
+    other.touch()
+    batch.run([other], out, **options)
+    with pytest.raises(VocalicsError, match="no such file"):
+        batch.run([folder / "typo"], out, retry_failures=True, **options)
+    assert {r["path"] for r in rows(out, "failures")} == {str(one), str(other)}
+    again = batch.run([folder], out, retry_failures=True, **options)
+    assert (again.n_done, again.n_failed, again.n_failed_before) == (1, 1, 0)
+    assert {r["path"] for r in rows(out, "failures")} == {str(one), str(other)}
+    inputs = [r["path"] for r in rows(out, "inputs")]
+    assert len(inputs) == len(set(inputs)) == 5
+
+
+def test_reasons_that_nothing_in_the_ledger_goes_with_are_removed(done: Done, rows: Rows) -> None:
+    """So ends a run that was killed while it forgot failures."""
+    folder, out, options = done
+    (failed,) = (p for p in (out / "inputs").glob("*.parquet") if any(tables.read(p)["failed"].to_pylist()))
+    expected = rows(out, "inputs")
+    table = tables.read(failed)
+    tables.write(failed, table.filter([not f for f in table["failed"].to_pylist()]))
+    assert batch.run([folder], out, **options).n_done == 1
+    assert rows(out, "inputs") == expected and len(rows(out, "failures")) == 1
+
+
+def test_workers_hold_a_lock_that_a_network_file_system_gives(done: Done) -> None:
+    _, out, _ = done
+    fcntl = pytest.importorskip("fcntl")
+    seen = []
+
+    def locked(file: Any, kind: int) -> None:
+        # Over NFS a shared lock is one of bytes for reading, which a file that is open for writing alone is refused.
+        if kind & fcntl.LOCK_SH and not file.readable():
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        seen.append(kind)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store.fcntl, "flock", locked)
+        with store.writing(str(out)):
+            assert seen == [fcntl.LOCK_SH]
 
 
 def test_failures_whose_reasons_are_gone_are_tried_again(done: Done, rows: Rows) -> None:

@@ -35,7 +35,10 @@ def test_failures_are_listed_and_no_error_unless_strict(given: list[str], run: R
     assert f"{tmp_path}/out: 3 of 3 recordings" in out
     assert "1 failed; the reasons are in" in out and "\n  1  is empty" in out
     code, out, _ = run(*given)
-    assert code == 0 and "0 of 3 recordings, 3 were there before" in out and "failed" not in out
+    assert code == 0 and "0 of 3 recordings, 3 were there before" in out
+    assert "1 of those that were there before had failed; --retry-failures tries them again" in out
+    assert run(*given, "--strict")[0] == 1, "what failed before a run was stopped counts, too"
+    assert run("batch", "in/a.wav", *given[2:], "--strict")[0] == 0, "but not that of others"
     code, out, _ = run(*given, "--retry-failures")
     assert code == 0 and "1 of 3 recordings, 2 were there before" in out and "1 failed" in out
 

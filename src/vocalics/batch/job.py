@@ -17,7 +17,7 @@ MOST_BYTES = 64_000_000
 MOST_INPUTS = 500
 """A block holds no more inputs than this."""
 
-_UNKNOWN_BYTES = 100_000  # what an input counts whose size is not known before it is fetched
+_UNKNOWN_BYTES = 1_000_000  # what an input counts whose size is not known before it is fetched
 _BLOCKS_EACH = 4  # blocks per worker, at the least, so that all end at about the same time
 
 

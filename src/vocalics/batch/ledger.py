@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from vocalics.batch import tables
 from vocalics.batch.job import FOLDERS, Input, Job
 from vocalics.batch.remote import is_url
+from vocalics.errors import VocalicsError
 
 PART = ".parquet"
 """The ending of every file of results."""
@@ -22,12 +24,12 @@ class Ledger:
     Attributes:
         versions: Size and version of every state of a path that was seen.
         digests: Contents that were seen.
-        n_failed: How many of them failed.
+        failed: Those that failed: contents, or paths where inputs are not told by content.
     """
 
     versions: dict[str, set[tuple[int | None, str]]] = field(default_factory=dict)
     digests: set[str] = field(default_factory=set)
-    n_failed: int = 0
+    failed: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.digests) or sum(map(len, self.versions.values()))
@@ -48,28 +50,40 @@ class Ledger:
         # Behind a URL it may be the one whose version was not known then; a file here was not there then.
         return (item.size, item.version) in known or ((None, "") in known and is_url(item.path))
 
+    def failed_before(self, item: Input) -> bool:
+        """Whether an input is done with and failed."""
+        return known_as(item) in self.failed and self.holds(item)
+
     def holds_another(self, item: Input) -> bool:
         """Whether an earlier state of a file is done with."""
         return not item.digest and not self.holds(item) and tables.text(item.path) in self.versions
 
 
-def recovered(output: Path, job: Job, retry_failures: bool) -> Ledger:
+def known_as(item: Input) -> str:
+    """Return what an input's failure is known by: its content, else its path."""
+    return item.digest or tables.text(item.path)
+
+
+def recovered(output: Path, job: Job, again: Collection[str] = ()) -> Ledger:
     """Remove what was not committed, and return what was.
 
     Args:
         output: The folder of results.
         job: What was done.
-        retry_failures: Whether inputs that failed are forgotten.
+        again: Inputs whose failures are forgotten, see :func:`known_as`.
+
+    Raises:
+        VocalicsError: When a file of the ledger cannot be read though it may be whole.
     """
     results, failures, ledger = (output / name for name in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER))
     sweep(output)
     held = Ledger()
     committed = set()
+    known = "digest" if job.by_content else "path"
     for path in ledger.glob(f"part-*{PART}"):
         table = _read(path) if (results / path.name).exists() else None
-        # Failures whose reasons are gone are those of a run that was killed while it forgot them.
-        if table is not None and (retry_failures or not (failures / path.name).exists()):
-            table = _without_failures(table, path, failures / path.name)
+        if table is not None:
+            table = _agreed(table, path, failures / path.name, known, again)
         if table is None:
             path.unlink()
             continue
@@ -77,7 +91,7 @@ def recovered(output: Path, job: Job, retry_failures: bool) -> Ledger:
         names = ("path", "size", "version", *(["digest"] if job.by_content else []))
         for values in zip(*(table[name].to_pylist() for name in names), strict=True):
             held.add(*values)
-        held.n_failed += sum(table["failed"].to_pylist())
+        held.failed.update(_failed(table, known))
     for folder in (results, failures):
         for path in folder.glob(f"part-*{PART}"):
             if path.name not in committed:
@@ -92,24 +106,52 @@ def sweep(output: Path) -> None:
 
 
 def _read(path: Path) -> Any:
-    """A file of the ledger; ``None`` for one that the disk lost."""
+    """A file of Parquet; ``None`` for one that the disk lost: it is there, and not what was written."""
     try:
         return tables.read(path)
-    except (OSError, ValueError):  # pyarrow's errors are both
+    except ValueError:  # pyarrow's for what is no Parquet
         return None
+    except OSError as error:
+        if error.errno is None:  # pyarrow's for Parquet that is damaged
+            return None
+        raise VocalicsError(f"{path}: cannot be read ({error.strerror}); nothing was changed, try again") from None
 
 
-def _without_failures(table: Any, path: Path, failures: Path) -> Any:
-    """A file of the ledger, here and on the disk, without what failed; ``None`` where nothing is left of it."""
-    failed = table["failed"].to_pylist()
-    if not any(failed):
+def _failed(table: Any, known: str) -> list[str]:
+    return [one for one, failed in zip(table[known].to_pylist(), table["failed"].to_pylist(), strict=True) if failed]
+
+
+def _agreed(table: Any, path: Path, failures: Path, known: str, again: Collection[str]) -> Any:
+    """A block's file of the ledger, in agreement with its reasons; ``None`` where nothing is left of it.
+
+    What failed and is to be tried again is taken out of the ledger first, then its reasons are: a run that is killed in
+    between leaves reasons that nothing in the ledger goes with, and a disk may have lost reasons.
+    """
+    told = _read(failures) if failures.exists() else None
+    reasons = set() if told is None else set(told[known].to_pylist())
+    gone = {one for one in _failed(table, known) if one not in reasons or one in again}
+    if gone:
+        is_left = [not (f and one in gone) for one, f in zip(*_columns(table, known, "failed"), strict=True)]
+        table = table.filter(is_left)
+        if len(table):
+            _replace(path, table)
+    if not len(table):
+        return None
+    left = set(_failed(table, known))
+    if told is None or not reasons - left:
         return table
-    failures.unlink(missing_ok=True)
-    if all(failed):
-        return None
-    _, parquet = tables.pyarrow()
-    kept = table.filter([not f for f in failed])
+    if left:
+        _replace(failures, told.filter([one in left for one in told[known].to_pylist()]))
+    else:
+        failures.unlink()
+    return table
+
+
+def _columns(table: Any, *names: str) -> list[list[Any]]:
+    return [table[name].to_pylist() for name in names]
+
+
+def _replace(path: Path, table: Any) -> None:
     partial = path.with_name(f".{path.name}-{uuid.uuid4().hex}.part")
-    parquet.write_table(kept, partial)
+    tables.write(partial, table)
     partial.replace(path)
-    return kept

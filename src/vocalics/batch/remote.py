@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import platform
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from vocalics.audio import EXTENSIONS
 from vocalics.batch.job import Input
-from vocalics.errors import MissingExtraError, VocalicsError
+from vocalics.errors import MissingExtraError, MissingPackageError, VocalicsError
 
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs",
@@ -25,6 +30,8 @@ _PASSING = {
 }  # fmt: skip
 _HOSTED = ("ftp", "sftp", "ssh", "smb", "hdfs", "webhdfs")
 """Protocols whose URLs name a host before the path, which fsspec's names leave out."""
+_COPIES = f"vocalics-batch-{platform.node()}-"  # of containers that share a folder, each its own
+_SIGN_SECONDS = 0.5
 _NETWORK = ("aiohttp", "botocore", "urllib3", "requests", "gcsfs", "azure", "asyncio")
 _LATER = (408, 425, 429, 500, 502, 503, 504)
 """The answers of a server that ask to come back (RFC 9110, 6585)."""
@@ -44,7 +51,8 @@ def listed(url: str) -> Iterator[Input]:
     """
     system, path = _system(url)
     try:
-        if any(c in path for c in "*[") or ("?" in path and not url.startswith("http")):
+        is_pattern = any(c in path for c in "*[") or ("?" in path and not url.startswith("http"))
+        if is_pattern and (url.startswith("http") or not system.exists(path)):  # as here, what is there goes first
             found = system.glob(path, detail=True)
         elif path.endswith("/") or (not url.startswith("http") and system.isdir(path)):
             # Of a server nothing but the name tells a folder: it would send the whole file to be looked at.
@@ -73,6 +81,8 @@ def _url(name: str, asked: str) -> str:
     protocol, _, rest = asked.partition("://")
     if protocol.lower() in _HOSTED:
         return f"{protocol}://{rest.partition('/')[0]}/{name.lstrip('/')}"
+    if protocol.lower() in ("file", "local"):
+        return f"{protocol}://{name}"
     return f"{protocol}://{name.lstrip('/')}"
 
 
@@ -83,20 +93,69 @@ def _input(url: str, about: Mapping[str, Any]) -> Input:
 
 
 @contextmanager
-def fetched(path: str) -> Iterator[str]:
+def fetched(path: str, alive: Callable[[], None] = lambda: None) -> Iterator[str]:
     """Give a path that can be opened: the path itself, or a copy of what is behind a URL, which vanishes at the end.
 
+    Args:
+        path: A path or URL.
+        alive: Called now and then while sound comes in.
+
     Raises:
+        VocalicsError: When the disk has no room for it, which no other input changes.
         OSError: (or what the protocol raises) When it cannot be fetched; :func:`is_passing` tells what may pass.
     """
     if not is_url(path):
         yield path
         return
     system, there = _system(path)
-    with tempfile.TemporaryDirectory(prefix="vocalics-batch-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{_COPIES}{os.getpid()}-") as folder:
         copy = os.path.join(folder, "recording")  # noqa: PTH118
-        system.get_file(there, copy)
+        try:
+            system.get_file(there, copy, callback=_signs(alive))
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise FullError(
+                    f"{tempfile.gettempdir()}: has no room for what is fetched ({error.strerror}); set TMPDIR to a "
+                    "folder that has"
+                ) from None
+            raise
         yield copy
+
+
+class FullError(VocalicsError):
+    """There is no room for copies: the job cannot go on."""
+
+
+def sweep() -> None:
+    """Remove copies that processes of this machine left that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(_COPIES)}*"):
+        owner = folder.name.removeprefix(_COPIES).partition("-")[0]
+        if owner.isdigit() and not _lives(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def _signs(alive: Callable[[], None]) -> Any:
+    from fsspec.callbacks import Callback
+
+    class Signs(Callback):  # type: ignore[misc]
+        last = time.monotonic()
+
+        def call(self, *_: Any, **__: Any) -> None:
+            if time.monotonic() - self.last >= _SIGN_SECONDS:
+                self.last = time.monotonic()
+                alive()
+
+    return Signs()
 
 
 def _system(url: str) -> tuple[Any, str]:
@@ -108,9 +167,9 @@ def _system(url: str) -> tuple[Any, str]:
     try:
         system, path = url_to_fs(url)
     except ImportError as error:
-        package = _PACKAGES.get(protocol)
-        what = f"needs the package {package}; install it with: pip install {package}" if package else str(error)
-        raise VocalicsError(f"{url}: {protocol}:// {what}") from None
+        if package := _PACKAGES.get(protocol):
+            raise MissingPackageError(f"{url}: {protocol}://", package) from None
+        raise VocalicsError(f"{url}: {protocol}:// {error}") from None
     except ValueError as error:
         raise VocalicsError(f"{url}: {error}; expected s3://, gs://, az://, http(s)://, ...") from None
     return system, str(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vocalics.batch import cluster, local, store, tables
 from vocalics.batch.job import MOST_INPUTS, Job, Report, Task, divided
+from vocalics.batch.ledger import known_as
 from vocalics.batch.sources import find
 from vocalics.batch.tally import Status, Tally
 from vocalics.errors import MissingExtraError, VocalicsError
@@ -40,6 +41,7 @@ class Summary:
         worker_memory: The peak of the largest worker's memory in bytes; 0 where the system does not tell.
         changed: The first files (100 at most) of which an earlier state was done; their earlier rows stay.
         n_changed: How many there are.
+        n_failed_before: How many of those that were done before had failed.
     """
 
     output: str
@@ -55,6 +57,7 @@ class Summary:
     worker_memory: int = 0
     changed: tuple[str, ...] = ()
     n_changed: int = 0
+    n_failed_before: int = 0
 
 
 def run(
@@ -101,7 +104,7 @@ def run(
             where it is long.
         attempts: How often an input is tried that fails for a passing reason or takes its process with it.
         block: Inputs per Parquet file, at most.
-        retry_failures: Try again what failed in earlier runs.
+        retry_failures: Try again what failed in earlier runs, of these sources.
         progress: Called several times a second.
         listing: Called with the number of inputs found so far.
 
@@ -121,9 +124,12 @@ def run(
         raise VocalicsError("timeout, attempts, block and workers have to be positive")
     job = planned(output, task, model, feature_set, window, hop, windows, mix, by_content, attempts)
     named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
-    with store.opened(job, retry_failures) as ledger:
+    with store.opened(job) as ledger:
         found = find([os.fspath(source) for source in named], by_content, listing)
+        if retry_failures:
+            ledger = store.without_failures(job, {known_as(item) for item in found.inputs})
         waiting = [item for item in found.inputs if not ledger.holds(item)]
+        n_failed_before = sum(map(ledger.failed_before, found.inputs))
         changed = [item.path for item in waiting if ledger.holds_another(item)]
         tally = Tally(waiting)
         engine_of: AbstractContextManager[Iterator[Report | None]]
@@ -153,6 +159,7 @@ def run(
         tally.total.memory,
         tuple(changed[:100]),
         len(changed),
+        n_failed_before,
     )
 
 

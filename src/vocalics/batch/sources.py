@@ -88,6 +88,9 @@ def _kind(source: str) -> str:
 
 def _file(path: str) -> Iterator[Input]:
     """The file as it is now; one that is not there is an input all the same, and fails when it is opened."""
+    if ".." in Path(path).parts:  # of a link's folder, "up" leads out of where the link leads to
+        folder, name = os.path.split(path)
+        path = os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
     absolute = os.path.abspath(path)  # noqa: PTH100 - keeps symbolic links
     try:
         status = os.stat(absolute)  # noqa: PTH116

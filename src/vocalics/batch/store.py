@@ -18,7 +18,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,11 @@ _WAIT_SECONDS = 60.0  # for the processes of a run that was killed
 
 
 @contextlib.contextmanager
-def opened(job: Job, retry_failures: bool = False) -> Iterator[Ledger]:
+def opened(job: Job) -> Iterator[Ledger]:
     """Take hold of the folder of results: it is made or tidied up, and its ledger read.
 
     Args:
         job: What is to be done.
-        retry_failures: Whether inputs that failed are forgotten, to be tried again.
 
     Raises:
         VocalicsError: When the folder belongs to other settings or to something else, cannot be written, or is in use.
@@ -54,7 +53,7 @@ def opened(job: Job, retry_failures: bool = False) -> Iterator[Ledger]:
         with _locked(output):
             _settle(output, job)
             try:
-                yield recovered(output, job, retry_failures)
+                yield recovered(output, job)
             finally:
                 sweep(output)
     except PermissionError as error:
@@ -77,8 +76,12 @@ def _settle(output: Path, job: Job) -> None:
     settings = {"format": _FORMAT, **job.settings}
     if not path.exists():
         partial = path.with_name(f".{SETTINGS}")
-        partial.write_text(json.dumps({**settings, "model": job.model}, indent=1) + "\n", encoding="utf-8")
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(json.dumps({**settings, "model": job.model}, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
+        _synchronise(output)
         return
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -93,12 +96,22 @@ def _settle(output: Path, job: Job) -> None:
             )
 
 
+def without_failures(job: Job, again: Collection[str]) -> Ledger:
+    """Return the ledger of a folder that is :func:`opened`, once failures are forgotten.
+
+    Args:
+        job: What is to be done.
+        again: Inputs that are to be tried again, see :func:`vocalics.batch.ledger.known_as`.
+    """
+    return recovered(Path(job.output), job, again)
+
+
 @contextlib.contextmanager
 def _locked(output: Path) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    with (output / ".run.lock").open("a") as run, (output / ".workers.lock").open("a") as workers:
+    with (output / ".run.lock").open("a+") as run, (output / ".workers.lock").open("a+") as workers:
         try:
             fcntl.flock(run, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -124,7 +137,8 @@ def _wait_for_workers(workers: Any, output: Path) -> None:
 @contextlib.contextmanager
 def writing(output: str) -> Iterator[None]:
     """Let a worker process say, for as long as it lives, that it may write into the folder."""
-    with (Path(output) / ".workers.lock").open("a") as workers:
+    # To be read, too: over NFS a shared lock is one for reading.
+    with (Path(output) / ".workers.lock").open("a+") as workers:
         if fcntl is not None:
             fcntl.flock(workers, fcntl.LOCK_SH)
         yield

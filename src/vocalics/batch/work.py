@@ -47,6 +47,7 @@ class Worker:
     """
 
     def __init__(self, job: Job) -> None:
+        remote.sweep()
         self._job = job
         self._judge = judge_of(job)
         self._schema = self._judge.schema()
@@ -107,13 +108,14 @@ class Worker:
     def _attempted(self, item: Input, retried: Counter[str], still: Callable[[float], None]) -> _Done:
         for attempt in range(1, self._job.attempts + 1):
             local = item.path
+            still(0.0)
             try:
-                with remote.fetched(item.path) as local:
+                with remote.fetched(item.path, lambda: still(0.0)) as local:
                     _refuse_special(local)
                     more = _more_seconds(local)
                     still(more)
                     return _Done(*self._judge.judged(local, lambda more=more: still(more)), "", attempt)  # type: ignore[misc]
-            except MissingExtraError:
+            except (MissingExtraError, remote.FullError):
                 raise
             except Exception as fault:  # one input, whatever is wrong with it, costs itself alone
                 error = _of_the_disk(fault, local) or fault

@@ -83,7 +83,7 @@ def _batch(
     ] = 3,
     block: Annotated[int, typer.Option(min=1, metavar="N", help="Recordings per Parquet file, at most.")] = 500,
     retry_failures: Annotated[
-        bool, typer.Option("--retry-failures", help="Try again what failed in earlier runs.")
+        bool, typer.Option("--retry-failures", help="Try again what of these sources failed in earlier runs.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a recording failed.")] = False,
 ) -> None:
@@ -112,7 +112,7 @@ def _batch(
     finally:
         signal.signal(signal.SIGTERM, before)
     typer.echo("\n".join(_told(summary)))
-    if strict and summary.n_failed:
+    if strict and summary.n_failed + summary.n_failed_before:
         raise typer.Exit(1)
 
 
@@ -181,6 +181,10 @@ def _told(summary: Summary) -> list[str]:
             "stay, with its version"
         )
     lines += [f"{n:,} times tried again: {reason}" for reason, n in _ranked(summary.retried)]
+    if summary.n_failed_before:
+        lines.append(
+            f"{summary.n_failed_before:,} of those that were there before had failed; --retry-failures tries them again"
+        )
     if summary.n_failed:
         lines.append(f"{summary.n_failed:,} failed; the reasons are in {summary.output}/failures:")
         lines += [f"  {n:,}  {reason}" for reason, n in _ranked(summary.reasons)]
