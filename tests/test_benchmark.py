@@ -13,11 +13,11 @@ import pytest
 
 from vocalics import audio, benchmark, benchmark_page, judgements, recognizer
 from vocalics.audio import Clip
-from vocalics.benchmark import Run, Work, divisions, plan
+from vocalics.benchmark import Run, Work, _settings, divisions, plan
 from vocalics.benchmark_results import result
 from vocalics.corpora import ScanReport, corpora
 from vocalics.emotions import scheme
-from vocalics.errors import ManifestError, VocalicsError
+from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.protocols import PROTOCOLS, classes_of, protocol
 from vocalics.recipe import Recipe
@@ -87,6 +87,31 @@ def test_seeds_are_runs_of_their_own_and_a_missing_corpus_is_said() -> None:
     assert runs("tess-cross")[0].recipe.scheme == "seven"
     with pytest.raises(ManifestError, match=r"tests ravdess; name its folder with --corpus ravdess=FOLDER"):
         runs("ravdess-emobox")
+
+
+def test_a_corpus_without_a_share_is_not_said_to_be_trained_on() -> None:
+    some = dataclasses.replace(RECIPE, corpora=("tess",), shares={"tess": 1.0})
+    with pytest.raises(RecipeError, match=r"its shares leave out savee, of which nothing .*--own-corpus"):
+        plan([protocol("savee-loso")], some, ["savee", "tess"], "all", 1)
+    (own,) = plan([protocol("savee-loso")], some, ["savee", "tess"], "own", 1)
+    assert own.recipe.shares == {} and own.recipe.corpora == ("savee",)
+    (tess,) = plan([protocol("tess-cross")], some, ["tess"], "all", 1)
+    assert tess.recipe.shares == {"tess": 1.0}
+
+
+def test_a_member_that_has_changed_is_another_run(clips: Manifest, tmp_path: Path) -> None:
+    text = (
+        'name = "one"\ndescription = "x"\nmodel = "dense_head"\nfeatures = "mfcc_pitch_energy_statistics"\n'
+        'scheme = "three"\n[fit]\nn_epochs = 1\n[model_settings]\nwidths = [{}]\n'
+    )
+    member = tmp_path / "one.toml"
+    work = Work(clips, tmp_path, tmp_path / "runs", tmp_path / "cache", {}, 1)
+    found = []
+    for width in (4, 9, 4):
+        member.write_text(text.format(width), encoding="utf-8")
+        both = Recipe("both", "x", "ensemble", corpora=("savee",), members=(str(member),) * 2)
+        found.append(_settings(both, work))
+    assert found[0] == found[2] != found[1]
 
 
 def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> None:

@@ -153,6 +153,11 @@ def test_a_calibrated_copy_says_the_same_emotions_with_truer_probabilities(
     assert after.card.temperature != 1 and after.card.figures == before.card.figures
     held = [u.emotion in Recognizer(after.model, coverage=0.8).predict(u.path).candidates for u in manifest]
     assert np.mean(held) >= 0.8
+    # What it promises holds for these clips by construction: it is not measured on them.
+    command = ("evaluate", str(tmp_path / "c.onnx"), str(tmp_path / "clips.csv"), "-o", str(tmp_path / "report"))
+    code, _, err = run(*command)
+    assert code == 1 and "leaks: 7 of 7 speakers were heard in training or calibration" in err
+    assert set(after.card.validation_speakers) == {*before.card.validation_speakers, *manifest.speakers}
     # A second time there is nothing left to find.
     code, out, err = run(
         "models", "calibrate", str(tmp_path / "c.onnx"), str(tmp_path / "clips.csv"), "-o", str(tmp_path / "d.onnx")

@@ -13,10 +13,12 @@ import pytest
 from vocalics import encoders, ensembles, modelfile, recognizer, training
 from vocalics.confidence import mixture_weights
 from vocalics.dataset import Data
-from vocalics.errors import ModelFileError, RecipeError
+from vocalics.errors import ModelFileError, RecipeError, VocalicsError
 from vocalics.export import average as graphs
 from vocalics.export import encoder as export
-from vocalics.recipe import Recipe
+from vocalics.recipe import Fit, Recipe
+from vocalics.training import classical, neural
+from vocalics.training.checks import check
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -50,10 +52,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")  # one for all: an encoder's frames take long
 
 
+HEAD = 'name = "{}"\ndescription = "x"\nscheme = "three"\ncorpora = ["folder"]\n'
+
+
 def recipe(folder: Path, *names: str) -> Recipe:
     for name in names:
-        head = f'name = "{name}"\ndescription = "x"\nscheme = "three"\ncorpora = ["folder"]\n'
-        (folder / f"{name}.toml").write_text(head + MEMBERS[name], encoding="utf-8")
+        text = HEAD.format(name) + MEMBERS[name.rstrip("2")]
+        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     paths = tuple(str(folder / f"{name}.toml") for name in names)
     return Recipe("both", "x", "ensemble", scheme="three", corpora=("folder",), validation=0.0, members=paths)
 
@@ -135,3 +140,46 @@ def test_what_does_not_fit_is_said(data: Data, cache: Path, tmp_path: Path) -> N
     sound = (tmp_path / "run" / "sound" / "sound.onnx").read_bytes()
     graph, taken = graphs.average([sound, sound], [0.5, 0.5])
     assert graph and taken == "mfcc_pitch_energy_statistics"
+
+
+def test_members_that_prepare_clips_in_different_ways_are_refused_and_in_one_way_kept(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    made = recipe(tmp_path, "sound", "sound2")
+    for name, depth in (("sound", 20.0), ("sound2", 40.0)):
+        path = tmp_path / f"{name}.toml"
+        text = MEMBERS["sound"] + f'\n[[preprocess]]\nname = "trim_silence"\nbelow_db = {depth}\n'
+        path.write_text(HEAD.format(name) + text, encoding="utf-8")
+    with pytest.raises(RecipeError, match="its members prepare their clips in different ways"):
+        training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
+    other = tmp_path / "sound2.toml"
+    other.write_text(other.read_text(encoding="utf-8").replace("40.0", "20.0"), encoding="utf-8")
+    path = training.train_on(data, made, tmp_path / "again", False, cache, threads=1)
+    whole = recognizer.load(path)
+    (step,) = whole.card.preprocess
+    assert step["name"] == "trim_silence"
+    parts = [recognizer.load(path.parent / name / f"{name}.onnx") for name in ("sound", "sound2")]
+    clip = data.manifest[0].path
+    found = json.loads((path.parent / ensembles.ENSEMBLE_FILE).read_text(encoding="utf-8"))
+    said = [np.array([[*p.predict(clip).probabilities.values()]]) for p in parts]
+    (expected,) = ensembles._mean(said, found["weights"], found["temperature"])
+    np.testing.assert_allclose([*whole.predict(clip).probabilities.values()], expected, atol=1e-4)
+
+
+def test_what_no_member_would_hear_of_is_refused(tmp_path: Path) -> None:
+    made = recipe(tmp_path, "plain", "sound")
+    for change in ({"n_copies": 2}, {"fit": Fit(n_epochs=3)}, {"preprocess": ({"name": "trim_silence"},)}):
+        (name,) = change
+        with pytest.raises(RecipeError, match=f"recipe both: {name} is a setting of the models that it averages"):
+            check(dataclasses.replace(made, **change))
+
+
+def test_a_member_that_differs_from_its_file_is_never_finished(
+    data: Data, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = recipe(tmp_path, "sound", "sound2")
+    for module in (neural, classical):
+        monkeypatch.setattr(module, "TOLERANCE", -1.0)
+    for resume in (False, True, True):
+        with pytest.raises(VocalicsError, match="differs from the trained"):
+            training.train_on(data, made, tmp_path / "run", resume, cache, threads=1)

@@ -21,7 +21,7 @@ from vocalics import audio, dataset, encoders, ensembles, judgements, recognizer
 from vocalics.audio import Clip
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme
-from vocalics.errors import ManifestError
+from vocalics.errors import ManifestError, RecipeError
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, encoded_kind
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
@@ -91,8 +91,19 @@ def plan(known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scop
         shares = {c: s for c, s in recipe.shares.items() if c in trained}
         for seed in range(seeds):
             changed = dataclasses.replace(recipe, scheme=one.scheme, corpora=trained, shares=shares, seed=seed)
+            _check_shares(changed)
             found.append(Run(one, changed, own, seed))
     return found
+
+
+def _check_shares(recipe: Recipe) -> None:
+    """Refuse corpora of which nothing would be learned."""
+    every = [one.shares for one in (recipe, *ensembles.members(recipe)) if one.shares]
+    if missing := sorted({corpus for shares in every for corpus in {*recipe.corpora} - {*shares}}):
+        raise RecipeError(
+            f"recipe {recipe.name}: its shares leave out {', '.join(missing)}, of which nothing would be learned; give "
+            "every corpus a share (--set shares.NAME=NUMBER), or train on the tested one alone (--own-corpus)"
+        )
 
 
 def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
@@ -190,7 +201,10 @@ def execute(run: Run, work: Work) -> None:
 def _settings(recipe: Recipe, work: Work) -> dict[str, Any]:
     """What decides a run's figures."""
     plain = {k: v for k, v in recipe.as_dict().items() if k != "publication"}
-    return {"recipe": plain, "clips": training.digest(work.own(recipe))}
+    found: dict[str, Any] = {"recipe": plain, "clips": training.digest(work.own(recipe))}
+    if recipe.members:  # names alone: what they stand for may change
+        found["members"] = [member.as_dict() for member in ensembles.members(recipe)]
+    return found
 
 
 def together(runs: Sequence[Run], manifest: Manifest, files: Path) -> list[list[tuple[Run, str]]]:

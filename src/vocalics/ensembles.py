@@ -13,6 +13,7 @@ import numpy.typing as npt
 from vocalics import cached_inputs, modelfile, recognizer
 from vocalics.confidence import mixture_weights, thresholds
 from vocalics.dataset import Data, Progress
+from vocalics.errors import RecipeError
 from vocalics.manifest import Manifest
 from vocalics.modelfile import Card
 from vocalics.recipe import Recipe, read
@@ -116,6 +117,11 @@ def average(
     files = [path.read_bytes() for path in paths]
     graph, taken = graphs.average(files, weights, factor)
     cards = [modelfile.load(data).card for data in files]
+    if len({(repr(c.preprocess), c.trim_db) for c in cards}) > 1:
+        raise RecipeError(
+            f"recipe {recipe.name}: its members prepare their clips in different ways (preprocess, trim_db); one file "
+            "prepares them once"
+        )
     about = card(
         recipe,
         data,
@@ -129,7 +135,7 @@ def average(
         temperature=factor,
         conformal=conformal,
     )
-    card_file.write(target, graph, about)
+    card_file.write(target, graph, dataclasses.replace(about, preprocess=cards[0].preprocess))
     return target
 
 

@@ -185,14 +185,15 @@ def _leak(card: Card, manifest: Manifest, allowed: bool) -> str:
     """What the model knew of these speakers, in words.
 
     Raises:
-        LeakageError: When it was trained on one of them, or its epoch was chosen by one, and that is not allowed.
+        LeakageError: When it was trained on one of them, or its epoch or calibration was found by one, and that is not
+            allowed.
     """
     from vocalics.errors import LeakageError
 
     seen = sorted(set(manifest.speakers) & {*card.training_speakers, *card.validation_speakers})
     if not seen:
         return ""
-    said = f"{len(seen)} of {len(manifest.speakers)} speakers were heard in training ({some(seen)})"
+    said = f"{len(seen)} of {len(manifest.speakers)} speakers were heard in training or calibration ({some(seen)})"
     if not allowed:
         raise LeakageError(
             f"the model {card.name} leaks: {said}; evaluate on other speakers (--hold-out SPEC), or add "

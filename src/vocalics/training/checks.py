@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from typing import Any
 
@@ -24,6 +25,7 @@ def check(recipe: Recipe) -> ModelSpec:
         MissingExtraError: Where torch or scikit-learn is missing.
     """
     if recipe.members:
+        _check_ensemble(recipe)
         specs = [check(member) for member in ensembles.members(recipe)]
         return specs[0]
     spec = model_spec(recipe.model)
@@ -66,6 +68,25 @@ def check(recipe: Recipe) -> ModelSpec:
         if recipe.teacher is not None:
             raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
     return spec
+
+
+_OF_MEMBERS = (
+    "features", "model_settings", "shares", "n_copies", "augment", "preprocess", "variants", "batch", "late_batch",
+    "fit", "teacher",
+)  # fmt: skip
+
+
+def _check_ensemble(recipe: Recipe) -> None:
+    """Refuse what no member would hear of."""
+    defaults = {one.name: one for one in dataclasses.fields(Recipe)}
+    for name in _OF_MEMBERS:
+        one = defaults[name]
+        default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+        if getattr(recipe, name) != default:
+            raise RecipeError(
+                f"recipe {recipe.name}: {name} is a setting of the models that it averages; give it in the recipes of "
+                f"its members ({', '.join(recipe.members)})"
+            )
 
 
 def _check_features(recipe: Recipe, spec: ModelSpec) -> None:

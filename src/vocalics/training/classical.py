@@ -107,7 +107,7 @@ def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> 
     got = np.concatenate([model.probabilities(row[None]) for row in raw])
     difference = float(np.abs(expected - got).max())
     equal = int((expected.argmax(axis=1) == got.argmax(axis=1)).sum())
+    if not difference <= TOLERANCE:  # NaN is none
+        raise VocalicsError(f"{target}: differs from the trained classifier by {difference:.2g}; report this")
     found = {"clips": len(raw), "largest_difference": difference, "equal_emotions": equal}
     (target.parent / COMPARISON).write_text(json.dumps(found), encoding="utf-8")
-    if difference > TOLERANCE:
-        raise VocalicsError(f"{target}: differs from the trained classifier by {difference:.2g}; report this")
