@@ -225,7 +225,10 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
     assert "| TESS, one speaker to the other; 4 classes, 2 speakers | UAR | `lr` | all corpora |" in page
     (figure,) = json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8"))
     assert figure["protocol"] == "tess-cross" and figure["model"] == "lr" and figure["speakers"] == 2
-    assert figure["value"] == pytest.approx(np.mean(figure["by_seed"])) and figure["low"] <= figure["high"]
+    assert (
+        figure["value"] == pytest.approx(np.mean(figure["by_seed"]))
+        and figure["pooled"]["low"] <= figure["pooled"]["value"] <= figure["pooled"]["high"]
+    )
     assert f"**{100 * figure['value']:.1f}**" in page
     joint = [a if a != "1" else "2" for a in arguments]
     joint[joint.index(str(tmp_path / "runs"))] = str(tmp_path / "joint")

@@ -22,7 +22,10 @@ from vocalics.export.thin import thin
 from vocalics.features.feature_set import SEPARATOR
 from vocalics.recipe import read
 
-STATED = ("metric", "value", "low", "high", "corpus", "protocol", "classes", "speakers", "largest_share")
+STATED = (
+    "metric", "value", "low", "high", "pooled", "corpus", "protocol", "classes", "speakers", "largest_share",
+    "trained_on",
+)  # fmt: skip
 IN_EIGHT = 20_000
 """Weights from which on a matrix is stored in eight bits."""
 LARGEST = 3_000_000

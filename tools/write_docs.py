@@ -287,6 +287,8 @@ def _percent(value: Any) -> str:
 
 
 def _interval(figure: Any) -> str:
+    if pooled := figure.get("pooled"):
+        return f"; all folds together {_percent(pooled['value'])}{_interval(pooled)}"
     if figure.get("low") is None or figure.get("high") is None:
         return ""
     return f" ({_percent(figure['low'])} to {_percent(figure['high'])})"

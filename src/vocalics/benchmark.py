@@ -21,7 +21,8 @@ from vocalics import audio, dataset, encoders, ensembles, judgements, recognizer
 from vocalics.audio import Clip
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme
-from vocalics.errors import ManifestError, RecipeError
+from vocalics.errors import EncoderError, ManifestError, RecipeError
+from vocalics.export.thin import left_out, thin
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, encoded_kind
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
@@ -287,13 +288,14 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, target: Pat
     judge.predict(timed[0].path)  # what is loaded once is no part of the time of a clip
     began = time.process_time()
     judge.predict_clips(audio.read(u.path) for u in timed)
+    n_parameters, n_bytes = _weights(path, judge)
     about = {
         "clips": len(clips),
         "processor_seconds": time.process_time() - began,
         "audio_seconds": sum(_seconds(u) for u in timed),
-        "parameters": judge.card.n_parameters + _of_encoder(judge),
+        "parameters": n_parameters,
         "macs_per_second": _macs(path, judge),
-        "size": path.stat().st_size,
+        "size": n_bytes,
     }
     target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
     part = target.with_suffix(".part")
@@ -344,9 +346,23 @@ def _macs(path: Path, model: Recognizer) -> float:
     return count / SECONDS
 
 
-def _of_encoder(model: Recognizer) -> int:
-    """Weights of the encoder whose blocks a model takes."""
+def _weights(path: Path, model: Recognizer) -> tuple[int, int]:
+    """How many different weights a model and the encoder below it have, and the bytes of its file without those.
+
+    A model that adapts an encoder's blocks holds those that it did not change: they are the encoder's, once.
+    """
+    own = model.card.n_parameters
     if SEPARATOR not in model.card.feature_set:
-        return 0
+        return own, path.stat().st_size
     front_end = encoded_front_end(encoded_kind(model.card.feature_set)[0])
-    return encoders.n_parameters(encoders.find(front_end.name), max(front_end.blocks))
+    folder = encoders.find(front_end.name)
+    below = encoders.sizes(folder, max(front_end.blocks))
+    try:
+        data = thin(path.read_bytes(), folder)
+    except EncoderError:  # it holds none of them
+        return own + sum(below.values()), path.stat().st_size
+    every = encoders.sizes(folder)
+    # The file calls a tensor "encoder.layers.0...", the encoder itself "layers.0...".
+    held = {name: next(n for known, n in every.items() if known.endswith(name)) for name in left_out(data)}
+    names = {next(known for known in every if known.endswith(name)) for name in held}
+    return own - sum(held.values()) + sum(every[name] for name in {*below, *names}), len(data)

@@ -79,15 +79,26 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _interval(r: Result) -> dict[str, Any]:
+    """The interval of what it is of: of one fold's value, else of all folds' judgements together.
+
+    Of a mean over corpora there is none.
+    """
+    found = {"value": r.score.value, "low": r.score.interval.low, "high": r.score.interval.high}
+    if r.protocol.folds == "corpora":
+        return {"low": None, "high": None, "pooled": None}
+    if len(r.by_fold) == 1 and r.score.value == r.value:
+        return {"low": found["low"], "high": found["high"], "pooled": None}
+    return {"low": None, "high": None, "pooled": found}
+
+
 def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the figures as plain values: first as a model's card states them, then what stands beside them."""
     return [
         {
             "metric": _metric(r),
             "value": r.value,
-            # Of all judgements together; of a mean over corpora there is none.
-            "low": None if r.protocol.folds == "corpora" else r.score.interval.low,
-            "high": None if r.protocol.folds == "corpora" else r.score.interval.high,
+            **_interval(r),
             "corpus": _noted(r.protocol.corpus, notes) if r.protocol.corpus else f"each of {len(r.by_fold)}",
             "protocol": r.protocol.name + (" (speakers shared)" if r.protocol.leaky else ""),
             "classes": _n_classes(r),

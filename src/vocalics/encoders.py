@@ -257,14 +257,25 @@ def n_parameters(folder: Path, n_blocks: int) -> int:
         folder: The encoder's.
         n_blocks: How many blocks are computed.
     """
+    return sum(sizes(folder, n_blocks).values())
+
+
+def sizes(folder: Path, n_blocks: int | None = None) -> dict[str, int]:
+    """Return how many numbers each tensor of an encoder holds, from the head of its file; a decoder's are left out.
+
+    Args:
+        folder: The encoder's.
+        n_blocks: Up to which block; ``None`` takes all.
+    """
     with (folder / "model.safetensors").open("rb") as file:
         tensors = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    total = 0
+    found = {}
     for name, tensor in tensors.items():
         block = re.search(r"\blayers\.(\d+)\.", name)
-        if name != "__metadata__" and "decoder" not in name and (block is None or int(block[1]) < n_blocks):
-            total += int(np.prod(tensor["shape"]))
-    return total
+        wanted = block is None or n_blocks is None or int(block[1]) < n_blocks
+        if name != "__metadata__" and "decoder" not in name and wanted:
+            found[name] = int(np.prod(tensor["shape"]))
+    return found
 
 
 def macs(folder: Path, n_blocks: int, seconds: float) -> int:

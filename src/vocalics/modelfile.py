@@ -74,7 +74,8 @@ class Card:
         licence: The licence of the model's weights.
         protocol: How training, validation and test speakers were chosen.
         seed: The seed of the training run.
-        figures: What was measured, each ``{corpus, protocol, classes, speakers, metric, value, low, high}``.
+        figures: What was measured, each ``{corpus, protocol, classes, speakers, metric, value, low, high}``; of a mean
+            over folds, whose interval is another figure's, ``pooled`` is ``{value, low, high}`` of all folds together.
         intended_use: What the model is for.
         limits: What it is not for, and where it is known to fail.
         training_speakers: Speakers that the weights were fitted to.

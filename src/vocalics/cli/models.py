@@ -227,6 +227,9 @@ def figure_text(figure: Any) -> str:
     text = f"{figure.get('metric', 'figure')} {_percent(figure.get('value'))} %"
     if figure.get("low") is not None and figure.get("high") is not None:
         text += f" [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+    if pooled := figure.get("pooled"):  # the interval is that of another figure than the mean over folds
+        low, high = _percent(pooled.get("low")), _percent(pooled.get("high"))
+        text += f", all folds together {_percent(pooled.get('value'))} % [{low}, {high}],"
     if figure.get("corpus"):
         text += f" on {figure['corpus']}"
     return text + (f" ({figure['protocol']})" if figure.get("protocol") else "")

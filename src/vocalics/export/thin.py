@@ -64,6 +64,14 @@ def thin(data: bytes, folder: Path) -> bytes:
     return out
 
 
+def left_out(data: bytes) -> list[str]:
+    """Return the encoder's names of the tensors that :func:`thin` left out of a graph, one for each that it had."""
+    onnx, _, _ = _onnx()
+    model = onnx.load_model_from_string(data)
+    (told,) = (p.value for p in model.metadata_props if p.key == LEFT_OUT_KEY)
+    return [name for name, _ in json.loads(told).values()]
+
+
 def filled(model: Any, take: Callable[[str], Array]) -> Any:
     """Put the weights that :func:`thin` left out back into a graph, in place; one that lacks none stays as it is.
 

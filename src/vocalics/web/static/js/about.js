@@ -70,11 +70,12 @@ function figures(card) {
   if (!card.figures?.length) return [make("p", {}, "Nothing was measured.")];
   const percent = (/** @type {number | undefined} */ value) =>
     value === undefined || value === null ? "" : (100 * value).toFixed(1);
+  const interval = (/** @type {Record<string, any>} */ one) =>
+    one.low == null || one.high == null ? "" : ` (${percent(one.low)} to ${percent(one.high)})`;
   const rows = card.figures.map((/** @type {Record<string, any>} */ one) => [
     one.corpus ?? "",
     one.metric ?? "",
-    percent(one.value) +
-      (one.low !== undefined && one.high !== undefined ? ` (${percent(one.low)} to ${percent(one.high)})` : ""),
+    percent(one.value) + interval(one) + (one.pooled ? `; all folds together ${percent(one.pooled.value)}${interval(one.pooled)}` : ""),
     String(one.classes ?? ""),
     String(one.speakers ?? ""),
     [one.protocol, one.measured_on].filter(Boolean).join("; "),
