@@ -6,7 +6,7 @@ import io
 import json
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from rich.console import Console
 
 from vocalics import audio, recognizer
 from vocalics.audio import Clip
+from vocalics.cli import listen as listening
 from vocalics.cli import sources
 from vocalics.cli.meter import Meter
-from vocalics.cli.sources import Encoding, file, raw
+from vocalics.cli.sources import Encoding, Sound, file, raw
 from vocalics.errors import AudioError
-from vocalics.streaming import Display
+from vocalics.recognizer import load
+from vocalics.streaming import Display, StreamingRecognizer
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -163,6 +165,22 @@ def test_lines_where_no_terminal_is_and_a_clear_word_for_wrong_use(run: Run, rec
     assert code == 1 and "leave one of them out" in err
     code, _, err = run("listen", "nowhere.wav")
     assert code == 1 and "nowhere.wav: no such file" in err
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(22_050, 0.25), (11_025, 2.5), (44_100, 3.333), (16_000, 1 / 3)])
+def test_it_ends_after_so_much_sound_at_any_rate(rate: int, seconds: float) -> None:
+    n_read = 0
+
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal n_read
+        for _ in range(100):
+            n_read += 1
+            yield np.zeros(rate // 10, np.float32)
+
+    stream = StreamingRecognizer(load("default"), rate)
+    list(listening._predictions(stream, Sound("x", rate, blocks()), seconds))
+    assert abs(stream.seconds - seconds) <= 0.51 / rate
+    assert n_read <= seconds * 10 + 2
 
 
 def test_the_picture_names_what_it_shows(recording: Path) -> None:

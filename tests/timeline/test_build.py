@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fakes
 import numpy as np
@@ -88,6 +90,50 @@ def test_one_voice_on_both_sides_is_one(recognizer: Recognizer, call: Path, tmp_
     assert [channel.name for channel in three.channels] == ["channel 1", "channel 2"]
     (mixed,) = timeline.build(recognizer, tmp_path / "three.wav", mix=True).channels
     assert mixed.name == "mono" and mixed.envelope != three.channels[1].envelope
+
+
+def test_channels_are_told_apart_in_one_reading_that_can_be_ended(
+    recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = np.zeros((240_000, 8), np.int16)
+    frames[-1] = range(8)  # alike to the very last
+    soundfile.write(tmp_path / "eight.flac", frames, 8_000)
+    asked, plain = [], audio.frames
+
+    def counted(*arguments: Any) -> Iterator[Any]:
+        asked.append(1)
+        return plain(*arguments)
+
+    class EnoughError(Exception):
+        pass
+
+    def enough(_share: float) -> None:
+        raise EnoughError
+
+    monkeypatch.setattr(audio, "frames", counted)
+    assert len(timeline.build(recognizer, tmp_path / "eight.flac").channels) == 8 and asked == [1]
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it reads on")
+
+    monkeypatch.setattr(audio, "stream", never)
+    with pytest.raises(EnoughError):
+        timeline.build(recognizer, tmp_path / "eight.flac", progress=enough)
+
+
+def test_a_search_for_speech_can_be_ended(call: Path) -> None:
+    class EnoughError(Exception):
+        pass
+
+    seen = []
+
+    def enough() -> None:
+        seen.append(1)
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        utterances(call, channel=0, check=enough)
+    assert seen == [1]
 
 
 def test_too_many_channels_are_refused_unless_mixed(recognizer: Recognizer, tmp_path: Path) -> None:
