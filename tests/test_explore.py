@@ -539,10 +539,10 @@ def test_tsne_is_there_when_asked_for(manifest: Manifest, found: Exploration) ->
     [
         (0, "0 s"),
         (99.4, "99 s"),
-        (99.6, "1.7 minutes"),
-        (1_650, "27.5 minutes"),
-        (7_200, "2.0 hours"),
-        (4.32e6, "1,200.0 hours"),
+        (99.6, "1.7 min"),
+        (1_650, "27.5 min"),
+        (7_200, "2.0 h"),
+        (4.32e6, "1,200.0 h"),
     ],
 )
 def test_lengths_of_time_are_said_in_a_unit_that_suits_them(seconds: float, words: str) -> None:

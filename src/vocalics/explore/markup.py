@@ -52,10 +52,10 @@ def number(value: float, form: str = "{:,.0f}") -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Return a length of time as it is said: "48 s", "12.3 minutes", "1,203.5 hours"."""
+    """Return a length of time as it is said: "48 s", "12.3 min", "1,203.5 h"."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:,.1f} hours"
+    return f"{seconds / 60:.1f} min" if seconds < 2 * 3600 else f"{seconds / 3600:,.1f} h"
 
 
 def counted(n: int, noun: str) -> str:
