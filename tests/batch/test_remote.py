@@ -91,13 +91,13 @@ def test_who_fetches_gives_signs_of_life_and_leaves_nothing(memory: str, monkeyp
     monkeypatch.setattr(remote, "_SIGN_SECONDS", 0.0)
     with remote.fetched(f"{memory}/a.wav", lambda: signs.append(1)) as copy:
         assert Path(copy).stat().st_size > 1_000
-        left = Path(copy).parent.name
         remote.sweep()
         assert Path(copy).exists(), "its process lives"
+        assert Path(copy).parent.name.startswith(f"{remote._COPIES}{os.getpid()}-")
     assert signs and not Path(copy).exists()
     dead = subprocess.Popen(["true"])
     dead.wait()
-    orphan = Path(tempfile.gettempdir()) / left.replace(str(os.getpid()), str(dead.pid))
+    orphan = Path(tempfile.gettempdir()) / f"{remote._COPIES}{dead.pid}-x"
     orphan.mkdir()
     remote.sweep()
     assert not orphan.exists()
