@@ -363,6 +363,5 @@ def _weights(path: Path, model: Recognizer) -> tuple[int, int]:
         return own + sum(below.values()), path.stat().st_size
     every = encoders.sizes(folder)
     # The file calls a tensor "encoder.layers.0...", the encoder itself "layers.0...".
-    held = {name: next(n for known, n in every.items() if known.endswith(name)) for name in left_out(data)}
-    names = {next(known for known in every if known.endswith(name)) for name in held}
-    return own - sum(held.values()) + sum(every[name] for name in {*below, *names}), len(data)
+    held = [next(known for known in every if known.endswith(name)) for name in {*left_out(data)}]
+    return own - sum(every[name] for name in held) + sum(every[name] for name in {*below, *held}), len(data)

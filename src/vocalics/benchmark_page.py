@@ -84,12 +84,12 @@ def _interval(r: Result) -> dict[str, Any]:
 
     Of a mean over corpora there is none.
     """
-    found = {"value": r.score.value, "low": r.score.interval.low, "high": r.score.interval.high}
+    ends = {"low": r.score.interval.low, "high": r.score.interval.high}
     if r.protocol.folds == "corpora":
         return {"low": None, "high": None, "pooled": None}
     if len(r.by_fold) == 1 and r.score.value == r.value:
-        return {"low": found["low"], "high": found["high"], "pooled": None}
-    return {"low": None, "high": None, "pooled": found}
+        return {**ends, "pooled": None}
+    return {"low": None, "high": None, "pooled": {"value": r.score.value, **ends}}
 
 
 def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sqlalchemy.engine import URL
@@ -81,22 +81,20 @@ class Recordings:
         """Return a copy's path, ``None`` where it is nowhere."""
         return next((path for path in self.places(kept) if path.is_file()), None)
 
-    def sweep(self, named: Iterable[str]) -> None:
+    def sweep(self, named: Callable[[], Iterable[str]]) -> None:
         """Take away what a run that was killed left in the folder.
 
         Another database's copies may lie there too, and stay: this one does not know which of them are wanted.
 
         Args:
-            named: What the rows of this database hold.
+            named: Returns what the rows of this database hold; not asked where nothing lies there for long enough.
         """
-        wanted, ours = {Path(kept).name for kept in named}, re.compile(rf"\.?[0-9a-f]{{64}}\.{self._owner}\.")
-        for path in self._old():
+        if not (old := self._old()):
+            return
+        wanted, ours = {Path(kept).name for kept in named()}, re.compile(rf"\.?[0-9a-f]{{64}}\.{self._owner}\.")
+        for path in old:
             if path.name not in wanted and ours.match(path.name):
                 path.unlink(missing_ok=True)
-
-    def to_sweep(self) -> bool:
-        """Whether anything lies in the folder for long enough to be looked at."""
-        return bool(self._old())
 
     def _old(self) -> list[Path]:
         if self.folder is None or not self.folder.is_dir():

@@ -49,10 +49,7 @@ class Storage:
         self._recordings = Recordings(self.engine.url, audio)
         try:
             database.ready(self.engine)
-            if self._recordings.to_sweep():
-                with self.session() as session:
-                    named = session.scalars(select(CallRow.audio).where(CallRow.audio.is_not(None))).all()
-                self._recordings.sweep(name for name in named if name is not None)
+            self._recordings.sweep(self._named)
         except BaseException:
             self.engine.dispose()
             raise
@@ -215,7 +212,6 @@ class Storage:
             rows = session.execute(query).all()
             places = [(kept, self._recordings.places(kept)) for _, kept in rows if kept is not None]
             self._drop(session, [i for i, _ in rows])
-            session.flush()
             for kept, paths in places:
                 n_gone = sum(recordings.remove(path) for path in paths)
                 if not n_gone and missing is not None:
@@ -225,10 +221,13 @@ class Storage:
 
     def copies(self) -> list[Path]:
         """Return the copies of recordings that the database names and that are there."""
-        with self.session() as session:
-            named = session.scalars(select(CallRow.audio).where(CallRow.audio.is_not(None))).all()
-        found = (self._recordings.found(name) for name in named if name is not None)
+        found = map(self._recordings.found, self._named())
         return [path for path in found if path is not None]
+
+    def _named(self) -> list[str]:
+        """What the rows hold of kept recordings."""
+        with self.session() as session:
+            return [kept for kept in session.scalars(select(CallRow.audio)) if kept is not None]
 
     def _drop(self, session: Session, ids: Sequence[int]) -> None:
         """Delete calls by number; what hangs on them goes by the database's own rule, topics with their words too."""
