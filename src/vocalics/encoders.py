@@ -250,16 +250,6 @@ def _identity(path: str, changed: int, size: int) -> str:
     return found.hexdigest()[:16]
 
 
-def n_parameters(folder: Path, n_blocks: int) -> int:
-    """Count the weights of an encoder up to a block, from the head of its file.
-
-    Args:
-        folder: The encoder's.
-        n_blocks: How many blocks are computed.
-    """
-    return sum(sizes(folder, n_blocks).values())
-
-
 def sizes(folder: Path, n_blocks: int | None = None) -> dict[str, int]:
     """Return how many numbers each tensor of an encoder holds, from the head of its file; a decoder's are left out.
 
