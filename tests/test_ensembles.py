@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_said(data: Data, cache: Path, tmp_path: Path) -> N
     ):
         training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
     sound = (tmp_path / "run" / "sound" / "sound.onnx").read_bytes()
-    graph, taken = graphs.average([sound, sound], [0.5, 0.5])
+    graph, taken = graphs.average([sound, sound], graphs.Mixture.of([0.5, 0.5]))
     assert graph and taken == "mfcc_pitch_energy_statistics"
 
 

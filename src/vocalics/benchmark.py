@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from vocalics import audio, dataset, encoders, ensembles, judgements, recognizer, training
 from vocalics.audio import Clip
+from vocalics.cached_inputs import Parts
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme
 from vocalics.errors import EncoderError, ManifestError, RecipeError
@@ -30,6 +32,7 @@ from vocalics.protocols import Protocol, classes_of, fold_name, hold_outs
 from vocalics.recipe import Recipe
 from vocalics.recognizer import Recognizer
 from vocalics.reproduction import judged
+from vocalics.voices import apart
 
 N_TIMED = 20
 """Test clips of a fold that are judged from their files, to tell the real-time factor."""
@@ -141,6 +144,8 @@ class Work:
         threads: Of the computation; one per core where ``None``.
         progress: Called with (what, done, all).
         report: Called with every epoch's record.
+        voices: How many other clips of a voice are heard before it is judged, besides none; of models that get used to
+            voices.
         part: (k, n): only every n-th model is trained, from the k-th on, so that n processes share the work.
         device: Where nets are trained, see :func:`vocalics.training.train`.
     """
@@ -153,6 +158,7 @@ class Work:
     threads: int | None = None
     progress: Progress = lambda *_: None
     report: training.Report | None = None
+    voices: tuple[int, ...] = ()
     part: tuple[int, int] = (1, 1)
     device: str = "auto"
 
@@ -171,6 +177,11 @@ class Work:
             device=self.device,
         )
 
+    def targets(self, run: Run, fold: str) -> dict[int, Path]:
+        """The tables of a fold that are not there yet, by how many other clips of a voice are heard."""
+        every = {n: self.folder / run.folder / table_name(fold, n) for n in (0, *self.voices)}
+        return {n: path for n, path in every.items() if not path.exists()}
+
     def own(self, recipe: Recipe) -> Manifest:
         """The clips of a recipe's corpora."""
         return self.manifest.where(lambda u: u.corpus in recipe.corpora)
@@ -181,7 +192,7 @@ class Work:
 
 
 def execute(run: Run, work: Work) -> None:
-    """Train and judge every fold of a run, or go on with it; ``fold-NAME.csv`` in its folder holds what was said.
+    """Train and judge every fold of a run, or go on with it; tables in its folder hold what was said.
 
     Raises:
         VocalicsError: When its folder holds a run of other settings.
@@ -190,13 +201,13 @@ def execute(run: Run, work: Work) -> None:
     every = divisions(run, work.manifest, work.files)
     training.freeze(own, {**_settings(run.recipe, work), "folds": list(every)}, True, "benchmark", "--runs")
     for name in work.shared(list(every)):
-        target = own / f"fold-{name}.csv"
-        if target.exists():
+        targets = work.targets(run, name)
+        if not targets:
             continue
         data = every[name]
         model = work.trained(data, run.recipe, own / f"fold-{name}")
         (test,) = data.tests.values()
-        _measure(model, run, data.manifest, data.manifest.take(test), target, work)
+        _measure(model, run, data.manifest, data.manifest.take(test), targets, work)
 
 
 def _settings(recipe: Recipe, work: Work) -> dict[str, Any]:
@@ -259,19 +270,24 @@ def execute_together(runs: Sequence[Run], work: Work) -> None:
             work.folder / run.folder, {**settings, "folds": folds, TOGETHER: True}, True, "benchmark", "--runs"
         )
     for k, model in work.shared(list(enumerate(models, start=1))):
-        targets = [work.folder / run.folder / f"fold-{fold_name(spec)}.csv" for run, spec in model]
-        if all(target.exists() for target in targets):
+        missing = [work.targets(run, fold_name(spec)) for run, spec in model]
+        if not any(missing):
             continue
         data = dataset.divide(work.own(recipe), recipe, [spec for _, spec in model])
         path = work.trained(data, recipe, own / f"model-{k:02}")
-        for (run, _), target, test in zip(model, targets, data.tests.values(), strict=True):
-            if not target.exists():
+        for (run, _), targets, test in zip(model, missing, data.tests.values(), strict=True):
+            if targets:
                 classes = classes_of(run.protocol, data.manifest)
                 tested = Manifest(tuple(u for u in data.manifest.take(test) if classes.emotion(u.emotion) is not None))
-                _measure(path, run, data.manifest, tested, target, work)
+                _measure(path, run, data.manifest, tested, targets, work)
 
 
-def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, target: Path, work: Work) -> None:
+def table_name(fold: str, voice: int = 0) -> str:
+    """The file of what was said of a fold's clips, ``voice`` other clips of each one's voice heard before."""
+    return f"fold-{fold}.voice-{voice}.csv" if voice else f"fold-{fold}.csv"
+
+
+def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, targets: Mapping[int, Path], work: Work) -> None:
     """Judge a fold's clips; write what was said, and beside it what the model costs.
 
     Args:
@@ -279,11 +295,26 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, target: Pat
         run: Its protocol and recipe.
         known: All clips, for the classes that the tested corpus has.
         clips: The fold's.
-        target: The table that is written.
+        targets: The tables that are written, by how many other clips of a voice are heard.
         work: Of the run.
     """
     judge = recognizer.load(path)
-    said = _judged(path, judge, run.recipe, clips, classes_of(run.protocol, known), work.cache, work.progress)
+    kept: dict[Path, npt.NDArray[np.float64] | None] = {}
+    for n, target in targets.items():
+        if n and not judge.model.voice_width:
+            continue
+        parts = apart([u.speaker for u in clips], n, np.random.default_rng(run.seed)) if n else None
+        classes = classes_of(run.protocol, known)
+        said = _judged(path, judge, run.recipe, clips, classes, work.cache, work.progress, parts, kept)
+        if not n:
+            _weigh(path, judge, clips, target.with_suffix(".json"))
+        part = target.with_suffix(".part")
+        part.write_text(said.to_csv(), encoding="utf-8")
+        part.replace(target)
+
+
+def _weigh(path: Path, judge: Recognizer, clips: Manifest, target: Path) -> None:
+    """Write what a model costs: time over some clips, operations, weights."""
     timed = clips.drawn(N_TIMED, np.random.default_rng(0))
     judge.predict(timed[0].path)  # what is loaded once is no part of the time of a clip
     began = time.process_time()
@@ -297,10 +328,7 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, target: Pat
         "macs_per_second": _macs(path, judge),
         "size": n_bytes,
     }
-    target.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
-    part = target.with_suffix(".part")
-    part.write_text(said.to_csv(), encoding="utf-8")
-    part.replace(target)
+    target.write_text(json.dumps(about), encoding="utf-8")
 
 
 def _judged(
@@ -311,20 +339,35 @@ def _judged(
     classes: Scheme,
     cache: Path,
     progress: Progress,
+    parts: Parts | None = None,
+    kept: dict[Path, npt.NDArray[np.float64] | None] | None = None,
 ) -> Judgements:
     """Return what :func:`vocalics.reproduction.judged` does, from the features that the training has computed.
 
     See :mod:`vocalics.cached_inputs`.
     """
-    said = ensembles.said_of(path, recipe, clips, cache, progress)
+    said = ensembles.said_of(path, recipe, clips, cache, progress, parts, kept)
     if said is None:
-        return judged(model, clips, classes, progress)
+        return judged(model, clips, classes, progress) if parts is None else _heard(model, clips, classes, parts)
     chances = np.full((len(clips), len(classes.emotions)), np.nan)
     for n, row in enumerate(said):
         if np.isfinite(row).all():
             chances[n] = judgements.chances(dict(zip(model.emotions, row.tolist(), strict=True)), classes)
     truth = [str(classes.emotion(u.emotion)) for u in clips]
     return Judgements.of(clips, truth, classes.emotions, chances)
+
+
+def _heard(model: Recognizer, clips: Manifest, classes: Scheme, parts: Parts) -> Judgements:
+    """Return what :func:`vocalics.reproduction.judged` does, voices known from other clips."""
+    chances = np.full((len(clips), len(classes.emotions)), np.nan)
+    for together, heard in parts:
+        voice = model.unknown_voice()
+        for i in heard:
+            voice = model.learn(clips[i].path, voice=voice)
+        knowing = dataclasses.replace(model, voice=voice)
+        for i in together:
+            chances[i] = judgements.chances_of(knowing.predict(clips[i].path), classes)
+    return Judgements.of(clips, [str(classes.emotion(u.emotion)) for u in clips], classes.emotions, chances)
 
 
 def _seconds(utterance: Utterance) -> float:

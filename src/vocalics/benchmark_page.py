@@ -23,6 +23,11 @@ TOGETHER = """\
 *Folds together*: one model is tested on a fold of each corpus, and was trained without the test speakers of them all: a
 fraction of the trainings, and a little less to learn from than a fold by itself leaves.
 """
+VOICES = """\
+*N other clips heard*: before a clip is judged, the model has got used to the voice from about N other clips of its
+speaker, whose emotions nobody told it. The groups are dealt at random; a speaker of few clips is halved. The published
+figures are of clips by themselves: beside these rows they show what knowing a voice is worth, not who is better.
+"""
 SCOPES = {"all": "all corpora", "own": "the tested corpus"}
 
 
@@ -35,6 +40,7 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
         corpora: What "all corpora" were.
     """
     introduction = [INTRODUCTION, *([TOGETHER] if any(r.together for r in results) else [])]
+    introduction += [VOICES] if any(r.voice for r in results) else []
     lines = ["# Benchmark", "", *introduction, f"All corpora: {', '.join(_noted(c, notes) for c in corpora)}.", ""]
     for leaky in (False, True):
         own = [r for r in results if r.protocol.leaky == leaky]
@@ -100,7 +106,9 @@ def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[st
             "value": r.value,
             **_interval(r),
             "corpus": _noted(r.protocol.corpus, notes) if r.protocol.corpus else f"each of {len(r.by_fold)}",
-            "protocol": r.protocol.name + (" (speakers shared)" if r.protocol.leaky else ""),
+            "protocol": r.protocol.name
+            + (" (speakers shared)" if r.protocol.leaky else "")
+            + (f", {r.voice} other clips heard" if r.voice else ""),
             "classes": _n_classes(r),
             "speakers": r.pooled.n_speakers,
             "largest_share": r.pooled.largest_share.share,
@@ -128,7 +136,7 @@ def _row(found: Result, notes: Mapping[str, str]) -> str:
         for r in found.protocol.references
     )
     return (
-        f"| {_title(found, notes)} | {_metric(found)} | `{found.recipe}` | "
+        f"| {_title(found, notes)} | {_metric(found)} | {_model(found)} | "
         f"{_trained_on(found)} | **{_percent(found.value)}**{spread} | {found.score} | "
         f"{seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
     )
@@ -142,6 +150,10 @@ def _title(found: Result, notes: Mapping[str, str]) -> str:
 
 def _trained_on(found: Result) -> str:
     return SCOPES[found.scope] + (", folds together" if found.together else "")
+
+
+def _model(found: Result) -> str:
+    return f"`{found.recipe}`" + (f", {found.voice} other clips heard" if found.voice else "")
 
 
 def _metric(found: Result) -> str:
@@ -166,14 +178,14 @@ def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
     ]
     for r in results:
         figures = " | ".join(_left(r, c) for c in corpora)
-        lines.append(f"| `{r.recipe}` | {figures} | **{_percent(r.value)}** |")
+        lines.append(f"| {_model(r)} | {figures} | **{_percent(r.value)}** |")
     return [*lines, ""]
 
 
 def _divided(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
     """The table of who is heard how well; no lines where nothing divides the speakers."""
     rows = [
-        f"| {_title(r, notes)} | `{r.recipe}` | {division.by} | {_parts(division)} | {_percent(division.gap)} |"
+        f"| {_title(r, notes)} | {_model(r)} | {division.by} | {_parts(division)} | {_percent(division.gap)} |"
         for r in results
         for division in r.pooled.divided
     ]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vocalics import judgements, metrics
-from vocalics.benchmark import TOGETHER, Run
+from vocalics.benchmark import TOGETHER, Run, table_name
 from vocalics.emotions import Scheme, scheme
 from vocalics.evaluation import EvaluationReport, Score, groups_of
 from vocalics.judgements import Judgements
@@ -38,6 +38,7 @@ class Result:
             reading, front end and model together.
         size: Of one model file, in bytes, without the encoder.
         together: Whether one model was tested on folds of several protocols, trained without the speakers of them all.
+        voice: How many other clips of each one's voice were heard before, or a few more.
     """
 
     protocol: Protocol
@@ -52,6 +53,7 @@ class Result:
     real_time: float
     size: int
     together: bool = False
+    voice: int = 0
 
     @property
     def value(self) -> float:
@@ -64,23 +66,25 @@ class Result:
         return self.pooled.uar if self.protocol.metric == "uar" else self.pooled.accuracy
 
 
-def result(runs: Sequence[Run], folder: Path, clips: Manifest) -> Result | None:
+def result(runs: Sequence[Run], folder: Path, clips: Manifest, voice: int = 0) -> Result | None:
     """Return the figures of a recipe under one protocol, over the seeds that are finished; ``None`` for none.
 
     Args:
         runs: The same recipe, protocol and scope with several seeds.
         folder: Of all runs.
         clips: What is known of the tested speakers: sex, age and language, by which the figures are divided.
+        voice: How many other clips of a voice were heard before.
     """
     first, tables, about, joint = runs[0], [], [], False
     for run in runs:
         config = folder / run.folder / "config.json"
         frozen = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
         names, joint = frozen.get("folds", []), joint or bool(frozen.get(TOGETHER))
-        files = [folder / run.folder / f"fold-{name}.csv" for name in names]
-        if files and all(f.exists() for f in files):
-            tables.append({f.stem.removeprefix("fold-"): judgements.read(f) for f in files})
-            about += [json.loads(f.with_suffix(".json").read_text(encoding="utf-8")) for f in files]
+        files = {name: folder / run.folder / table_name(name, voice) for name in names}
+        if files and all(f.exists() for f in files.values()):
+            tables.append({name: judgements.read(f) for name, f in files.items()})
+            costs = [folder / run.folder / table_name(name) for name in names]
+            about += [json.loads(f.with_suffix(".json").read_text(encoding="utf-8")) for f in costs]
     if not tables:
         return None
     by_seed, by_fold = [], dict.fromkeys(tables[0], 0.0)
@@ -95,7 +99,7 @@ def result(runs: Sequence[Run], folder: Path, clips: Manifest) -> Result | None:
         first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first, clips), by_fold,
         named_most, max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
         sum(a["audio_seconds"] for a in about) / max(sum(a["processor_seconds"] for a in about), 1e-9),
-        max(a["size"] for a in about), joint,
+        max(a["size"] for a in about), joint, voice,
     )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ Features are the same in every fold and for every seed; what takes long is not d
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,18 @@ from vocalics.dataset import Progress
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, feature_set
 from vocalics.logmel_bank import BankSettings, bank
-from vocalics.manifest import Manifest
+from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 from vocalics.recognizer import Recognizer
 from vocalics.segment import speech_seconds
+from vocalics.voices import Voice
+
+Parts = Sequence[tuple[Sequence[int], Sequence[int]]]
+"""Which clips are judged together, and by which others their voice is known: see :func:`vocalics.voices.apart`."""
 
 
 def probabilities(
-    model: Recognizer, recipe: Recipe, clips: Manifest, cache: Path, progress: Progress
+    model: Recognizer, recipe: Recipe, clips: Manifest, cache: Path, progress: Progress, parts: Parts | None = None
 ) -> npt.NDArray[np.float64] | None:
     """Return what a model says of clips, or ``None`` where it takes none of the features that are kept.
 
@@ -35,6 +41,7 @@ def probabilities(
         clips: The clips.
         cache: Folder of computed features.
         progress: Called with (what, done, all).
+        parts: Which clips are judged with a known voice, where the model gets used to one; ``None``: with none.
 
     Returns:
         Shape (n_clips, n_emotions); a row of NaN is "no speech".
@@ -51,13 +58,28 @@ def probabilities(
     else:
         return None
     said = np.full((len(clips), len(model.emotions)), np.nan)
-    for n, (utterance, row) in enumerate(zip(clips, rows, strict=True)):
-        clip = audio.read(utterance.path, model.card.sample_rate)
-        if clip.duration > recognizer.WHOLE_SECONDS:
-            prediction = model.predict(utterance.path)
-            if prediction.confidence > 0:
-                said[n] = list(prediction.probabilities.values())
-        elif speech_seconds(clip):
-            said[n] = model.model.probabilities(row[None])[0]
-        progress("judging", n + 1, len(clips))
+    every = range(len(clips))
+    spoken = [speech_seconds(audio.read(u.path, model.card.sample_rate)) > 0 for u in clips]
+    done = 0
+    for judged, heard in parts if parts is not None and model.model.voice_width else [(every, ())]:
+        voice = Voice.unknown(model.model.sha256, model.model.voice_width)
+        for i in heard:
+            if spoken[i]:
+                voice = voice.heard(model.model.hear(rows[i][None], voice.offset)[-1][0])
+        known = dataclasses.replace(model, voice=voice) if voice.n_clips else model
+        for i in judged:
+            if spoken[i]:
+                said[i] = _judged(known, clips[i], rows[i])
+            done += 1
+            progress("judging", done, len(clips))
     return said
+
+
+def _judged(model: Recognizer, utterance: Utterance, row: Any) -> npt.NDArray[np.float64]:
+    """What is said of one clip; of a long one, from its file."""
+    if audio.read(utterance.path).duration <= recognizer.WHOLE_SECONDS:
+        chances: npt.NDArray[np.float64] = model.model.judge(row[None], model.offset)[0][0]
+        return chances
+    prediction = model.predict(utterance.path)
+    said = list(prediction.probabilities.values())
+    return np.array(said if prediction.confidence > 0 else [np.nan] * len(said))

@@ -17,6 +17,7 @@ from vocalics.errors import RecipeError
 from vocalics.manifest import Manifest
 from vocalics.modelfile import Card
 from vocalics.recipe import Recipe, read
+from vocalics.voices import PRIOR, apart
 
 ENSEMBLE_FILE = "ensemble.json"
 """In an ensemble's run: its members, their weights and the temperature of their mean."""
@@ -42,7 +43,13 @@ def members(recipe: Recipe) -> list[Recipe]:
 
 
 def said_of(
-    path: Path, recipe: Recipe, clips: Manifest, cache: Path, progress: Progress | None = None
+    path: Path,
+    recipe: Recipe,
+    clips: Manifest,
+    cache: Path,
+    progress: Progress | None = None,
+    parts: cached_inputs.Parts | None = None,
+    kept: dict[Path, npt.NDArray[np.float64] | None] | None = None,
 ) -> npt.NDArray[np.float64] | None:
     """Return what a run's model says of clips, from cached features; ``None`` where there are none that it takes.
 
@@ -52,22 +59,40 @@ def said_of(
         clips: The clips.
         cache: Folder of computed features.
         progress: Called with (what, done, all).
+        parts: Which clips are judged with a known voice; ``None``: with none.
+        kept: What models that get used to no voice said of the same clips before; filled.
 
     Returns:
         Shape (n_clips, n_emotions); a row of NaN is "no speech".
     """
     counted: Progress = progress or (lambda *_: None)
     if not recipe.members:
-        return cached_inputs.probabilities(recognizer.load(path), recipe, clips, cache, counted)
+        model = recognizer.load(path)
+        if model.model.voice_width or kept is None:
+            return cached_inputs.probabilities(model, recipe, clips, cache, counted, parts)
+        if path not in kept:
+            kept[path] = cached_inputs.probabilities(model, recipe, clips, cache, counted)
+        return kept[path]
     found = [
-        said_of(path.parent / member.name / f"{member.name}.onnx", member, clips, cache, progress)
+        said_of(path.parent / member.name / f"{member.name}.onnx", member, clips, cache, progress, parts, kept)
         for member in members(recipe)
     ]
     told = [part for part in found if part is not None]
     if len(told) < len(found):
         return None
     known = json.loads((path.parent / ENSEMBLE_FILE).read_text(encoding="utf-8"))
-    return _mean(told, known["weights"], known["temperature"])
+    plain = _mean(told, known["weights"], known["temperature"])
+    if parts is None or "known_weights" not in known:
+        return plain
+    # The share is one of n_clips + PRIOR, so that the graph has it from the voice itself.
+    spoken = np.asarray(np.isfinite(plain).all(axis=1))
+    for judged, heard in parts:
+        n = sum(spoken[i] for i in heard)
+        share = n / (n + PRIOR)
+        weights = [(1 - share) * a + share * b for a, b in zip(known["weights"], known["known_weights"], strict=True)]
+        factor = (1 - share) * known["temperature"] + share * known["known_temperature"]
+        plain[judged] = _mean([part[judged] for part in told], weights, factor)
+    return plain
 
 
 def _mean(said: Sequence[npt.NDArray[np.float64]], weights: Sequence[float], factor: float) -> npt.NDArray[np.float64]:
@@ -93,29 +118,30 @@ def average(
     """
     from vocalics.export import average as graphs
     from vocalics.export import card as card_file
+    from vocalics.export.average import Mixture
     from vocalics.models.calibration import temperature
 
     listed = members(recipe)
     paths = [target.parent / member.name / f"{member.name}.onnx" for member in listed]
-    weights, factor, conformal = [1 / len(listed)] * len(listed), 1.0, {}
+    mixture, conformal = Mixture.of([1 / len(listed)] * len(listed)), {}
     clips = data.manifest.take(data.validation)
     if len(clips):
-        said = [said_of(p, m, clips, cache, progress) for p, m in zip(paths, listed, strict=True)]
-        judged = [
-            _predicted(path, clips) if one is None else np.nan_to_num(one)
-            for path, one in zip(paths, said, strict=True)
-        ]
-        heard = np.flatnonzero(np.all([one.sum(axis=1) > 0 for one in judged], axis=0))
-        judged = [one[heard] for one in judged]
-        truth = np.array([data.emotions.index(u.emotion) for u in clips])[heard]
-        weights = mixture_weights(judged, truth)
-        mixed = _mean(judged, weights, 1.0)
-        factor = temperature(mixed, truth)
-        conformal = thresholds(_mean(judged, weights, factor), truth)
-    found = {"members": [m.name for m in listed], "weights": weights, "temperature": factor}
+        truth = np.array([data.emotions.index(u.emotion) for u in clips])
+        judged, heard = _of_members(listed, paths, clips, cache, progress)
+        weights = mixture_weights(judged, truth[heard])
+        factor = temperature(_mean(judged, weights, 1.0), truth[heard])
+        conformal = thresholds(_mean(judged, weights, factor), truth[heard])
+        mixture = Mixture.of(weights, factor)
+        if any(modelfile.load(path).voice_width for path in paths):
+            halves = apart([u.speaker for u in clips], len(clips), np.random.default_rng(recipe.seed))
+            judged, heard = _of_members(listed, paths, clips, cache, progress, halves)
+            weights = mixture_weights(judged, truth[heard])
+            known = temperature(_mean(judged, weights, 1.0), truth[heard])
+            mixture = dataclasses.replace(mixture, known_weights=tuple(weights), known_temperature=known)
+    found = {"members": [m.name for m in listed], **dataclasses.asdict(mixture)}
     (target.parent / ENSEMBLE_FILE).write_text(json.dumps(found), encoding="utf-8")
     files = [path.read_bytes() for path in paths]
-    graph, taken = graphs.average(files, weights, factor)
+    graph, taken = graphs.average(files, mixture)
     cards = [modelfile.load(data).card for data in files]
     if len({(repr(c.preprocess), c.trim_db) for c in cards}) > 1:
         raise RecipeError(
@@ -132,11 +158,28 @@ def average(
         trim_db=cards[0].trim_db,
         n_features=cards[0].n_features if taken == cards[0].feature_set else None,
         n_parameters=sum(c.n_parameters for c in cards),
-        temperature=factor,
+        temperature=mixture.temperature,
         conformal=conformal,
     )
     card_file.write(target, graph, dataclasses.replace(about, preprocess=cards[0].preprocess))
     return target
+
+
+def _of_members(
+    listed: Sequence[Recipe],
+    paths: Sequence[Path],
+    clips: Manifest,
+    cache: Path,
+    progress: Progress | None,
+    parts: cached_inputs.Parts | None = None,
+) -> tuple[list[npt.NDArray[np.float64]], npt.NDArray[np.int64]]:
+    """What each member says of the clips in which all of them hear somebody, and the positions of those."""
+    said = [said_of(p, m, clips, cache, progress, parts) for p, m in zip(paths, listed, strict=True)]
+    judged = [
+        _predicted(path, clips) if one is None else np.nan_to_num(one) for path, one in zip(paths, said, strict=True)
+    ]
+    heard = np.flatnonzero(np.all([one.sum(axis=1) > 0 for one in judged], axis=0))
+    return [one[heard] for one in judged], heard
 
 
 def _predicted(path: Path, clips: Manifest) -> npt.NDArray[np.float64]:

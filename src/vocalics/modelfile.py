@@ -5,6 +5,9 @@ needs the onnx package, is :func:`vocalics.export.card.write`.
 
 The graph's contract: one input, ``waveform`` (batch, n_samples) or ``features`` (batch, n) or (batch, rows, columns),
 float32; an output ``probabilities`` (batch, n_emotions), float32, in the order of the card's emotions.
+
+A graph that can get used to a voice has a second input that may be left out, ``voice`` (n,), what is known of it
+(:mod:`vocalics.voices`), and an output ``voice_left`` (batch, n), what each clip adds to that.
 """
 
 from __future__ import annotations
@@ -44,6 +47,9 @@ OUTPUT = "probabilities"
 
 STRANGENESS = "strangeness"
 """The name of a second output that a graph may have, (batch,): below 1 for 95 of 100 voices like those it knows."""
+
+VOICE, VOICE_LEFT = "voice", "voice_left"
+"""The names of an input with a default, (n,), and an output, (batch, n), that a graph may have: both, or none."""
 
 
 @dataclass(frozen=True)
@@ -258,12 +264,37 @@ class LoadedModel:
         """Whether the graph says how strange a sound is."""
         return any(output.name == STRANGENESS for output in self.session.get_outputs())
 
-    def judge(self, batch: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Return :meth:`probabilities` and, where the graph tells it, the strangeness of each, (batch,)."""
-        if not self.tells_strangeness:
-            return self.probabilities(batch), None
-        chances, strange = self.session.run([OUTPUT, STRANGENESS], {self.card.input: batch})
-        return chances, strange
+    @cached_property
+    def voice_width(self) -> int:
+        """How many numbers the model knows of a voice; 0 where it does not get used to one."""
+        found = [i.shape for i in self.session.get_overridable_initializers() if i.name == VOICE]
+        return int(found[0][0]) if found else 0
+
+    def judge(
+        self, batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32] | None = None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return :meth:`probabilities` and, where the graph tells it, the strangeness of each, (batch,).
+
+        Args:
+            batch: As for :meth:`probabilities`.
+            voice: What is known of the voice, (voice_width,); ``None`` is nothing.
+        """
+        found = self._run([OUTPUT, *([STRANGENESS] if self.tells_strangeness else [])], batch, voice)
+        return found[0], found[1] if self.tells_strangeness else None
+
+    def hear(
+        self, batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None, npt.NDArray[np.float32]]:
+        """Return what :meth:`judge` does, and what each clip leaves of the voice, (batch, voice_width)."""
+        found = self._run([OUTPUT, *([STRANGENESS] if self.tells_strangeness else []), VOICE_LEFT], batch, voice)
+        return found[0], found[1] if self.tells_strangeness else None, found[-1]
+
+    def _run(
+        self, wanted: list[str], batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32] | None
+    ) -> list[npt.NDArray[np.float32]]:
+        given = {self.card.input: batch} | ({} if voice is None else {VOICE: voice})
+        found: list[npt.NDArray[np.float32]] = self.session.run(wanted, given)
+        return found
 
 
 def load(source: str | os.PathLike[str] | bytes, threads: int = 1) -> LoadedModel:
@@ -353,11 +384,26 @@ def _verify(session: onnxruntime.InferenceSession, card: Card) -> None:
         raise ModelFileError(f'the graph gives {", ".join(outputs)}; expected an output "{OUTPUT}"')
     if outputs[OUTPUT].type != "tensor(float)":
         raise ModelFileError(f'the graph\'s output "{OUTPUT}" is a {outputs[OUTPUT].type}; expected tensor(float)')
+    _verify_voice(session, {name: output.shape for name, output in outputs.items()})
     width = _width(session, card, outputs[OUTPUT].shape, shape)
     if width != len(card.emotions):
         raise ModelFileError(
             f"the graph gives {width} probabilities, its card names {len(card.emotions)} emotions "
             f"({', '.join(card.emotions)})"
+        )
+
+
+def _verify_voice(session: onnxruntime.InferenceSession, outputs: Mapping[str, list[Any]]) -> None:
+    taken = {i.name: i for i in session.get_overridable_initializers()}
+    if VOICE not in taken and VOICE_LEFT not in outputs:
+        return
+    shape = taken[VOICE].shape if VOICE in taken else None
+    left = outputs.get(VOICE_LEFT)
+    whole = shape and left and len(shape) == 1 and isinstance(shape[0], int) and left[1:] == shape
+    if not whole or taken[VOICE].type != "tensor(float)":
+        raise ModelFileError(
+            f'the graph takes a "{VOICE}" of shape {shape} and gives "{VOICE_LEFT}" of shape {left}; expected both, '
+            "(n,) and (batch, n), or none"
         )
 
 

@@ -25,6 +25,7 @@ from vocalics.modelfile import Card, LoadedModel
 from vocalics.preprocess import Preparation, chain, trim_silence
 from vocalics.registry import lookup
 from vocalics.segment import speech_seconds
+from vocalics.voices import Voice
 
 NO_SPEECH = "no speech"
 """The label of a prediction that names no emotion, since nobody speaks."""
@@ -95,18 +96,29 @@ class Recognizer:
         coverage: How often a prediction's candidates are to hold the true emotion, one of those that the model's card
             knows (0.8, 0.9 or 0.95); ``None`` asks for no candidates.
         unfamiliar_above: A prediction whose strangeness is above this names no emotion; ``None`` allows any.
+        voice: What is known of the voice that is judged, see :meth:`learn`; ``None`` is nothing.
 
     Raises:
-        VocalicsError: For a probability that is none, a coverage that the card does not know, or a limit of strangeness
-            where the model does not tell it.
+        VocalicsError: For a probability that is none, a coverage that the card does not know, a limit of strangeness
+            where the model does not tell it, or a voice that another model learned.
     """
 
     model: LoadedModel
     abstain_below: float = 0.0
     coverage: float | None = None
     unfamiliar_above: float | None = None
+    voice: Voice | None = None
 
     def __post_init__(self) -> None:
+        if self.voice is not None and self.voice.model != self.model.sha256:
+            raise VocalicsError(
+                f"the voice was learned by another model than this {self.card.name}; vocalics voice learn learns it "
+                "again"
+            )
+        if self.voice is not None and len(self.voice.total) != self.model.voice_width:
+            raise VocalicsError(
+                f"the voice holds {len(self.voice.total)} numbers, {self.card.name} takes {self.model.voice_width}"
+            )
         if self.unfamiliar_above is not None and not (self.unfamiliar_above > 0 and self.model.tells_strangeness):
             unknown = f"the model {self.card.name} does not tell it; vocalics models calibrate adds it to a net"
             fault = "expected above 0" if self.unfamiliar_above <= 0 else unknown
@@ -129,6 +141,45 @@ class Recognizer:
     def emotions(self) -> tuple[str, ...]:
         """The emotions in the order of the probabilities."""
         return self.model.card.emotions
+
+    @property
+    def offset(self) -> npt.NDArray[np.float32] | None:
+        """What the model's graph is given of the voice."""
+        return None if self.voice is None else self.voice.offset
+
+    def unknown_voice(self) -> Voice:
+        """Return a voice of which nothing is known.
+
+        Raises:
+            VocalicsError: For a model that gets used to none.
+        """
+        if not self.model.voice_width:
+            raise VocalicsError(
+                f"the model {self.card.name} gets used to no voice; expected one that does, as accurate, or one that "
+                "was trained with voice in its batch"
+            )
+        return Voice.unknown(self.model.sha256, self.model.voice_width)
+
+    def learn(self, source: Source, sample_rate: int | None = None, voice: Voice | None = None) -> Voice:
+        """Get used to a voice from a recording of it, whatever it expresses there.
+
+        Args:
+            source: As for :meth:`predict`; one voice, as it will be judged: microphone, room and line are learned too.
+            sample_rate: As for :meth:`predict`.
+            voice: What is known already; the recognizer's own where ``None``.
+
+        Returns:
+            What is known then: dataclasses.replace(recognizer, voice=...) judges by it.
+
+        Raises:
+            AudioError: When the source is not usable sound.
+            VocalicsError: For a model that gets used to none.
+        """
+        known = voice or self.voice or self.unknown_voice()
+        windows = Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
+        for start, samples in _cut(windows, self._blocks(source, sample_rate)):
+            _, known = self.hear_window(start, Clip(samples, self.card.sample_rate), known, _name(source))
+        return known
 
     def predict(self, source: Source, sample_rate: int | None = None) -> Prediction:
         """Judge a recording as a whole.
@@ -157,7 +208,12 @@ class Recognizer:
         return self._prediction(_name(source), 0, n_samples, mean / weight, told)
 
     def timeline(
-        self, source: Source, sample_rate: int | None = None, window: float | None = None, hop: float | None = None
+        self,
+        source: Source,
+        sample_rate: int | None = None,
+        window: float | None = None,
+        hop: float | None = None,
+        adapt: bool = False,
     ) -> Iterator[Prediction]:
         """Judge a recording window by window, in bounded memory.
 
@@ -169,13 +225,17 @@ class Recognizer:
             window: Length of a window in seconds; the card's where ``None``.
             hop: Distance from window to window in seconds, at most ``window``; the card's where ``None`` (or a whole
                 window where that is shorter).
+            adapt: Get used to the voice: each window is judged with what those before it told of it. For recordings of
+                one voice.
 
         Raises:
             AudioError: When the source is not usable sound.
-            VocalicsError: For a window shorter than 0.25 s, or a hop that is not above 0 and at most a window.
+            VocalicsError: For a window shorter than 0.25 s, a hop that is not above 0 and at most a window, or a model
+                that gets used to no voice.
         """
         windows = self.windows(window, hop)
-        return self._timeline(windows, self._blocks(source, sample_rate), _name(source))
+        known = (self.voice or self.unknown_voice()) if adapt else None
+        return self._timeline(windows, self._blocks(source, sample_rate), _name(source), known)
 
     def windows(self, window: float | None = None, hop: float | None = None) -> Windows:
         """Return what cuts a stream of samples at the model's rate into the windows of a timeline.
@@ -188,9 +248,16 @@ class Recognizer:
         hop = min(self.card.hop_seconds, window) if hop is None else hop
         return Windows(window, hop, self.card.sample_rate)
 
-    def _timeline(self, windows: Windows, blocks: Iterator[Clip], name: str) -> Iterator[Prediction]:
+    def _timeline(
+        self, windows: Windows, blocks: Iterator[Clip], name: str, voice: Voice | None
+    ) -> Iterator[Prediction]:
         for start, samples in _cut(windows, blocks):
-            yield self.judge_window(start, Clip(samples, self.card.sample_rate), name)
+            clip = Clip(samples, self.card.sample_rate)
+            if voice is None:
+                yield self.judge_window(start, clip, name)
+            else:
+                prediction, voice = self.hear_window(start, clip, voice, name, windows.step)
+                yield prediction
 
     def judge_window(self, start: int, clip: Clip, name: str = "") -> Prediction:
         """Return the prediction for one window of a timeline.
@@ -202,6 +269,27 @@ class Recognizer:
         """
         values, strange = self._judged(clip, name) if speech_seconds(clip) else (None, None)
         return self._prediction(name, start, start + len(clip.samples), values, strange)
+
+    def hear_window(
+        self, start: int, clip: Clip, voice: Voice, name: str = "", step: float = 1.0
+    ) -> tuple[Prediction, Voice]:
+        """Return the prediction for a window, made with what is known of the voice, and what is known after it.
+
+        Args:
+            start: Position of its first sample in the recording.
+            clip: At the model's rate.
+            voice: What is known before.
+            name: What the prediction calls the recording.
+            step: The share of the window that the one before did not hold: what was heard twice counts once.
+        """
+        seconds = speech_seconds(clip)
+        if not seconds:
+            return self._prediction(name, start, start + len(clip.samples), None), voice
+        chances, strange, left = self.model.hear(self.given(clip, name), voice.offset)
+        how_strange = None if strange is None else float(strange[0])
+        prediction = self._prediction(name, start, start + len(clip.samples), self._checked(chances), how_strange)
+        # Less than a second of speech tells less of a voice than a sentence, as those it was trained on.
+        return prediction, voice.heard(left[0], step * min(1.0, seconds))
 
     def predict_clips(self, clips: Iterable[Clip]) -> list[Prediction]:
         """Judge many clips; each result is that of :meth:`predict`."""
@@ -247,13 +335,16 @@ class Recognizer:
 
     def _judged(self, clip: Clip, name: str) -> tuple[npt.NDArray[np.float64], float | None]:
         """Probabilities, and how strange the clip is where the model tells that."""
-        chances, strange = self.model.judge(self.given(clip, name))
+        chances, strange = self.model.judge(self.given(clip, name), self.offset)
+        return self._checked(chances), None if strange is None else float(strange[0])
+
+    def _checked(self, chances: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         result: npt.NDArray[np.float64] = chances[0].astype(np.float64)
         if result.shape != (len(self.emotions),) or not np.isfinite(result).all():
             raise ModelFileError(
                 f"the model {self.card.name} gave {result} instead of {len(self.emotions)} probabilities"
             )
-        return result, None if strange is None else float(strange[0])
+        return result
 
     def _features(self, clip: Clip, name: str) -> npt.NDArray[np.float32]:
         try:
@@ -380,6 +471,7 @@ def load(
     abstain_below: float = 0.0,
     coverage: float | None = None,
     unfamiliar_above: float | None = None,
+    voice: Voice | None = None,
 ) -> Recognizer:
     """Load a model by its bundled name or from a file.
 
@@ -389,12 +481,13 @@ def load(
         abstain_below: See :class:`Recognizer`.
         coverage: See :class:`Recognizer`.
         unfamiliar_above: See :class:`Recognizer`.
+        voice: See :class:`Recognizer`.
 
     Raises:
         ModelFileError: When there is no such model, or its file is damaged or foreign.
         VocalicsError: For a probability that is none, or a coverage that the model does not know.
     """
-    return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage, unfamiliar_above)
+    return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage, unfamiliar_above, voice)
 
 
 class Windows:
@@ -405,6 +498,9 @@ class Windows:
     seconds: it then comes out in one piece.
     """
 
+    step: float
+    """The share of a window that the one before did not hold."""
+
     def __init__(self, window: float, hop: float, sample_rate: int, whole: float = 0.0) -> None:
         if not 0.25 <= window < float("inf"):
             raise VocalicsError(f"a window of {window:g} s is too short to judge; expected at least 0.25 s")
@@ -413,6 +509,7 @@ class Windows:
                 f"a hop of {hop:g} s leaves gaps or stands still; expected above 0, at most {window:g} s"
             )
         self._window, self._hop = round(window * sample_rate), round(hop * sample_rate)
+        self.step = self._hop / self._window
         self._whole = round(max(whole, window if whole else 0) * sample_rate)
         self._start, self._held = 0, np.zeros(0, np.float32)
         self._pieces: list[Samples] = []

@@ -54,6 +54,15 @@ def _benchmark(
         str,
         typer.Option(metavar="K/N", help="Train every N-th model only, from the K-th on: N processes share the work."),
     ] = "1/1",
+    voice: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Judge once more, N other clips of each one's voice heard before, as models allow that get used to "
+            "voices. Repeat.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many seeds.")] = 3,
     output: Annotated[
         Path,
@@ -106,7 +115,15 @@ def _benchmark(
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
     shared = benchmark.Work(
-        manifest, protocols, work, cache or work / "cache", notes, threads, part=share, device=device
+        manifest,
+        protocols,
+        work,
+        cache or work / "cache",
+        notes,
+        threads,
+        part=share,
+        device=device,
+        voices=tuple(sorted({*(voice or [])})),
     )
     for of_recipe in [] if table else planned:
         for jointly in _groups(of_recipe, together):
@@ -114,9 +131,10 @@ def _benchmark(
     results = []
     for of_recipe in planned:
         for one in chosen:
-            found = benchmark_results.result([run for run in of_recipe if run.protocol is one], work, manifest)
-            if found is not None:
-                results.append(found)
+            for n in (0, *shared.voices):
+                found = benchmark_results.result([run for run in of_recipe if run.protocol is one], work, manifest, n)
+                if found is not None:
+                    results.append(found)
     results.sort(key=lambda r: chosen.index(r.protocol))
     output.mkdir(parents=True, exist_ok=True)
     page = output / "benchmark.md"

@@ -3,11 +3,16 @@
 Models that take the same input share it. Models that sit on one encoder share the frames of all blocks that any of them
 takes, and each gets what it was trained on: frames, or statistics of them. The mean of probabilities is sharpened or
 softened by a temperature, so that the graph ends in a softmax as any other.
+
+Where members get used to a voice (:mod:`vocalics.voices`), so does the mean: what is known of the voice is what each of
+them knows, and one number more, 1 for every clip, whose mean says how well it is known. The better that is, the more
+the weights are those that were found for known voices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,18 +20,39 @@ import numpy as np
 from vocalics.errors import MissingExtraError, ModelFileError
 from vocalics.export.onnx import IR_VERSION
 from vocalics.features.feature_set import COURSE, FRAMES, SEPARATOR, encoded_kind
-from vocalics.modelfile import OUTPUT, load
+from vocalics.modelfile import OUTPUT, VOICE, VOICE_LEFT, load
 
 _LEAST = 1e-12  # below every probability that counts; keeps the logarithm finite
 
 
-def average(members: Sequence[bytes], weights: Sequence[float], temperature: float = 1.0) -> tuple[bytes, str]:
+@dataclass(frozen=True)
+class Mixture:
+    """What models count in their mean.
+
+    Attributes:
+        weights: Of each; their sum is 1.
+        temperature: What the logarithm of the mean is divided by.
+        known_weights: The same, where the voice is known as well as can be.
+        known_temperature: The same.
+    """
+
+    weights: tuple[float, ...]
+    temperature: float
+    known_weights: tuple[float, ...]
+    known_temperature: float
+
+    @classmethod
+    def of(cls, weights: Sequence[float], temperature: float = 1.0) -> Mixture:
+        """Return a mixture that no voice changes."""
+        return cls(tuple(weights), temperature, tuple(weights), temperature)
+
+
+def average(members: Sequence[bytes], mixture: Mixture) -> tuple[bytes, str]:
     """Return the graph of several models' mean, and the feature set that it takes ("" for a waveform).
 
     Args:
         members: Model files with their cards; the same emotions, and one input or one encoder.
-        weights: What each counts; their sum is 1.
-        temperature: What the logarithm of the mean is divided by.
+        mixture: What each counts.
 
     Raises:
         ModelFileError: For members that do not fit together.
@@ -37,7 +63,8 @@ def average(members: Sequence[bytes], weights: Sequence[float], temperature: flo
         from onnx import TensorProto, compose, helper, numpy_helper
     except ImportError:
         raise MissingExtraError("putting models together", "train") from None
-    cards = [load(data).card for data in members]
+    loaded = [load(data) for data in members]
+    cards, widths = [one.card for one in loaded], [one.voice_width for one in loaded]
     first = cards[0]
     if any(c.emotions != first.emotions for c in cards):
         raise ModelFileError(f"{', '.join(c.name for c in cards)}: know different emotions; expected the same")
@@ -56,29 +83,41 @@ def average(members: Sequence[bytes], weights: Sequence[float], temperature: flo
         build.blocks(blocks, width)
     name = given.name if same else "features"
     chances: list[str] = []
+    lefts: list[str] = []
+    known = build.known_share(sum(widths)) if any(widths) else ""
     imports: dict[str, int] = {}
     for k, (graph, about) in enumerate(zip(graphs, cards, strict=True)):
         source = name if same else build.taken(about.feature_set)
         one = compose.add_prefix(graph, f"member{k}_")
         renamed = {one.graph.input[0].name: source}
+        if widths[k]:
+            renamed[f"member{k}_{VOICE}"] = build.part(VOICE, sum(widths[:k]), sum(widths[: k + 1]), axis=0)
+            lefts.append(f"member{k}_{VOICE_LEFT}")
         for node in one.graph.node:
             node.input[:] = [renamed.get(i, i) for i in node.input]
         build.nodes += list(one.graph.node)
-        build.constants += list(one.graph.initializer)
-        chances.append(build("Mul", f"member{k}_{OUTPUT}", build.constant(np.array(weights[k], np.float32))))
+        build.constants += [c for c in one.graph.initializer if c.name not in renamed]
+        weight = build.between(mixture.weights[k], mixture.known_weights[k], known)
+        chances.append(build("Mul", f"member{k}_{OUTPUT}", weight))
         imports |= {i.domain: max(i.version, imports.get(i.domain, 0)) for i in one.opset_import}
     mean = chances[0]
     for other in chances[1:]:
         mean = build("Add", mean, other)
     logits = build("Log", build("Max", mean, build.constant(np.array(_LEAST, np.float32))))
-    cooled = build("Div", logits, build.constant(np.array(temperature, np.float32)))
+    cooled = build("Div", logits, build.between(mixture.temperature, mixture.known_temperature, known))
     build.nodes.append(helper.make_node("Softmax", [cooled], [OUTPUT], axis=1))
     entry = given
     if not same:
         entry = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", len(blocks) * width, "n_frames"])
     output = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(first.emotions)])
+    entries, outputs = [entry], [output]
+    if lefts:
+        counted = build("Add", build("Mul", build.part(lefts[0], 0, 1, axis=1), build.number(0.0)), build.number(1.0))
+        build.nodes.append(helper.make_node("Concat", [*lefts, counted], [VOICE_LEFT], axis=1))
+        entries.append(helper.make_tensor_value_info(VOICE, TensorProto.FLOAT, [sum(widths) + 1]))
+        outputs.append(helper.make_tensor_value_info(VOICE_LEFT, TensorProto.FLOAT, ["n", sum(widths) + 1]))
     whole = helper.make_model(
-        helper.make_graph(build.nodes, "mean_of_models", [entry], [output], build.constants),
+        helper.make_graph(build.nodes, "mean_of_models", entries, outputs, build.constants),
         opset_imports=[helper.make_opsetid(d, v) for d, v in imports.items()],
         ir_version=IR_VERSION,
     )
@@ -124,6 +163,25 @@ class _Builder:
         name = f"mean_constant_{len(self.constants)}"
         self.constants.append(self.numpy_helper.from_array(np.asarray(value), name))
         return name
+
+    def number(self, value: float) -> str:
+        """Add a single number; return its name."""
+        return self.constant(np.array(value, np.float32))
+
+    def part(self, name: str, start: int, end: int, axis: int) -> str:
+        """Take the values from ``start`` to ``end`` along an axis."""
+        return self("Slice", name, *(self.constant(np.array([n])) for n in (start, end, axis)))
+
+    def known_share(self, width: int) -> str:
+        """Add what is known of a voice, nothing by default; return how well it is known, 0 to 1, shape (1,)."""
+        self.constants.append(self.numpy_helper.from_array(np.zeros(width + 1, np.float32), VOICE))
+        return self.part(VOICE, width, width + 1, axis=0)
+
+    def between(self, unknown: float, known: float, share: str) -> str:
+        """Return a number that goes from one to another with a share; the first where there is no share."""
+        if not share or unknown == known:
+            return self.number(unknown)
+        return self("Add", self.number(unknown), self("Mul", share, self.number(known - unknown)))
 
     def blocks(self, blocks: Sequence[int], width: int) -> None:
         """Take "features" (n, n_blocks · width, n_frames) apart."""

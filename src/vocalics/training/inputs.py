@@ -96,3 +96,8 @@ def row_weights(recipe: Recipe, data: Data, table: Rows) -> npt.NDArray[np.float
         return None
     by_clip = dict(zip(data.train, draw_weights(data, recipe.shares), strict=True))
     return np.array([by_clip[int(i)] for i in table.clips[table.train]])
+
+
+def speakers_of(data: Data, table: Rows, rows: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.str_]:
+    """Whose each row is, "" where that is not known; of the training rows where no others are named."""
+    return np.array([data.manifest[int(i)].speaker for i in table.clips[table.train if rows is None else rows]])

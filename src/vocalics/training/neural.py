@@ -26,7 +26,16 @@ from vocalics.recipe import Recipe, parse
 from vocalics.training.cards import card, feature_card
 from vocalics.training.checks import batches
 from vocalics.training.folder import COMPARISON
-from vocalics.training.inputs import feature_rows, known_of_frames, labels_of, row_weights, spectrograms, taught
+from vocalics.training.inputs import (
+    feature_rows,
+    known_of_frames,
+    labels_of,
+    row_weights,
+    speakers_of,
+    spectrograms,
+    taught,
+)
+from vocalics.voices import centres
 
 Report = Callable[[dict[str, Any]], Any]
 """Called with every epoch's record."""
@@ -117,12 +126,15 @@ def train_neural(
         raw, scaler, names = table.features, table.scaler, table.emotions
         inputs = (raw - scaler[0]) / scaler[1]
         rows, validation = table.train.tolist(), table.validation.tolist()
+        change = parse(RowAugmentation, recipe.batch, f"recipe {recipe.name}: batch")
+        voices = {"speakers": speakers_of(data, table), "originals": table.copies[rows] == 0} if change.voice else {}
         classifier = (
             RowClassifier(
                 spec.build,
-                augmentation=parse(RowAugmentation, recipe.batch, f"recipe {recipe.name}: batch"),
+                augmentation=change,
                 weights=row_weights(recipe, data, table),
                 draws=fit.draws,
+                **voices,
                 **settings,
             )
             if recipe.shares or recipe.batch or fit.draws
@@ -172,6 +184,8 @@ def train_neural(
 
         chosen = feature_set(recipe.features + FRAMES if spec.uneven else recipe.features or spec.features)
         graph = onnx_export.from_torch(module, chosen.shape if spec.uneven else tuple(inputs.shape[1:]), *scaler)
+        if not spec.uneven and change.voice:
+            _learn_voices(graph, data, table)
         n_features = None if spec.uneven else int(np.prod(inputs.shape[1:]))
         about = dataclasses.replace(
             feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled, conformal=conformal
@@ -186,6 +200,17 @@ def train_neural(
         pairs = [(raw[i], inputs[i]) for i in clips]
     _compare(target, module, pairs)
     return target
+
+
+def _learn_voices(graph: Any, data: Data, table: Rows) -> None:
+    """Let a net's graph get used to voices, in place: by the emotions' centres, of the training clips themselves."""
+    from vocalics.export import voice
+
+    layer, rows = voice.layer(graph), table.train[table.copies[table.train] == 0]
+    if layer is not None:
+        truth = [data.emotions.index(str(name)) for name in table.emotions[rows]]
+        held = voice.values(graph, layer, table.features[rows])
+        voice.add(graph, layer, centres(held, truth, speakers_of(data, table, rows), len(data.emotions)))
 
 
 def _learn_strangeness(target: Path, data: Data, seed: int, progress: Progress | None) -> None:

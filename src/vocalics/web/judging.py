@@ -113,6 +113,8 @@ class QueuedModel(LoadedModel):
     model: LoadedModel
     work: Work
 
-    def judge(self, batch: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    def _run(
+        self, wanted: list[str], batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32] | None
+    ) -> list[npt.NDArray[np.float32]]:
         """Do what the model does, in its turn."""
-        return self.work.ask(lambda: self.model.judge(batch), len(batch))
+        return self.work.ask(lambda: self.model._run(wanted, batch, voice), len(batch))

@@ -1,0 +1,176 @@
+"""What a model has learned of one voice, without labels: how it differs from others whatever it expresses.
+
+A layer of a net holds of a clip what the emotion puts there, what voice, room and microphone do, and chance:
+
+    layer = centre of the emotion + offset of the voice + rest
+
+This is a mixed-effects model (Laird and Ware, "Random-Effects Models for Longitudinal Data", Biometrics 1982) whose
+offsets are drawn towards 0 by :data:`PRIOR`. The centres are learned with the net. The offset of a new voice is the
+mean of what its clips leave when the centres are taken away that the net itself expects, clip after clip, each judged
+with what is known from those before. A voice that was only ever heard angry is not taken for an angry voice: its
+anger is expected. To take the plain mean of a speaker's features away, the usual speaker normalisation, would do that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vocalics.errors import VocalicsError
+
+Values = npt.NDArray[np.float32]
+
+PRIOR = 2.0
+"""How many clips the expectation counts that a voice is like any other."""
+FORMAT = "vocalics voice 1"
+"""What a voice's file says that it is."""
+_ROUNDS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """What one model has learned of one voice; it holds no sound, but it tells voices apart: treat it as personal data.
+
+    Attributes:
+        model: SHA-256 of the model's file, in hexadecimal: of no use to another model.
+        total: Sum of what the clips left, float32, shape (n,).
+        n_clips: How many were heard.
+    """
+
+    model: str
+    total: Values
+    n_clips: float = 0.0
+
+    @classmethod
+    def unknown(cls, model: str, width: int) -> Voice:
+        """Return a voice of which nothing is known."""
+        return cls(model, np.zeros(width, np.float32))
+
+    @property
+    def offset(self) -> Values:
+        """What is taken away from the layer of a clip, shape (n,)."""
+        offset: Values = self.total / np.float32(self.n_clips + PRIOR)
+        return offset
+
+    def heard(self, left: Values, weight: float = 1.0) -> Voice:
+        """Return what is known after another clip.
+
+        Args:
+            left: What the clip left, shape (n,).
+            weight: How much the clip counts.
+        """
+        return Voice(self.model, self.total + np.float32(weight) * left, self.n_clips + weight)
+
+    def to_json(self) -> str:
+        """Return the voice as one JSON object, that :meth:`from_json` reads back to the last bit."""
+        values = base64.b64encode(self.total.astype("<f4").tobytes()).decode("ascii")
+        return json.dumps({"format": FORMAT, "model": self.model, "n_clips": self.n_clips, "total": values})
+
+    @classmethod
+    def from_json(cls, text: str) -> Voice:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            VocalicsError: For anything else.
+        """
+        try:
+            found: Any = json.loads(text)
+            if found["format"] != FORMAT:
+                raise ValueError
+            total = np.frombuffer(base64.b64decode(found["total"], validate=True), "<f4").astype(np.float32)
+            voice = cls(str(found["model"]), total, float(found["n_clips"]))
+        except (ValueError, TypeError, KeyError, binascii.Error):
+            raise VocalicsError("is no voice that vocalics learned; vocalics voice learn writes one") from None
+        if not (np.isfinite(total).all() and 0 <= voice.n_clips < float("inf")):
+            raise VocalicsError("holds a voice of numbers that are not finite; learn it again")
+        return voice
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the voice to a file, whole or not at all."""
+        part = Path(f"{os.fspath(path)}.part")
+        part.write_text(self.to_json() + "\n", encoding="utf-8")
+        part.replace(path)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Voice:
+        """Read a voice's file.
+
+        Raises:
+            VocalicsError: When there is none, or it is something else.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise VocalicsError(f"{path}: no such file; vocalics voice learn writes one") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise VocalicsError(f"{path}: cannot be read as a voice ({error})") from None
+        except VocalicsError as error:
+            raise VocalicsError(f"{path}: {error}") from None
+
+
+def centres(values: npt.ArrayLike, truth: npt.ArrayLike, speakers: npt.ArrayLike, n_classes: int) -> Values:
+    """Return the centre of every emotion in a layer, voices taken away.
+
+    Args:
+        values: The layer of clips, shape (n_clips, n).
+        truth: The position of each one's emotion, shape (n_clips,).
+        speakers: Whose clip each is, shape (n_clips,), any labels; "" is not known and counts as no voice.
+        n_classes: How many emotions there are.
+
+    Returns:
+        float32, shape (n_classes, n); 0 for an emotion that no clip has.
+    """
+    layer, positions = np.asarray(values, np.float32), np.asarray(truth, np.int64)
+    names, of_speaker = np.unique(np.asarray(speakers).astype(str), return_inverse=True)
+    counts = np.zeros((len(names), n_classes))
+    np.add.at(counts, (of_speaker, positions), 1)
+    by_speaker, by_class = np.zeros((len(names), layer.shape[1])), np.zeros((n_classes, layer.shape[1]))
+    for k in range(len(names)):
+        by_speaker[k] = layer[of_speaker == k].sum(axis=0, dtype=np.float64)
+    for k in range(n_classes):
+        by_class[k] = layer[positions == k].sum(axis=0, dtype=np.float64)
+    known = np.where(names == "", 0.0, 1 / (counts.sum(axis=1) + PRIOR))[:, None]
+    n_of_class = np.maximum(counts.sum(axis=0), 1)[:, None]
+    found = by_class / n_of_class
+    for _ in range(_ROUNDS):
+        offsets = known * (by_speaker - counts @ found)
+        found = (by_class - counts.T @ offsets) / n_of_class
+    result: Values = found.astype(np.float32)
+    return result
+
+
+def apart(speakers: Sequence[str], n: int, rng: np.random.Generator) -> list[tuple[list[int], list[int]]]:
+    """Return which clips are judged together, and by which other ones of the same speaker the voice is known.
+
+    A speaker's clips are dealt into groups of at least ``n``; each group is judged with what was learned from the next
+    one. So no clip tells anything of itself, and every one is heard twice. Of a speaker of fewer than ``2 n`` clips
+    one half is judged by the other.
+
+    Args:
+        speakers: Whose each clip is; clips of an empty one are judged with nothing known.
+        n: How many other clips are heard, or a few more.
+        rng: Deals.
+
+    Returns:
+        Positions of the judged clips, and of those that are heard before.
+    """
+    found: list[tuple[list[int], list[int]]] = []
+    for name in sorted({*speakers}):
+        own = [i for i, speaker in enumerate(speakers) if speaker == name]
+        if not name or len(own) < 2:
+            found.append((own, []))
+            continue
+        n_groups = max(2, len(own) // n)
+        groups = [sorted(part.tolist()) for part in np.array_split(rng.permutation(own), n_groups)]
+        order = [rng.permutation(part).tolist() for part in groups]
+        found += [(groups[k], order[(k + 1) % n_groups]) for k in range(n_groups)]
+    return found
