@@ -38,7 +38,7 @@ class Result:
             reading, front end and model together.
         size: Of one model file, in bytes, without the encoder.
         together: Whether one model was tested on folds of several protocols, trained without the speakers of them all.
-        voice: How many other clips of each one's voice were heard before, or a few more.
+        voice: How many other clips of each one's voice were heard before, see :func:`vocalics.voices.apart`.
     """
 
     protocol: Protocol

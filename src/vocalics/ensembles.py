@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,17 +125,17 @@ def average(
     listed = members(recipe)
     paths = [target.parent / member.name / f"{member.name}.onnx" for member in listed]
     mixture, conformal = Mixture.of([1 / len(listed)] * len(listed)), {}
-    clips = data.manifest.take(data.validation)
+    clips, kept = data.manifest.take(data.validation), dict[Path, Any]()
     if len(clips):
         truth = np.array([data.emotions.index(u.emotion) for u in clips])
-        judged, heard = _of_members(listed, paths, clips, cache, progress)
+        judged, heard = _of_members(listed, paths, clips, cache, progress, kept)
         weights = mixture_weights(judged, truth[heard])
         factor = temperature(_mean(judged, weights, 1.0), truth[heard])
         conformal = thresholds(_mean(judged, weights, factor), truth[heard])
         mixture = Mixture.of(weights, factor)
         if any(modelfile.load(path).voice_width for path in paths):
             halves = apart([u.speaker for u in clips], len(clips), np.random.default_rng(recipe.seed))
-            judged, heard = _of_members(listed, paths, clips, cache, progress, halves)
+            judged, heard = _of_members(listed, paths, clips, cache, progress, kept, halves)
             weights = mixture_weights(judged, truth[heard])
             known = temperature(_mean(judged, weights, 1.0), truth[heard])
             mixture = dataclasses.replace(mixture, known_weights=tuple(weights), known_temperature=known)
@@ -171,10 +172,11 @@ def _of_members(
     clips: Manifest,
     cache: Path,
     progress: Progress | None,
+    kept: dict[Path, Any],
     parts: cached_inputs.Parts | None = None,
 ) -> tuple[list[npt.NDArray[np.float64]], npt.NDArray[np.int64]]:
     """What each member says of the clips in which all of them hear somebody, and the positions of those."""
-    said = [said_of(p, m, clips, cache, progress, parts) for p, m in zip(paths, listed, strict=True)]
+    said = [said_of(p, m, clips, cache, progress, parts, kept) for p, m in zip(paths, listed, strict=True)]
     judged = [
         _predicted(path, clips) if one is None else np.nan_to_num(one) for path, one in zip(paths, said, strict=True)
     ]

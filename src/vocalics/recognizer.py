@@ -112,8 +112,7 @@ class Recognizer:
     def __post_init__(self) -> None:
         if self.voice is not None and self.voice.model != self.model.sha256:
             raise VocalicsError(
-                f"the voice was learned by another model than this {self.card.name}; vocalics voice learn learns it "
-                "again"
+                f"the voice was learned by another model than this {self.card.name}; vocalics voice learns it again"
             )
         if self.voice is not None and len(self.voice.total) != self.model.voice_width:
             raise VocalicsError(

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from vocalics.audio import Clip, Resampler, Samples
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.recognizer import Prediction, Recognizer, Windows
+from vocalics.voices import Voice
 
 HOP_SECONDS = 0.5
 """Between two predictions of a stream, where nothing else is asked for."""
@@ -33,10 +34,14 @@ class StreamingRecognizer:
         window: Length of a window in seconds; the card's where ``None``.
         hop: Seconds from one prediction to the next, at most ``window``.
         name: What the predictions call the stream.
+        adapt: Get used to the voice: each window is judged with what those before it told of it.
+
+    Attributes:
+        voice: What is known of the voice by now; ``None`` where the stream does not get used to it.
 
     Raises:
         AudioError: For a rate that is none.
-        VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`.
+        VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`, or a model that gets used to no voice.
     """
 
     def __init__(
@@ -46,10 +51,14 @@ class StreamingRecognizer:
         window: float | None = None,
         hop: float = HOP_SECONDS,
         name: str = "",
+        adapt: bool = False,
     ) -> None:
+        self.voice: Voice | None = (recognizer.voice or recognizer.unknown_voice()) if adapt else None
         self.recognizer, self.sample_rate, self.name = recognizer, sample_rate, name
         self._resampler = Resampler(sample_rate, recognizer.card.sample_rate, name or "the stream")
-        self._windows: Windows | None = recognizer.windows(window, hop)
+        windows = recognizer.windows(window, hop)
+        self._windows: Windows | None = windows
+        self._step = windows.step
         self._n_fed = 0
 
     @property
@@ -102,8 +111,15 @@ class StreamingRecognizer:
         return clips + self._clips(windows.flush())
 
     def judge(self, window: tuple[int, Clip]) -> Prediction:
-        """Return the prediction for a window of :meth:`cut`; touches nothing of the stream's state."""
-        return self.recognizer.judge_window(*window, self.name)
+        """Return the prediction for a window of :meth:`cut`.
+
+        Nothing of the stream's state is touched, but for what is known of the voice where it gets used to one: windows
+        are to be judged in their order then.
+        """
+        if self.voice is None:
+            return self.recognizer.judge_window(*window, self.name)
+        prediction, self.voice = self.recognizer.hear_window(*window, self.voice, self.name, self._step)
+        return prediction
 
     def _clips(self, windows: Iterable[tuple[int, Samples]]) -> list[tuple[int, Clip]]:
         rate = self.recognizer.card.sample_rate

@@ -89,7 +89,7 @@ class Voice:
             total = np.frombuffer(base64.b64decode(found["total"], validate=True), "<f4").astype(np.float32)
             voice = cls(str(found["model"]), total, float(found["n_clips"]))
         except (ValueError, TypeError, KeyError, binascii.Error):
-            raise VocalicsError("is no voice that vocalics learned; vocalics voice learn writes one") from None
+            raise VocalicsError("is no voice that vocalics learned; vocalics voice writes one") from None
         if not (np.isfinite(total).all() and 0 <= voice.n_clips < float("inf")):
             raise VocalicsError("holds a voice of numbers that are not finite; learn it again")
         return voice
@@ -110,7 +110,7 @@ class Voice:
         try:
             return cls.from_json(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise VocalicsError(f"{path}: no such file; vocalics voice learn writes one") from None
+            raise VocalicsError(f"{path}: no such file; vocalics voice writes one") from None
         except (OSError, UnicodeDecodeError) as error:
             raise VocalicsError(f"{path}: cannot be read as a voice ({error})") from None
         except VocalicsError as error:
@@ -148,29 +148,30 @@ def centres(values: npt.ArrayLike, truth: npt.ArrayLike, speakers: npt.ArrayLike
     return result
 
 
+_N_GROUPS = 5
+
+
 def apart(speakers: Sequence[str], n: int, rng: np.random.Generator) -> list[tuple[list[int], list[int]]]:
     """Return which clips are judged together, and by which other ones of the same speaker the voice is known.
 
-    A speaker's clips are dealt into groups of at least ``n``; each group is judged with what was learned from the next
-    one. So no clip tells anything of itself, and every one is heard twice. Of a speaker of fewer than ``2 n`` clips
-    one half is judged by the other.
+    A speaker's clips are dealt into five groups; each is judged with what was learned from ``n`` clips of the others,
+    or from all of these where they are fewer. So no clip tells anything of itself.
 
     Args:
         speakers: Whose each clip is; clips of an empty one are judged with nothing known.
-        n: How many other clips are heard, or a few more.
+        n: How many other clips are heard.
         rng: Deals.
 
     Returns:
-        Positions of the judged clips, and of those that are heard before.
+        Positions of the judged clips, and of those that are heard before, in this order.
     """
     found: list[tuple[list[int], list[int]]] = []
     for name in sorted({*speakers}):
-        own = [i for i, speaker in enumerate(speakers) if speaker == name]
-        if not name or len(own) < 2:
-            found.append((own, []))
+        own = np.array([i for i, speaker in enumerate(speakers) if speaker == name])
+        if not name:
+            found.append((own.tolist(), []))
             continue
-        n_groups = max(2, len(own) // n)
-        groups = [sorted(part.tolist()) for part in np.array_split(rng.permutation(own), n_groups)]
-        order = [rng.permutation(part).tolist() for part in groups]
-        found += [(groups[k], order[(k + 1) % n_groups]) for k in range(n_groups)]
+        for group in np.array_split(rng.permutation(own), min(_N_GROUPS, len(own))):
+            others = rng.permutation(np.setdiff1d(own, group))[:n]
+            found.append((sorted(group.tolist()), others.tolist()))
     return found

@@ -56,6 +56,14 @@ def listen(
         float | None,
         typer.Option(metavar="S", help='Say "unfamiliar" where a sound is stranger than this; see vocalics predict.'),
     ] = None,
+    voice: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="The voice that is heard, as for vocalics predict. Repeat."),
+    ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option("--adapt", help="Get used to the voice as it goes on, as models allow that do (accurate)."),
+    ] = False,
 ) -> None:
     """Show the emotion of sound as it comes in, until it ends or Ctrl-C.
 
@@ -73,13 +81,17 @@ def listen(
     if source is not None and device is not None:
         raise AudioError(f"--device {device} names a microphone, {source} a recording; leave one of them out")
     recognizer = load(model, unfamiliar_above=unfamiliar_above)
+    if voice:
+        from vocalics.cli.voice import knowing
+
+        recognizer = knowing(recognizer, voice)
     if source is None:
         sound = sources.microphone(device)
     elif source == STDIN:
         sound = sources.raw(sys.stdin.buffer, rate, channels, encoding)
     else:
         sound = sources.file(source, paced=not fast)
-    stream = StreamingRecognizer(recognizer, sound.sample_rate, window, hop, name=source or "microphone")
+    stream = StreamingRecognizer(recognizer, sound.sample_rate, window, hop, source or "microphone", adapt)
     display = Display()
     shares: dict[str, float] = {}
     with _shown(format, sound, hop) as show:

@@ -38,6 +38,18 @@ def predict(
             help='Say "unfamiliar" where a sound is stranger than this; one voice in 20 is above 1.',
         ),
     ] = None,
+    voice: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="The voice that is judged: a .voice file (vocalics voice), or other recordings of it, which the model "
+            "gets used to first. Repeat.",
+        ),
+    ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option("--adapt", help="Get used to the voice of a recording window by window; with --timeline."),
+    ] = False,
 ) -> None:
     """Print the emotion of every recording.
 
@@ -45,10 +57,26 @@ def predict(
     error; the others are judged all the same, and the exit code is then 1. Where there is no speech the emotion is
     "no speech", with confidence 0 and all probabilities 0. What --coverage promises holds for sound like that of the
     model's validation speakers; vocalics evaluate tells how often it is kept on other clips.
+
+    A model that gets used to voices (accurate) hears a known one better: --voice for recordings of one speaker, --adapt
+    for a long one.
     """
     if not timeline and (window is not None or hop is not None):
         raise typer.BadParameter("--window and --hop belong to --timeline; add it", param_hint="--window/--hop")
+    if adapt and not timeline:
+        raise typer.BadParameter("belongs to --timeline; add it", param_hint="--adapt")
     if not print_predictions(
-        paths, model, format, timeline, window, hop, top, abstain_below, coverage, unfamiliar_above
+        paths,
+        model,
+        format,
+        timeline,
+        window,
+        hop,
+        top,
+        abstain_below,
+        coverage,
+        unfamiliar_above,
+        voice or (),
+        adapt,
     ):
         raise typer.Exit(1)

@@ -45,6 +45,8 @@ def print_predictions(
     abstain_below: float = 0.0,
     coverage: float | None = None,
     unfamiliar_above: float | None = None,
+    voice: Sequence[str] = (),
+    adapt: bool = False,
 ) -> bool:
     """Print the emotion of every recording; the arguments are those of the command.
 
@@ -54,6 +56,12 @@ def print_predictions(
     from vocalics.recognizer import load
 
     recognizer = load(model, 1, abstain_below, coverage, unfamiliar_above)
+    if voice:
+        from vocalics.cli.voice import knowing
+
+        recognizer = knowing(recognizer, voice)
+    if adapt and recognizer.voice is None:
+        recognizer.unknown_voice()  # a model that gets used to none is told before anything is judged
     sources = [source for path in paths for source in expand(path)]
     names = [source for source in sources if isinstance(source, str)]
     row = _writer(format, recognizer, names, top)
@@ -62,7 +70,7 @@ def print_predictions(
         try:
             if isinstance(source, AudioError):
                 raise source
-            for prediction in _predictions(recognizer, source, timeline, window, hop):
+            for prediction in _predictions(recognizer, source, timeline, window, hop, adapt):
                 row(prediction)
         except AudioError as error:
             good = False
@@ -119,18 +127,18 @@ def expand(path: str) -> list[str | AudioError]:
 
 
 def _predictions(
-    recognizer: Recognizer, path: str, timeline: bool, window: float | None, hop: float | None
+    recognizer: Recognizer, path: str, timeline: bool, window: float | None, hop: float | None, adapt: bool
 ) -> Iterator[Prediction]:
     if path == STDIN:
-        yield from _predictions_of_standard_input(recognizer, timeline, window, hop)
+        yield from _predictions_of_standard_input(recognizer, timeline, window, hop, adapt)
     elif timeline:
-        yield from recognizer.timeline(path, window=window, hop=hop)
+        yield from recognizer.timeline(path, window=window, hop=hop, adapt=adapt)
     else:
         yield recognizer.predict(path)
 
 
 def _predictions_of_standard_input(
-    recognizer: Recognizer, timeline: bool, window: float | None, hop: float | None
+    recognizer: Recognizer, timeline: bool, window: float | None, hop: float | None, adapt: bool
 ) -> Iterator[Prediction]:
     """Standard input is judged from a temporary file: decoders seek, and memory must not grow with its length."""
     import shutil
@@ -140,7 +148,7 @@ def _predictions_of_standard_input(
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
         try:
-            for prediction in _predictions(recognizer, file.name, timeline, window, hop):
+            for prediction in _predictions(recognizer, file.name, timeline, window, hop, adapt):
                 yield replace(prediction, path=STDIN)
         except AudioError as error:
             raise AudioError(f"standard input: {str(error).removeprefix(f'{file.name}: ')}") from None

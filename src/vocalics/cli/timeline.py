@@ -61,6 +61,10 @@ def _timeline(
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the windows.")] = None,
     hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="From one window to the next.")] = None,
     mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
+    adapt: Annotated[
+        bool,
+        typer.Option("--adapt", help="Get used to the voice of each channel, as models allow that do (accurate)."),
+    ] = False,
     windows: Annotated[bool, typer.Option("--windows", help="Lines stand for windows instead of segments.")] = False,
     no_sound: Annotated[
         bool, typer.Option("--no-sound", help="A page asks for the recording instead of containing it.")
@@ -86,7 +90,7 @@ def _timeline(
 
     recognizer = load(model)
     source: str | bytes = sys.stdin.buffer.read() if recording == STDIN else recording
-    found = _built(recognizer, source, window, hop, mix)
+    found = _built(recognizer, source, window, hop, mix, adapt)
     # A pipe has been read, and gives nothing more.
     sound = None if no_sound or (recording != STDIN and Path(recording).is_fifo()) else source
     for path, name in targets:
@@ -108,7 +112,9 @@ def _format(path: Path, format: Format | None) -> str:
     return timeline.format_of(path) if format is None else format.value
 
 
-def _built(recognizer: Recognizer, source: str | bytes, window: float | None, hop: float | None, mix: bool) -> Timeline:
+def _built(
+    recognizer: Recognizer, source: str | bytes, window: float | None, hop: float | None, mix: bool, adapt: bool
+) -> Timeline:
     from rich.console import Console
 
     from vocalics import timeline
@@ -116,11 +122,17 @@ def _built(recognizer: Recognizer, source: str | bytes, window: float | None, ho
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        return timeline.build(recognizer, source, window, hop, mix)
+        return timeline.build(recognizer, source, window, hop, mix, adapt=adapt)
     with counting(console, transient=True) as bar:
         task = bar.add_task("listening", total=100)
         return timeline.build(
-            recognizer, source, window, hop, mix, lambda share: bar.update(task, completed=round(100 * share))
+            recognizer,
+            source,
+            window,
+            hop,
+            mix,
+            lambda share: bar.update(task, completed=round(100 * share)),
+            adapt=adapt,
         )
 
 

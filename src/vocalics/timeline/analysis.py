@@ -22,6 +22,7 @@ from vocalics.errors import AudioError, MissingExtraError
 from vocalics.recognizer import WHOLE_SECONDS, Prediction, Recognizer
 from vocalics.segment import cut, utterances
 from vocalics.timeline.recording import ENVELOPE_SECONDS, ENVELOPE_VALUES, Channel, Timeline
+from vocalics.voices import Voice
 
 Source = str | os.PathLike[str] | bytes
 Progress = Callable[[float], None]
@@ -43,6 +44,7 @@ def build(
     mix: bool = False,
     progress: Progress | None = None,
     only: Collection[str] | None = None,
+    adapt: bool = False,
 ) -> Timeline:
     """Judge a recording by segments and by windows, each channel by itself.
 
@@ -58,13 +60,16 @@ def build(
         mix: Average the channels and judge them as one.
         progress: Called with the share of the work that is done, 0 to 1, rising.
         only: Names of the channels that are judged; ``None`` judges all, and so do names of none of them.
+        adapt: Get used to the voice of each channel: a window is judged with what those before it told of it, a segment
+            with what all windows told.
 
     Raises:
         AudioError: When the source is not usable sound, or has more than ``MOST_CHANNELS`` channels and no ``mix``.
         MissingExtraError: Where the detector of voice activity is not installed.
-        VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`.
+        VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`, or a model that gets used to no voice.
     """
     recognizer.windows(window, hop)
+    voice = (recognizer.voice or recognizer.unknown_voice()) if adapt else None
     name = "-" if isinstance(source, bytes) else os.fspath(source)
     if not isinstance(source, bytes) and Path(source).is_fifo():
         source = Path(source).read_bytes()  # a pipe can be read once
@@ -76,7 +81,7 @@ def build(
     channels: list[Channel] = []
     duration = 0.0
     for i, (label, channel) in enumerate(chosen.items()):
-        work = _Channel(recognizer, source, name, channel, rate, _part(progress, i, len(chosen)))
+        work = _Channel(recognizer, source, name, channel, rate, _part(progress, i, len(chosen)), voice)
         found, duration = work.judged(label, window, hop)
         channels.append(found)
     return Timeline(name, duration, rate, recognizer.card.name, recognizer.emotions, tuple(channels))
@@ -121,6 +126,7 @@ class _Channel:
     channel: int | None
     sample_rate: int
     progress: Progress
+    voice: Voice | None
 
     def judged(self, label: str, window: float | None, hop: float | None) -> tuple[Channel, float]:
         """The channel, and the recording's length in seconds."""
@@ -137,25 +143,34 @@ class _Channel:
             raise MissingExtraError("finding where somebody speaks", "timeline") from None
         spans = [(start, min(end, duration)) for start, end in spans if start < duration]
         self.progress(_FOUND)
-        windows = []
-        for prediction in self._windows(window, hop):
+        windows, voice = [], self.voice
+        for prediction, voice in self._windows(window, hop):  # noqa: B007 - the last one is used
             windows.append(prediction)
             self.progress(_FOUND + (_HEARD - _FOUND) * prediction.end / duration)
-        segments = []
+        segments, knowing = [], self.recognizer if voice is None else dataclasses.replace(self.recognizer, voice=voice)
         for (start, end), clip in zip(spans, cut(self.source, spans, channel=self.channel), strict=True):
-            judged = self.recognizer.predict(clip)
+            judged = knowing.predict(clip)
             segments.append(dataclasses.replace(judged, path=self.name, start=start, end=end))
             self.progress(_HEARD + (1 - _HEARD) * end / duration)
         self.progress(1.0)
         return Channel(label, tuple(segments), tuple(windows), *envelope.drawn()), duration
 
-    def _windows(self, window: float | None, hop: float | None) -> Iterator[Prediction]:
-        cutter, rate = self.recognizer.windows(window, hop), self.recognizer.card.sample_rate
-        for block in audio.stream(self.source, rate, channel=self.channel):
-            for start, samples in cutter.feed(block.samples):
-                yield self.recognizer.judge_window(start, Clip(samples, rate), self.name)
-        for start, samples in cutter.flush():
-            yield self.recognizer.judge_window(start, Clip(samples, rate), self.name)
+    def _windows(self, window: float | None, hop: float | None) -> Iterator[tuple[Prediction, Voice | None]]:
+        """The windows' predictions, each with what is known of the voice after it."""
+        cutter, rate, voice = self.recognizer.windows(window, hop), self.recognizer.card.sample_rate, self.voice
+
+        def pieces() -> Iterator[tuple[int, Samples]]:
+            for block in audio.stream(self.source, rate, channel=self.channel):
+                yield from cutter.feed(block.samples)
+            yield from cutter.flush()
+
+        for start, samples in pieces():
+            clip = Clip(samples, rate)
+            if voice is None:
+                yield self.recognizer.judge_window(start, clip, self.name), None
+            else:
+                prediction, voice = self.recognizer.hear_window(start, clip, voice, self.name, cutter.step)
+                yield prediction, voice
 
 
 class _Envelope:
