@@ -15,10 +15,13 @@ from vocalics.confidence import mixture_weights
 from vocalics.dataset import Data
 from vocalics.errors import ModelFileError, RecipeError, VocalicsError
 from vocalics.export import average as graphs
+from vocalics.export import card as card_file
 from vocalics.export import encoder as export
 from vocalics.recipe import Fit, Recipe
+from vocalics.recognizer import Recognizer
 from vocalics.training import classical, neural
 from vocalics.training.checks import check
+from vocalics.voices import apart
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -28,6 +31,8 @@ MEMBERS = {
     "plain": 'model = "logistic_regression"\nfeatures = "whisper@2"\n',
     "tuned": 'model = "tuned_encoder"\nfeatures = "whisper@1"\n[model_settings]\nn_tuned = 1\nrank = 2\nn_hidden = 8\n'
     '[batch]\nn_frames = 30\nfill = "nothing"\n[fit]\nn_epochs = 2\nbatch_size = 6\nrate = 5e-3\n',
+    "voiced": 'model = "dense_head"\nfeatures = "whisper@2:course"\n[model_settings]\nn_features = 64\nwidths = [12]\n'
+    "[batch]\nvoice = 0.75\n[fit]\nn_epochs = 4\nbatch_size = 6\nrate = 5e-3\n",
     "sound": 'model = "logistic_regression"\nfeatures = "mfcc_pitch_energy_statistics"\n',
 }
 
@@ -109,6 +114,37 @@ def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Dat
         and card.training_speakers == ("folder/0", "folder/1", "folder/2")
     )
     assert card.n_parameters == sum(p.card.n_parameters for p in parts)
+
+
+def test_the_mean_gets_used_to_a_voice_as_its_members_do(data: Data, cache: Path, tmp_path: Path) -> None:
+    made = recipe(tmp_path, "voiced", "pooled")
+    path = training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
+    whole, part = recognizer.load(path), recognizer.load(path.parent / "voiced" / "voiced.onnx")
+    assert (part.model.voice_width, whole.model.voice_width) == (12, 13)
+    known = json.loads((path.parent / ensembles.ENSEMBLE_FILE).read_text(encoding="utf-8"))
+    # Other weights for known voices, so that they can be told from the first: those that were found are equal here.
+    known |= {"weights": [0.7, 0.3], "known_weights": [0.2, 0.8], "temperature": 0.8, "known_temperature": 1.3}
+    (path.parent / ensembles.ENSEMBLE_FILE).write_text(json.dumps(known), encoding="utf-8")
+    files = [(path.parent / n / f"{n}.onnx").read_bytes() for n in ("voiced", "pooled")]
+    graph, _ = graphs.average(files, graphs.Mixture((0.7, 0.3), 0.8, (0.2, 0.8), 1.3))
+    whole = Recognizer(modelfile.load(card_file.with_card(graph, whole.card)))
+    clips = data.manifest.take(data.train)
+    parts = apart([u.speaker for u in clips], 4, np.random.default_rng(0))
+    cached = ensembles.said_of(path, made, clips, cache, parts=parts)
+    unknown = ensembles.said_of(path, made, clips, cache)
+    assert cached is not None and unknown is not None and np.abs(cached - unknown).max() > 0.01
+    for judged, heard in parts:
+        assert len(heard) == 4
+        voice, own = whole.unknown_voice(), part.unknown_voice()
+        for i in heard:
+            voice, own = whole.learn(clips[i].path, voice=voice), part.learn(clips[i].path, voice=own)
+        np.testing.assert_allclose(voice.total[:-1], own.total, atol=1e-3)
+        assert voice.total[-1] == pytest.approx(voice.n_clips)
+        knowing = dataclasses.replace(whole, voice=voice)
+        found = [[*knowing.predict(clips[i].path).probabilities.values()] for i in judged]
+        np.testing.assert_allclose(found, cached[judged], atol=0.02)
+        plain = [[*whole.predict(clips[i].path).probabilities.values()] for i in judged]
+        np.testing.assert_allclose(plain, unknown[judged], atol=0.02)
 
 
 def test_it_joins_its_encoder_like_any_other(whisper: Path, data: Data, cache: Path, tmp_path: Path) -> None:

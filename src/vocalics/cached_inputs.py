@@ -59,13 +59,14 @@ def probabilities(
         return None
     said = np.full((len(clips), len(model.emotions)), np.nan)
     every = range(len(clips))
-    spoken = [speech_seconds(audio.read(u.path, model.card.sample_rate)) > 0 for u in clips]
+    spoken = speech(clips, model.card.sample_rate)
     done = 0
     for judged, heard in parts if parts is not None and model.model.voice_width else [(every, ())]:
         voice = Voice.unknown(model.model.sha256, model.model.voice_width)
         for i in heard:
             if spoken[i]:
-                voice = voice.heard(model.model.hear(rows[i][None], voice.offset)[-1][0])
+                left = model.model.hear(rows[i][None], voice.offset)[-1][0]
+                voice = voice.heard(left, recognizer.voice_weight(spoken[i]))
         known = dataclasses.replace(model, voice=voice) if voice.n_clips else model
         for i in judged:
             if spoken[i]:
@@ -73,6 +74,11 @@ def probabilities(
             done += 1
             progress("judging", done, len(clips))
     return said
+
+
+def speech(clips: Manifest, sample_rate: int) -> list[float]:
+    """Return how many seconds of speech each clip holds, heard at a model's rate."""
+    return [speech_seconds(audio.read(u.path, sample_rate)) for u in clips]
 
 
 def _judged(model: Recognizer, utterance: Utterance, row: Any) -> npt.NDArray[np.float64]:

@@ -86,9 +86,9 @@ def said_of(
     if parts is None or "known_weights" not in known:
         return plain
     # The share is one of n_clips + PRIOR, so that the graph has it from the voice itself.
-    spoken = np.asarray(np.isfinite(plain).all(axis=1))
+    spoken = cached_inputs.speech(clips, modelfile.load(path).card.sample_rate)
     for judged, heard in parts:
-        n = sum(spoken[i] for i in heard)
+        n = sum(recognizer.voice_weight(spoken[i]) for i in heard)
         share = n / (n + PRIOR)
         weights = [(1 - share) * a + share * b for a, b in zip(known["weights"], known["known_weights"], strict=True)]
         factor = (1 - share) * known["temperature"] + share * known["known_temperature"]

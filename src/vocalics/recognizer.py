@@ -287,8 +287,7 @@ class Recognizer:
         chances, strange, left = self.model.hear(self.given(clip, name), voice.offset)
         how_strange = None if strange is None else float(strange[0])
         prediction = self._prediction(name, start, start + len(clip.samples), self._checked(chances), how_strange)
-        # Less than a second of speech tells less of a voice than a sentence, as those it was trained on.
-        return prediction, voice.heard(left[0], step * min(1.0, seconds))
+        return prediction, voice.heard(left[0], step * voice_weight(seconds))
 
     def predict_clips(self, clips: Iterable[Clip]) -> list[Prediction]:
         """Judge many clips; each result is that of :meth:`predict`."""
@@ -487,6 +486,11 @@ def load(
         VocalicsError: For a probability that is none, or a coverage that the model does not know.
     """
     return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage, unfamiliar_above, voice)
+
+
+def voice_weight(seconds: float) -> float:
+    """Return how much a clip with so much speech tells of a voice: less than a second of it less than a sentence."""
+    return min(1.0, seconds)
 
 
 class Windows:
