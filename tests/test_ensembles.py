@@ -17,6 +17,7 @@ from vocalics.errors import ModelFileError, RecipeError, VocalicsError
 from vocalics.export import average as graphs
 from vocalics.export import card as card_file
 from vocalics.export import encoder as export
+from vocalics.export import half
 from vocalics.recipe import Fit, Recipe
 from vocalics.recognizer import Recognizer
 from vocalics.training import classical, neural
@@ -147,15 +148,32 @@ def test_the_mean_gets_used_to_a_voice_as_its_members_do(data: Data, cache: Path
         np.testing.assert_allclose(plain, unknown[judged], atol=0.02)
 
 
-def test_it_joins_its_encoder_like_any_other(whisper: Path, data: Data, cache: Path, tmp_path: Path) -> None:
-    made = recipe(tmp_path, "pooled", "tuned")
+@pytest.mark.parametrize("names", [("pooled", "tuned"), ("voiced", "tuned")])
+def test_it_joins_its_encoder_like_any_other(
+    names: tuple[str, ...], whisper: Path, data: Data, cache: Path, tmp_path: Path
+) -> None:
+    made = recipe(tmp_path, *names)
     path = training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
     assert modelfile.load(path).card.feature_set == "whisper@1,2:frames"
+    files = [(path.parent / n / f"{n}.onnx").read_bytes() for n in names]  # each counts, whatever was found
+    card_file.write(path, graphs.average(files, graphs.Mixture.of([0.7, 0.3]))[0], modelfile.load(path).card)
     export.join(path, str(whisper), tmp_path / "whole.onnx")
     whole, split = recognizer.load(tmp_path / "whole.onnx"), recognizer.load(path)
-    for utterance in data.manifest.take(data.validation):
+    clips = data.manifest.take(data.validation)
+    for utterance in clips:
         found, expected = ([*m.predict(utterance.path).probabilities.values()] for m in (whole, split))
         np.testing.assert_allclose(found, expected, atol=5e-3)
+    assert whole.model.voice_width == split.model.voice_width == (13 if "voiced" in names else 0)
+    if whole.model.voice_width:
+        told = []
+        for model in (whole, split):
+            voice = model.learn(clips[0].path, voice=model.learn(clips[1].path))
+            known = dataclasses.replace(model, voice=voice).predict(clips[2].path)
+            told.append([*known.probabilities.values()])
+        np.testing.assert_allclose(told[0], told[1], atol=5e-3)
+        assert np.abs(np.array(told[0]) - [*whole.predict(clips[2].path).probabilities.values()]).max() > 0.01
+        light = half.halved(path.read_bytes(), 100)  # a default stays what may be given
+        assert modelfile.load(light).voice_width == 13
 
 
 def test_members_keep_to_the_ensembles_data(tmp_path: Path) -> None:

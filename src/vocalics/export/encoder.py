@@ -26,6 +26,7 @@ from vocalics.export.onnx import IR_VERSION, OPSET, OUTPUT, n_parameters
 from vocalics.export.thin import filled
 from vocalics.export.waveform import INPUT, SILENCE, power_spectrum
 from vocalics.features.filterbank import mel_filterbank
+from vocalics.modelfile import VOICE
 
 Array = npt.NDArray[Any]
 
@@ -153,6 +154,7 @@ def standalone(head: bytes, folder: Path) -> bytes:
     first = whisper(folder, blocks, frames=kind == FRAMES, course=kind == COURSE)
     net = filled(net, _weights(folder))
     net = compose.add_prefix(net, "head_", rename_inputs=False, rename_outputs=False)
+    _named(net.graph, f"head_{VOICE}", VOICE)  # a constant, and an input all the same
     del net.metadata_props[:]
     net.ir_version = first.ir_version = IR_VERSION
     imports = {i.domain: i.version for i in [*first.opset_import, *net.opset_import]}
@@ -161,10 +163,18 @@ def standalone(head: bytes, folder: Path) -> bytes:
         model.opset_import.extend(onnx.helper.make_opsetid(d, v) for d, v in imports.items())
     model = compose.merge_models(first, net, io_map=[("features", "features")])
     model.producer_name, model.graph.name = "vocalics", "waveform_to_probabilities"
-    assert [o.name for o in model.graph.output] == [OUTPUT]
+    assert model.graph.output[0].name == OUTPUT
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data
+
+
+def _named(graph: Any, old: str, new: str) -> None:
+    """Give a value of a graph another name, in place."""
+    for value in (*graph.input, *graph.initializer):
+        value.name = new if value.name == old else value.name
+    for node in graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
 
 
 def whisper(folder: Path, blocks: Sequence[int], frames: bool = False, course: bool = False) -> Any:

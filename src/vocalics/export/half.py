@@ -30,8 +30,9 @@ def halved(data: bytes, in_eight: int = 0) -> bytes:
         raise MissingExtraError("halving a model's weights", "train") from None
     model = onnx.load_model_from_string(data)
     casts, extra = [], []
+    inputs = {value.name for value in model.graph.input}  # with a default: stays what it is
     for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _LEAST:
+        if tensor.name in inputs or tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _LEAST:
             continue
         values, name = numpy_helper.to_array(tensor), tensor.name
         if in_eight and values.ndim == 2 and values.size >= in_eight:
