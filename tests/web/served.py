@@ -17,9 +17,9 @@ class SlowModel(modelfile.LoadedModel):
 
     delay = 0.0
 
-    def judge(self, batch):
+    def judge(self, batch, voice=None):
         time.sleep(self.delay)
-        return super().judge(batch)
+        return super().judge(batch, voice)
 
 
 if __name__ == "__main__":

@@ -150,10 +150,10 @@ class Gate(LoadedModel):
     gate: threading.Event
     asked: threading.Semaphore
 
-    def judge(self, batch: Any) -> Any:
+    def judge(self, batch: Any, voice: Any = None) -> Any:
         self.asked.release()
         assert self.gate.wait(60)
-        return super().judge(batch)
+        return super().judge(batch, voice)
 
 
 @pytest.fixture

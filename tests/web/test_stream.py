@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import fakes
@@ -18,7 +19,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from vocalics.modelfile import LoadedModel
-from vocalics.recognizer import Recognizer
+from vocalics.recognizer import Recognizer, load
 from vocalics.streaming import Backlog, Display, StreamingRecognizer
 from vocalics.web import records, tokens
 from vocalics.web.stream import Session
@@ -98,11 +99,26 @@ def test_channels_are_averaged_and_rates_are_changed(client: Client, fake: Recog
     assert len(expected) > 2
 
 
+def test_a_stream_gets_used_to_its_voice_where_it_asks_for_that(client: Client, tmp_path: Path) -> None:
+    model = load(fakes.adaptable(tmp_path / "used.onnx"))
+    one, given = client(model), VOICE.astype("<f4")
+    assert one.get("/v1/models").json()["models"][0]["gets_used_to_voices"] is True
+    told = {}
+    for adapt in (True, False):
+        events, code = spoken(one, {**START, "format": "float32", "adapt": adapt}, given.tobytes(), 5_000)
+        assert code == 1000
+        told[adapt] = [e["probabilities"] for e in events[:-1]]
+        alone = StreamingRecognizer(model, 16_000, 1.0, 0.5, adapt=adapt)
+        expected = [records.prediction(p)["probabilities"] for p in [*alone.feed(given), *alone.flush()]]
+        assert told[adapt] == json.loads(json.dumps(expected))
+    assert told[True][0] == told[False][0] and told[True][-1] != told[False][-1]
+
+
 def test_what_is_not_said_is_taken_from_the_model(client: Client, fake: Recognizer) -> None:
     with client().websocket_connect(URL) as session:
         session.send_json({"sample_rate": 48_000})
         ready = {"type": "ready", "model": "fake", "emotions": list(fake.emotions), "window": 3.0, "hop": 0.5}
-        assert session.receive_json() == {**ready, "max_lag": None}
+        assert session.receive_json() == {**ready, "max_lag": None, "adapt": False}
         session.send_json({"type": "end"})
         assert rest(session) == ([{"type": "end", "seconds": 0.0, "skipped": 0}], 1000)
 
@@ -134,6 +150,8 @@ BAD_STARTS: dict[str, tuple[Any, int, str]] = {
     "a hop": ({**START, "hop": 0.01}, 1007, "from 0.1 to 30"),
     "a hop beyond the window": ({**START, "hop": 2}, 1007, "leaves gaps"),
     "a lag below 0": ({**START, "max_lag": -1}, 1007, "max_lag is -1; expected a number from 0 to 10"),
+    "an adapt of 1": ({**START, "adapt": 1}, 1007, "adapt is 1; expected true or false"),
+    "a model that gets used to none": ({**START, "adapt": True}, 1007, "gets used to no voice"),
     "a model": ({**START, "model": "nope"}, 1007, 'unknown model "nope"'),
     "a model in numbers": ({**START, "model": 1}, 1007, "model is 1; expected text"),
     "binary": (b"RIFF", 1003, "text message with the stream's settings first"),
@@ -295,11 +313,11 @@ class Broken(LoadedModel):
 
     n_runs = 0
 
-    def judge(self, batch: Any) -> Any:
+    def judge(self, batch: Any, voice: Any = None) -> Any:
         Broken.n_runs += 1
         if Broken.n_runs > 1:
             raise KeyError("a fault of ours")
-        return super().judge(batch)
+        return super().judge(batch, voice)
 
 
 def test_a_fault_of_ours_is_told_without_its_words(client: Client, fake: Recognizer) -> None:
@@ -389,9 +407,9 @@ class Waiting(LoadedModel):
 
     gate = threading.Event()
 
-    def judge(self, batch: Any) -> Any:
+    def judge(self, batch: Any, voice: Any = None) -> Any:
         assert self.gate.wait(60)
-        return super().judge(batch)
+        return super().judge(batch, voice)
 
 
 def test_what_is_not_judged_is_bounded_and_then_nothing_is_read(client: Client, fake: Recognizer) -> None:

@@ -255,6 +255,7 @@ def _summary(service: Service, name: str) -> dict[str, Any]:
         "licence": card.licence,
         "coverages": sorted(map(float, card.conformal)),
         "tells_strangeness": recognizer.model.tells_strangeness,
+        "gets_used_to_voices": recognizer.model.voice_width > 0,
         "sha256": recognizer.model.sha256,
     }
 

@@ -28,8 +28,9 @@ _STREAM = """<h2 id="stream">WS /v1/stream</h2>
 <p>First a text message with the stream's settings, then binary messages of little-endian samples, each a whole number
 of them; a text message ends it.</p>
 <pre>→ {"sample_rate": 48000, "format": "pcm16", "channels": 1, "window": 3.0, "hop": 0.5, "max_lag": 1.0,
-   "model": "default", "token": "…"}
-← {"type": "ready", "model": "default", "emotions": […], "window": 3.0, "hop": 0.5, "max_lag": 1.0}
+   "adapt": false, "model": "default", "token": "…"}
+← {"type": "ready", "model": "default", "emotions": […], "window": 3.0, "hop": 0.5, "max_lag": 1.0,
+   "adapt": false}
 → binary, binary, …
 ← {"type": "prediction", "start": 0.0, "end": 3.0, "emotion": "happy", …,
    "shown": {"emotion": "happy", …}, "skipped": 0}
@@ -38,7 +39,9 @@ of them; a text message ends it.</p>
 <p>All but <code>sample_rate</code> may be left out; <code>format</code> is pcm16 or float32. Where the server is too
 busy for every window, one whose end lies more than <code>max_lag</code> seconds behind the sound is left out when a
 later one is there; <code>skipped</code> counts those left out before a prediction, and in all at the end. Without
-<code>max_lag</code> none is, and the sender has to wait. An error is
+<code>max_lag</code> none is, and the sender has to wait. With <code>adapt</code> a model that gets used to voices
+(<code>gets_used_to_voices</code> in /v1/models) judges each window with what those before it told of the voice. An
+error is
 <code>{"type": "error", "problem": …, "title": …, "status": …, "detail": …}</code>, where <code>problem</code> is the
 type of the problem, and a close code: 1003 another kind of message was expected, 1007 bad
 data, 1008 token, another site's page or too many streams, 1009 too large, 1011 ours; 1001 where the server stops.</p>

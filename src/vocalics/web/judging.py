@@ -93,7 +93,7 @@ class Work:
         """
         model = recognizer.model
         queued = QueuedModel(model.session, model.card, model.sha256, model, self)
-        return Recognizer(queued, recognizer.abstain_below, coverage, recognizer.unfamiliar_above)
+        return Recognizer(queued, recognizer.abstain_below, coverage, recognizer.unfamiliar_above, recognizer.voice)
 
     def ask(self, job: Callable[[], T], n_windows: int) -> T:
         """Return what a run of the model gives, when its turn has come."""
@@ -113,8 +113,14 @@ class QueuedModel(LoadedModel):
     model: LoadedModel
     work: Work
 
-    def _run(
-        self, wanted: list[str], batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32] | None
-    ) -> list[npt.NDArray[np.float32]]:
+    def judge(
+        self, batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32] | None = None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
         """Do what the model does, in its turn."""
-        return self.work.ask(lambda: self.model._run(wanted, batch, voice), len(batch))
+        return self.work.ask(lambda: self.model.judge(batch, voice), len(batch))
+
+    def hear(
+        self, batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None, npt.NDArray[np.float32]]:
+        """Do what the model does, in its turn."""
+        return self.work.ask(lambda: self.model.hear(batch, voice), len(batch))

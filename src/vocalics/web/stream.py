@@ -191,7 +191,9 @@ class Session:
         start = self._start = parsed(first, self.service)
         card = start.recognizer.card
         try:
-            self._stream = StreamingRecognizer(start.recognizer, start.sample_rate, start.window, start.hop)
+            self._stream = StreamingRecognizer(
+                start.recognizer, start.sample_rate, start.window, start.hop, adapt=start.adapt
+            )
         except VocalicsError as error:
             raise Problem("invalid-parameter", str(error)) from None
         self._waiting = Backlog(card.sample_rate, start.max_lag)
@@ -204,6 +206,7 @@ class Session:
                 "window": self._window,
                 "hop": start.hop,
                 "max_lag": start.max_lag,
+                "adapt": start.adapt,
             }
         )
 

@@ -30,6 +30,7 @@ class Start:
         window: Seconds; the card's where ``None``.
         hop: Seconds.
         max_lag: Seconds behind the sound beyond which a window is left out for a later one; ``None`` leaves none out.
+        adapt: Whether the model gets used to the voice as the stream goes on.
     """
 
     sample_rate: int
@@ -40,6 +41,7 @@ class Start:
     window: float | None
     hop: float
     max_lag: float | None
+    adapt: bool
 
 
 def parsed(text: str, service: Service) -> Start:
@@ -82,10 +84,13 @@ def parsed(text: str, service: Service) -> Start:
     form = word("format", "pcm16")
     if form not in FORMATS:
         raise Problem("invalid-parameter", f"format is {form[:40]!r}; expected {' or '.join(FORMATS)}")
+    adapt = said.get("adapt", False)
+    if not isinstance(adapt, bool):
+        raise Problem("invalid-parameter", f"adapt is {json.dumps(adapt)[:40]}; expected true or false")
     name = word("model", service.default)
     recognizer = service.recognizer(name)
     service.check_windows(recognizer, window, hop)
-    return Start(int(sample_rate), form, int(channels), recognizer, name, window, hop, max_lag)
+    return Start(int(sample_rate), form, int(channels), recognizer, name, window, hop, max_lag, adapt)
 
 
 def json_object(text: str) -> dict[str, Any] | None:
