@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from vocalics import audio, modelfile
+from vocalics import audio, modelfile, timeline
 from vocalics.audio import Clip
 from vocalics.calls import analysis, parties
 from vocalics.calls.about import About
@@ -22,7 +22,7 @@ from vocalics.calls.analysis import Settings, analyse
 from vocalics.calls.call import Kind, Trend
 from vocalics.calls.record import record
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.recognizer import Recognizer
+from vocalics.recognizer import Recognizer, load
 
 
 class Parrot:
@@ -103,6 +103,23 @@ def test_the_agents_emotions_can_be_left_alone(
     soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, conftest.RATE)
     with pytest.raises(AudioError, match="has one channel, which the agent shares"):
         analyse(recognizer, tmp_path / "mono.wav", Settings(customer_only=True))
+
+
+def test_each_partys_voice_is_got_used_to(made_call: Path, tmp_path: Path) -> None:
+    model = load(fakes.adaptable(tmp_path / "used.onnx"))
+    plain, used = (analyse(model, made_call, Settings(adapt=adapt)) for adapt in (False, True))
+    assert [(t.party, t.start) for t in plain.turns] == [(t.party, t.start) for t in used.turns] and plain.turns
+    found = timeline.build(model, made_call, adapt=True)
+    for party, channel in zip(("agent", "customer"), found.channels, strict=True):
+        turns = [t for t in used.turns if t.party == party and t.emotion]
+        told = {round(u.start, 3): u.probabilities["sad"] for u in channel.segments}
+        spans = [(u.start, u.end) for u in channel.segments]  # a turn of one segment is that segment
+        alone = [t for t in turns if any(abs(t.start - start) < 1e-3 and t.end == end for start, end in spans)]
+        assert alone and all(t.probabilities["sad"] == pytest.approx(told[round(t.start, 3)]) for t in alone)
+    assert any(a.probabilities != b.probabilities for a, b in zip(plain.turns, used.turns, strict=True))
+    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, conftest.RATE)
+    with pytest.raises(AudioError, match=r"has one channel, which the parties share; expected .* or no --adapt"):
+        analyse(model, tmp_path / "mono.wav", Settings(adapt=True))
 
 
 def test_utterances_are_transcribed(recognizer: Recognizer, made_call: Path) -> None:

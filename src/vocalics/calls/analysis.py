@@ -45,6 +45,7 @@ class Settings:
         diariser: Tells speakers in one channel apart; ``None`` leaves them together.
         key: Makes names into pseudonyms; ``None`` keeps them.
         customer_only: Whether the agent's emotions are left alone.
+        adapt: Whether the model gets used to the voice in each channel.
     """
 
     agent: str = "left"
@@ -54,6 +55,7 @@ class Settings:
     diariser: Diariser | None = None
     key: bytes | None = None
     customer_only: bool = False
+    adapt: bool = False
 
 
 def analyse(
@@ -84,7 +86,7 @@ def analyse(
     transcript = transcripts.read(written) if written is not None else None
     transcriber = chosen.transcriber if transcript is None else None
     heard = parties.hear(
-        recognizer, recording, chosen.agent, transcriber, chosen.diariser, progress, chosen.customer_only
+        recognizer, recording, chosen.agent, transcriber, chosen.diariser, progress, chosen.customer_only, chosen.adapt
     )
     said = {role: side.utterances for role, side in heard.sides.items()}
     found = _turns(said, recognizer)

@@ -69,6 +69,7 @@ def hear(
     diariser: diarisation.Diariser | None = None,
     progress: timeline.analysis.Progress | None = None,
     customer_only: bool = False,
+    adapt: bool = False,
 ) -> Heard:
     """Find what each party says, and how it sounds.
 
@@ -80,10 +81,12 @@ def hear(
         diariser: Tells speakers in one channel apart, where no file of turns lies beside the recording.
         progress: Called with the share of the work that is done, 0 to 1.
         customer_only: Whether the model hears nothing of the agent, of whom only times, level and words are found.
+        adapt: Whether the model gets used to the voice in each channel, see :mod:`vocalics.voices`.
 
     Raises:
-        AudioError: For a recording that cannot be read, or has more than two channels.
-        VocalicsError: For another channel.
+        AudioError: For a recording that cannot be read, or has more than two channels; or one that the parties share
+            where each is to be heard by itself.
+        VocalicsError: For another channel, or a model that gets used to no voice.
         MissingExtraError: Where the detector of voice activity is not installed.
     """
     if agent not in ("left", "right"):
@@ -92,12 +95,12 @@ def hear(
         raise AudioError(f"{recording}: has {n} channels; expected a call's two, or one")
     roles = {"left": AGENT, "right": CUSTOMER} if agent == "left" else {"right": AGENT, "left": CUSTOMER}
     judged = [name for name, role in roles.items() if role == CUSTOMER or not customer_only]
-    found = timeline.build(recognizer, recording, progress=progress, only=judged)
+    if n == 1 and (customer_only or adapt):
+        raise _shared(recording, customer_only)
+    found = timeline.build(recognizer, recording, progress=progress, only=judged, adapt=adapt)
     if found.channels[0].name == "mono":
-        if customer_only:
-            raise AudioError(
-                f"{recording}: has one channel, which the agent shares; expected a channel each, or both judged"
-            )
+        if customer_only or adapt:
+            raise _shared(recording, customer_only)
         return _one(recognizer, recording, found, transcriber, diariser)
     by_name = {channel.name: channel for channel in found.channels}
     sides = {}
@@ -109,6 +112,15 @@ def hear(
             segments, track = tuple(_unjudged(recognizer, recording, number)), Track()
         sides[role] = Side(name, tuple(_utterances(recording, segments, transcriber, number)), track)
     return Heard(found.duration, found.sample_rate, sides, (UNJUDGED,) if customer_only else ())
+
+
+def _shared(recording: str | os.PathLike[str], customer_only: bool) -> AudioError:
+    what = (
+        "which the agent shares; expected a channel each, or both judged"
+        if customer_only
+        else "which the parties share; expected a channel for each voice that is to be got used to, or no --adapt"
+    )
+    return AudioError(f"{recording}: has one channel, {what}")
 
 
 def _unjudged(recognizer: Recognizer, recording: str | os.PathLike[str], channel: int) -> Iterator[Prediction]:

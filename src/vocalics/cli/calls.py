@@ -118,6 +118,9 @@ Diarise = Annotated[bool, typer.Option("--diarise", help="Tell the speakers of o
 CustomerOnly = Annotated[
     bool, typer.Option("--customer-only", help="Judge the customer's emotions and leave the agent's alone.")
 ]
+Adapt = Annotated[
+    bool, typer.Option("--adapt", help="Get used to the voice in each channel, as models allow that do (accurate).")
+]
 Kept = Annotated[Keep, typer.Option("--keep", help="What is kept besides figures.")]
 Pseudonymise = Annotated[
     bool, typer.Option("--pseudonymise", help="Keep keyed hashes of agent, customer and file instead of names.")
@@ -165,6 +168,7 @@ def analyse(
     keywords: Keywords = None,
     diarise: Diarise = False,
     customer_only: CustomerOnly = False,
+    adapt: Adapt = False,
     keep: Kept = Keep.text,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
@@ -176,12 +180,10 @@ def analyse(
     .srt, .json, .txt), who speaks when in one channel (.rttm), and who it was (NAME.call.json). An earlier analysis of
     the same recording is replaced. Emotions are a model's guess; see docs/calls.md for what they can and cannot carry.
     """
-    from vocalics.recognizer import load
-
-    settings = _settings(agent, transcript, language, keywords, diarise, customer_only, pseudonymise, key)
+    settings = _settings(agent, transcript, language, keywords, diarise, customer_only, adapt, pseudonymise, key)
     given, rows = _given(agent_name, customer, started), _rows(table)
     storage = open_storage(db, audio) if store else None
-    recognizer = load(model)
+    recognizer = _loaded(model, adapt)
     good = True
     try:
         for source in (source for path in recordings for source in expand(path)):
@@ -219,6 +221,7 @@ def watch(
     keywords: Keywords = None,
     diarise: Diarise = False,
     customer_only: CustomerOnly = False,
+    adapt: Adapt = False,
     keep: Kept = Keep.text,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
@@ -233,14 +236,13 @@ def watch(
     must be there before it. SIGTERM or Ctrl-C stops; what is under way is left, whole or not at all.
     """
     from vocalics.calls.watch import Arrivals, Grown, arrivals
-    from vocalics.recognizer import load
 
     if not folder.is_dir():
         raise VocalicsError(f"{folder}: is no folder; make it first, or check the path")
-    settings = _settings(agent, transcript, language, keywords, diarise, customer_only, pseudonymise, key)
+    settings = _settings(agent, transcript, language, keywords, diarise, customer_only, adapt, pseudonymise, key)
     stop = _stopping()
     settings = _interruptible(settings, stop)
-    recognizer = load(model)
+    recognizer = _loaded(model, adapt)
     seen, grown = Arrivals(folder, settle), Grown()
     with open_storage(db, audio) as storage:
         print(f"watching {folder}", flush=True)
@@ -280,6 +282,15 @@ def open_storage(db: str, audio: Path | None = None) -> Storage:
     return Storage(db, audio)
 
 
+def _loaded(model: str, adapt: bool) -> Recognizer:
+    from vocalics.recognizer import load
+
+    recognizer = load(model)
+    if adapt:
+        recognizer.unknown_voice()  # a model that gets used to none is told once, not for every call
+    return recognizer
+
+
 def _settings(
     agent: Side,
     transcript: str,
@@ -287,6 +298,7 @@ def _settings(
     keywords: Path | None,
     diarise: bool,
     customer_only: bool,
+    adapt: bool,
     pseudonymise: bool,
     key: Path | None,
 ) -> Settings:
@@ -311,6 +323,7 @@ def _settings(
         diariser=diariser,
         key=names.read_key(key) if pseudonymise else None,
         customer_only=customer_only,
+        adapt=adapt,
     )
 
 
