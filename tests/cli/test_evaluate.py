@@ -7,13 +7,17 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import fakes
+import numpy as np
 import pytest
 
-from vocalics import audio
+from vocalics import audio, judgements
 from vocalics.errors import VocalicsError
 from vocalics.manifest import Manifest, Utterance
+from vocalics.recognizer import load
+from vocalics.voices import apart
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -85,6 +89,40 @@ def test_the_figures_are_those_of_the_recognizer(folder: Path, run: Run) -> None
     truth = [order[u.emotion] for u in clips]
     assert report["uar"]["value"] == pytest.approx(metrics.unweighted_average_recall(truth, predictions))
     assert len(set(predictions)) > 1
+
+
+def test_other_clips_of_a_voice_are_heard_before(folder: Path, run: Run) -> None:
+    fakes.adaptable(folder / "m.onnx")
+    allowed = ("--allow-seen-speakers",)
+    _, plain, _ = evaluate(run, folder, *allowed, "-o", str(folder / "plain"))
+    code, out, _ = evaluate(run, folder, *allowed, "--voice", "2", "-o", str(folder / "known"))
+    assert code == 0 and "the model had heard 2 other clips of its speaker" in out and "had heard" not in plain
+    model = load(folder / "m.onnx")
+    clips = [u for u in Manifest.read(folder / "manifest.csv") if u.emotion != "boredom"]
+    said = {row.path: row for row in _said(folder / "known")}
+    assert [*said] == [u.path for u in clips] != [] and _said(folder / "plain") != [*said.values()]
+    for together, heard in apart([u.speaker for u in clips], 2, np.random.default_rng(0)):
+        assert len(heard) == 2 and not {*together} & {*heard}
+        voice = model.unknown_voice()
+        for i in heard:
+            voice = model.learn(clips[i].path, voice=voice)
+        for i in together:
+            expected = replace(model, voice=voice).predict(clips[i].path)
+            assert said[clips[i].path].probability_sad == pytest.approx(expected.probabilities["sad"], abs=1e-6)
+    fakes.waveform_model(folder / "m.onnx")
+    code, _, err = evaluate(run, folder, "--voice", "2")
+    assert code == 1 and "the model fake gets used to no voice" in err
+
+
+class _Row(NamedTuple):
+    path: str
+    probability_sad: float
+
+
+def _said(report: Path) -> list[_Row]:
+    said = judgements.read(report / "predictions.csv")
+    sad = said.probabilities[:, said.emotions.index("sad")]
+    return [_Row(path, float(p)) for path, p in zip(said.paths, sad, strict=True)]
 
 
 def test_hold_out_restricts_the_clips(folder: Path, run: Run) -> None:

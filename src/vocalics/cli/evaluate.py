@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -48,13 +49,22 @@ def evaluate_command(
     allow_seen_speakers: Annotated[
         bool, typer.Option("--allow-seen-speakers", help="Go on though the model knows a speaker; the report says so.")
     ] = False,
+    voice: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Have the model hear N other clips of each one's speaker first, as models allow that get used to "
+            "voices.",
+        ),
+    ] = 0,
 ) -> None:
     """Measure a model on clips whose emotions are known.
 
     Prints UAR and accuracy with 95 % intervals over speakers, and each emotion's figures. A file that cannot be judged
     is one line on standard error; the others are judged all the same, and the exit code is then 1.
     """
-    evaluated(model, manifest, output, hold_out, protocol_note, scheme, allow_seen_speakers)
+    evaluated(model, manifest, output, hold_out, protocol_note, scheme, allow_seen_speakers, voice=voice)
 
 
 def evaluated(
@@ -66,6 +76,7 @@ def evaluated(
     scheme: str | None,
     allow_seen_speakers: bool,
     shown: bool = True,
+    voice: int = 0,
 ) -> None:
     """Do what the command does, for commands that measure what they have trained; ``shown`` is whether it is printed.
 
@@ -86,7 +97,13 @@ def evaluated(
     recognizer = load(model)
     card = recognizer.card
     kept, classes, leak, notes = selected(card, manifest, hold_out, scheme, allow_seen_speakers)
-    clips, probabilities, failures = judged(recognizer, kept, classes)
+    if voice:
+        recognizer.unknown_voice()
+        notes.append(
+            f"Before a clip was judged, the model had heard {voice} other clips of its speaker (four fifths of them, "
+            "where there are fewer), whose emotions nobody told it."
+        )
+    clips, probabilities, failures = judged(recognizer, kept, classes, voice)
     notes += _notes(card, classes, failures)
     truth = [str(classes.emotion(u.emotion)) for u in clips]
     report = evaluate(
@@ -202,8 +219,17 @@ def _leak(card: Card, manifest: Manifest, allowed: bool) -> str:
     return said
 
 
-def judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tuple[Manifest, Any, list[str]]:
-    """The clips that could be judged, their probabilities in the classes (NaN: no speech), and the others' faults."""
+def judged(
+    recognizer: Recognizer, manifest: Manifest, classes: Scheme, voice: int = 0
+) -> tuple[Manifest, Any, list[str]]:
+    """The clips that could be judged, their probabilities in the classes (NaN: no speech), and the others' faults.
+
+    Args:
+        recognizer: Judges.
+        manifest: The clips.
+        classes: What they are judged in.
+        voice: How many other clips of each one's speaker are heard before.
+    """
     import numpy as np
     from rich.console import Console
 
@@ -211,21 +237,40 @@ def judged(recognizer: Recognizer, manifest: Manifest, classes: Scheme) -> tuple
     from vocalics.cli.progress import counting
     from vocalics.errors import AudioError
     from vocalics.judgements import chances_of
+    from vocalics.voices import apart
 
-    rows, done, failures = [], [], []
+    speakers = [u.speaker for u in manifest]
+    parts = apart(speakers, voice, np.random.default_rng(0)) if voice else [([*range(len(manifest))], [])]
+    rows: dict[int, Any] = {}
+    failures: dict[int, str] = {}
     with counting(Console(stderr=True), transient=True) as progress:
-        for i, utterance in enumerate(progress.track(manifest, description="evaluate", total=len(manifest))):
-            try:
-                prediction = recognizer.predict(utterance.path)
-            except AudioError as error:
-                complain(error)
-                failures.append(str(error))
-                continue
-            done.append(i)
-            rows.append(chances_of(prediction, classes))
-    if not done:
+        task = progress.add_task("evaluate", total=len(manifest))
+        for together, heard in parts:
+            known = _knowing(recognizer, [manifest[i].path for i in heard]) if heard else recognizer
+            for i in together:
+                try:
+                    rows[i] = chances_of(known.predict(manifest[i].path), classes)
+                except AudioError as error:
+                    complain(error)
+                    failures[i] = str(error)
+                progress.advance(task)
+    if not rows:
         raise AudioError(f"none of the {len(manifest)} clips could be judged; see the lines above")
-    return manifest.take(done), np.array(rows), failures
+    done = sorted(rows)
+    return manifest.take(done), np.array([rows[i] for i in done]), [failures[i] for i in sorted(failures)]
+
+
+def _knowing(recognizer: Recognizer, paths: Sequence[str]) -> Recognizer:
+    """A recognizer that has heard some recordings; one that cannot be read is told when it is to be judged itself."""
+    from dataclasses import replace
+
+    from vocalics.errors import AudioError
+
+    voice = recognizer.unknown_voice()
+    for path in paths:
+        with contextlib.suppress(AudioError):
+            voice = recognizer.learn(path, voice=voice)
+    return replace(recognizer, voice=voice)
 
 
 def _notes(card: Card, classes: Scheme, failures: Sequence[str]) -> list[str]:
