@@ -179,7 +179,9 @@ class Work:
 
     def targets(self, run: Run, fold: str) -> dict[int, Path]:
         """The tables of a fold that are not there yet, by how many other clips of a voice are heard."""
-        every = {n: self.folder / run.folder / table_name(fold, n) for n in (0, *self.voices)}
+        # Known before any training: a model that gets used to no voice has no table of known ones.
+        voices = self.voices if ensembles.trained_for_voices(run.recipe) else ()
+        every = {n: self.folder / run.folder / table_name(fold, n) for n in (0, *voices)}
         return {n: path for n, path in every.items() if not path.exists()}
 
     def own(self, recipe: Recipe) -> Manifest:
@@ -301,8 +303,6 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, targets: Ma
     judge = recognizer.load(path)
     kept: dict[Path, npt.NDArray[np.float64] | None] = {}
     for n, target in targets.items():
-        if n and not judge.model.voice_width:
-            continue
         parts = apart([u.speaker for u in clips], n, np.random.default_rng(run.seed)) if n else None
         classes = classes_of(run.protocol, known)
         said = _judged(path, judge, run.recipe, clips, classes, work.cache, work.progress, parts, kept)
@@ -361,10 +361,7 @@ def _heard(model: Recognizer, clips: Manifest, classes: Scheme, parts: Parts) ->
     """Return what :func:`vocalics.reproduction.judged` does, voices known from other clips."""
     chances = np.full((len(clips), len(classes.emotions)), np.nan)
     for together, heard in parts:
-        voice = model.unknown_voice()
-        for i in heard:
-            voice = model.learn(clips[i].path, voice=voice)
-        knowing = dataclasses.replace(model, voice=voice)
+        knowing = model.knowing(clips[i].path for i in heard)
         for i in together:
             chances[i] = judgements.chances_of(knowing.predict(clips[i].path), classes)
     return Judgements.of(clips, [str(classes.emotion(u.emotion)) for u in clips], classes.emotions, chances)

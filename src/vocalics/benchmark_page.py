@@ -24,9 +24,10 @@ TOGETHER = """\
 fraction of the trainings, and a little less to learn from than a fold by itself leaves.
 """
 VOICES = """\
-*N other clips heard*: before a clip is judged, the model has got used to the voice from N other clips of its speaker
-(from four fifths of them where there are fewer), drawn at random, whose emotions nobody told it. The published figures
-are of clips by themselves: beside these rows they show what knowing a voice is worth, not who is better.
+*N other clips heard*: before a clip is judged, the model has got used to the voice from N other clips of its speaker,
+drawn at random, whose emotions nobody told it (the clips are dealt into five groups; each is judged by clips of the
+others, all of these where they are fewer). The published figures are of clips by themselves: beside these rows they
+show what knowing a voice is worth, not who is better.
 """
 SCOPES = {"all": "all corpora", "own": "the tested corpus"}
 

@@ -59,12 +59,14 @@ def probabilities(
         return None
     said = np.full((len(clips), len(model.emotions)), np.nan)
     every = range(len(clips))
-    spoken = speech(clips, model.card.sample_rate)
+    spoken = [speech_seconds(audio.read(u.path, model.card.sample_rate)) for u in clips]
     done = 0
     for judged, heard in parts if parts is not None and model.model.voice_width else [(every, ())]:
         voice = Voice.unknown(model.model.sha256, model.model.voice_width)
         for i in heard:
-            if spoken[i]:
+            if _is_long(clips[i]):
+                voice = model.learn(clips[i].path, voice=voice)
+            elif spoken[i]:
                 left = model.model.hear(rows[i][None], voice.offset)[-1][0]
                 voice = voice.heard(left, recognizer.voice_weight(spoken[i]))
         known = dataclasses.replace(model, voice=voice) if voice.n_clips else model
@@ -76,14 +78,14 @@ def probabilities(
     return said
 
 
-def speech(clips: Manifest, sample_rate: int) -> list[float]:
-    """Return how many seconds of speech each clip holds, heard at a model's rate."""
-    return [speech_seconds(audio.read(u.path, sample_rate)) for u in clips]
+def _is_long(utterance: Utterance) -> bool:
+    """Whether a clip is cut into windows, and judged from its file."""
+    return audio.read(utterance.path).duration > recognizer.WHOLE_SECONDS
 
 
 def _judged(model: Recognizer, utterance: Utterance, row: Any) -> npt.NDArray[np.float64]:
     """What is said of one clip; of a long one, from its file."""
-    if audio.read(utterance.path).duration <= recognizer.WHOLE_SECONDS:
+    if not _is_long(utterance):
         chances: npt.NDArray[np.float64] = model.model.judge(row[None], model.offset)[0][0]
         return chances
     prediction = model.predict(utterance.path)

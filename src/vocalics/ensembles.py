@@ -43,6 +43,11 @@ def members(recipe: Recipe) -> list[Recipe]:
     return found
 
 
+def trained_for_voices(recipe: Recipe) -> bool:
+    """Return whether a recipe's model gets used to voices: by itself, or by one of its members."""
+    return bool(recipe.batch.get("voice")) or any(trained_for_voices(member) for member in members(recipe))
+
+
 def said_of(
     path: Path,
     recipe: Recipe,
@@ -86,9 +91,10 @@ def said_of(
     if parts is None or "known_weights" not in known:
         return plain
     # The share is one of n_clips + PRIOR, so that the graph has it from the voice itself.
-    spoken = cached_inputs.speech(clips, modelfile.load(path).card.sample_rate)
+    whole = recognizer.load(path)
+    counts = {i: whole.told(clips[i].path) for i in {i for _, heard in parts for i in heard}}
     for judged, heard in parts:
-        n = sum(recognizer.voice_weight(spoken[i]) for i in heard)
+        n = sum(counts[i] for i in heard)
         share = n / (n + PRIOR)
         weights = [(1 - share) * a + share * b for a, b in zip(known["weights"], known["known_weights"], strict=True)]
         factor = (1 - share) * known["temperature"] + share * known["known_temperature"]
@@ -134,8 +140,9 @@ def average(
         conformal = thresholds(_mean(judged, weights, factor), truth[heard])
         mixture = Mixture.of(weights, factor)
         if any(modelfile.load(path).voice_width for path in paths):
-            halves = apart([u.speaker for u in clips], len(clips), np.random.default_rng(recipe.seed))
-            judged, heard = _of_members(listed, paths, clips, cache, progress, kept, halves)
+            # Known as well as a validation speaker's other clips allow: nearly all there is to know.
+            others = apart([u.speaker for u in clips], len(clips), np.random.default_rng(recipe.seed))
+            judged, heard = _of_members(listed, paths, clips, cache, progress, kept, others)
             weights = mixture_weights(judged, truth[heard])
             known = temperature(_mean(judged, weights, 1.0), truth[heard])
             mixture = dataclasses.replace(mixture, known_weights=tuple(weights), known_temperature=known)
@@ -178,12 +185,19 @@ def _of_members(
     """What each member says of the clips in which all of them hear somebody, and the positions of those."""
     said = [said_of(p, m, clips, cache, progress, parts, kept) for p, m in zip(paths, listed, strict=True)]
     judged = [
-        _predicted(path, clips) if one is None else np.nan_to_num(one) for path, one in zip(paths, said, strict=True)
+        np.nan_to_num(_predicted(path, clips, parts) if one is None else one)
+        for path, one in zip(paths, said, strict=True)
     ]
     heard = np.flatnonzero(np.all([one.sum(axis=1) > 0 for one in judged], axis=0))
     return [one[heard] for one in judged], heard
 
 
-def _predicted(path: Path, clips: Manifest) -> npt.NDArray[np.float64]:
+def _predicted(path: Path, clips: Manifest, parts: cached_inputs.Parts | None) -> npt.NDArray[np.float64]:
+    """What a model says of clips, from their files, as :func:`said_of` does."""
     model = recognizer.load(path)
-    return np.array([[*model.predict(u.path).probabilities.values()] for u in clips])
+    said = np.zeros((len(clips), len(model.emotions)))
+    for together, heard in parts if parts is not None and model.model.voice_width else [(range(len(clips)), ())]:
+        knowing = model.knowing(clips[i].path for i in heard) if heard else model
+        for i in together:
+            said[i] = [*knowing.predict(clips[i].path).probabilities.values()]
+    return said

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -110,14 +110,8 @@ class Recognizer:
     voice: Voice | None = None
 
     def __post_init__(self) -> None:
-        if self.voice is not None and self.voice.model != self.model.sha256:
-            raise VocalicsError(
-                f"the voice was learned by another model than this {self.card.name}; vocalics voice learns it again"
-            )
-        if self.voice is not None and len(self.voice.total) != self.model.voice_width:
-            raise VocalicsError(
-                f"the voice holds {len(self.voice.total)} numbers, {self.card.name} takes {self.model.voice_width}"
-            )
+        if self.voice is not None:
+            self._own(self.voice)
         if self.unfamiliar_above is not None and not (self.unfamiliar_above > 0 and self.model.tells_strangeness):
             unknown = f"the model {self.card.name} does not tell it; vocalics models calibrate adds it to a net"
             fault = "expected above 0" if self.unfamiliar_above <= 0 else unknown
@@ -159,6 +153,34 @@ class Recognizer:
             )
         return Voice.unknown(self.model.sha256, self.model.voice_width)
 
+    def _own(self, voice: Voice) -> Voice:
+        """Return a voice that this very model learned.
+
+        Raises:
+            VocalicsError: For another one.
+        """
+        if voice.model != self.model.sha256:
+            raise VocalicsError(
+                f"the voice was learned by another model than this {self.card.name}; vocalics voice learns it again"
+            )
+        if len(voice.total) != self.model.voice_width:
+            raise VocalicsError(
+                f"the voice holds {len(voice.total)} numbers, {self.card.name} takes {self.model.voice_width}"
+            )
+        return voice
+
+    def follow(self, voice: Voice | None = None) -> Follower:
+        """Return what judges windows of one voice in their order, and gets used to it.
+
+        Args:
+            voice: What is known already; the recognizer's own where ``None``.
+
+        Raises:
+            VocalicsError: For a model that gets used to none, or a voice that another one learned.
+        """
+        known = voice or self.voice
+        return Follower(self, self.unknown_voice() if known is None else self._own(known))
+
     def learn(self, source: Source, sample_rate: int | None = None, voice: Voice | None = None) -> Voice:
         """Get used to a voice from a recording of it, whatever it expresses there.
 
@@ -172,13 +194,35 @@ class Recognizer:
 
         Raises:
             AudioError: When the source is not usable sound.
-            VocalicsError: For a model that gets used to none.
+            VocalicsError: For a model that gets used to none, or a voice that another one learned.
         """
-        known = voice or self.voice or self.unknown_voice()
+        follower = self.follow(voice)
+        for start, clip in self._pieces(source, sample_rate):
+            follower.judge(start, clip, _name(source))
+        return follower.voice
+
+    def knowing(self, sources: Iterable[Source]) -> Recognizer:
+        """Return this recognizer, used to the voice of some recordings besides what it knew of it.
+
+        The errors are those of :meth:`learn`.
+        """
+        voice = self.voice or self.unknown_voice()
+        for source in sources:
+            voice = self.learn(source, voice=voice)
+        return replace(self, voice=voice)
+
+    def told(self, source: Source, sample_rate: int | None = None) -> float:
+        """Return how much a recording tells of its voice, in clips: what :meth:`learn` counts it for.
+
+        The arguments and errors are those of :meth:`predict`.
+        """
+        return sum(voice_weight(speech_seconds(clip)) for _, clip in self._pieces(source, sample_rate))
+
+    def _pieces(self, source: Source, sample_rate: int | None) -> Iterator[tuple[int, Clip]]:
+        """A recording in one piece, or a long one's consecutive windows, each with its first sample's position."""
         windows = Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
         for start, samples in _cut(windows, self._blocks(source, sample_rate)):
-            _, known = self.hear_window(start, Clip(samples, self.card.sample_rate), known, _name(source))
-        return known
+            yield start, Clip(samples, self.card.sample_rate)
 
     def predict(self, source: Source, sample_rate: int | None = None) -> Prediction:
         """Judge a recording as a whole.
@@ -190,11 +234,9 @@ class Recognizer:
         Raises:
             AudioError: When the source is not usable sound.
         """
-        windows = Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
         mean, weight, strange, n_samples = np.zeros(len(self.emotions)), 0.0, 0.0, 0
-        for start, samples in _cut(windows, self._blocks(source, sample_rate)):
-            n_samples = start + len(samples)
-            clip = Clip(samples, self.card.sample_rate)
+        for start, clip in self._pieces(source, sample_rate):
+            n_samples = start + len(clip.samples)
             seconds = speech_seconds(clip)
             if seconds > 0:
                 chances, how_strange = self._judged(clip, _name(source))
@@ -233,8 +275,8 @@ class Recognizer:
                 that gets used to no voice.
         """
         windows = self.windows(window, hop)
-        known = (self.voice or self.unknown_voice()) if adapt else None
-        return self._timeline(windows, self._blocks(source, sample_rate), _name(source), known)
+        judge = self.follow().judge if adapt else self.judge_window
+        return self._timeline(windows, self._blocks(source, sample_rate), _name(source), judge)
 
     def windows(self, window: float | None = None, hop: float | None = None) -> Windows:
         """Return what cuts a stream of samples at the model's rate into the windows of a timeline.
@@ -248,15 +290,10 @@ class Recognizer:
         return Windows(window, hop, self.card.sample_rate)
 
     def _timeline(
-        self, windows: Windows, blocks: Iterator[Clip], name: str, voice: Voice | None
+        self, windows: Windows, blocks: Iterator[Clip], name: str, judge: Callable[[int, Clip, str], Prediction]
     ) -> Iterator[Prediction]:
         for start, samples in _cut(windows, blocks):
-            clip = Clip(samples, self.card.sample_rate)
-            if voice is None:
-                yield self.judge_window(start, clip, name)
-            else:
-                prediction, voice = self.hear_window(start, clip, voice, name, windows.step)
-                yield prediction
+            yield judge(start, Clip(samples, self.card.sample_rate), name)
 
     def judge_window(self, start: int, clip: Clip, name: str = "") -> Prediction:
         """Return the prediction for one window of a timeline.
@@ -270,24 +307,26 @@ class Recognizer:
         return self._prediction(name, start, start + len(clip.samples), values, strange)
 
     def hear_window(
-        self, start: int, clip: Clip, voice: Voice, name: str = "", step: float = 1.0
-    ) -> tuple[Prediction, Voice]:
-        """Return the prediction for a window, made with what is known of the voice, and what is known after it.
+        self, start: int, clip: Clip, voice: Voice, name: str = ""
+    ) -> tuple[Prediction, npt.NDArray[np.float32] | None, float]:
+        """Return the prediction for a window, made with what is known of the voice, and what it tells of that.
 
         Args:
             start: Position of its first sample in the recording.
             clip: At the model's rate.
-            voice: What is known before.
+            voice: What is known, of :meth:`unknown_voice` or :meth:`learn`.
             name: What the prediction calls the recording.
-            step: The share of the window that the one before did not hold: what was heard twice counts once.
+
+        Returns:
+            The prediction; what the window left, (voice_width,), ``None`` where nobody speaks; how much that counts.
         """
         seconds = speech_seconds(clip)
         if not seconds:
-            return self._prediction(name, start, start + len(clip.samples), None), voice
+            return self._prediction(name, start, start + len(clip.samples), None), None, 0.0
         chances, strange, left = self.model.hear(self.given(clip, name), voice.offset)
         how_strange = None if strange is None else float(strange[0])
         prediction = self._prediction(name, start, start + len(clip.samples), self._checked(chances), how_strange)
-        return prediction, voice.heard(left[0], step * voice_weight(seconds))
+        return prediction, left[0], voice_weight(seconds)
 
     def predict_clips(self, clips: Iterable[Clip]) -> list[Prediction]:
         """Judge many clips; each result is that of :meth:`predict`."""
@@ -488,6 +527,32 @@ def load(
     return Recognizer(modelfile.load(model_path(name), threads), abstain_below, coverage, unfamiliar_above, voice)
 
 
+@dataclass(eq=False)
+class Follower:
+    """Windows of one voice, judged in their order, each with what is known of it by then.
+
+    Attributes:
+        recognizer: Judges.
+        voice: What is known by now.
+    """
+
+    recognizer: Recognizer
+    voice: Voice
+    _heard: int = field(default=0, init=False, repr=False)
+
+    def judge(self, start: int, clip: Clip, name: str = "") -> Prediction:
+        """Return the prediction for a window, and take in what it tells: what was heard twice counts once.
+
+        The arguments are those of :meth:`Recognizer.judge_window`.
+        """
+        prediction, left, weight = self.recognizer.hear_window(start, clip, self.voice, name)
+        if left is not None:
+            end = start + len(clip.samples)
+            self.voice = self.voice.heard(left, weight * (end - max(start, self._heard)) / len(clip.samples))
+            self._heard = end
+        return prediction
+
+
 def voice_weight(seconds: float) -> float:
     """Return how much a clip with so much speech tells of a voice: less than a second of it less than a sentence."""
     return min(1.0, seconds)
@@ -501,9 +566,6 @@ class Windows:
     seconds: it then comes out in one piece.
     """
 
-    step: float
-    """The share of a window that the one before did not hold."""
-
     def __init__(self, window: float, hop: float, sample_rate: int, whole: float = 0.0) -> None:
         if not 0.25 <= window < float("inf"):
             raise VocalicsError(f"a window of {window:g} s is too short to judge; expected at least 0.25 s")
@@ -512,7 +574,6 @@ class Windows:
                 f"a hop of {hop:g} s leaves gaps or stands still; expected above 0, at most {window:g} s"
             )
         self._window, self._hop = round(window * sample_rate), round(hop * sample_rate)
-        self.step = self._hop / self._window
         self._whole = round(max(whole, window if whole else 0) * sample_rate)
         self._start, self._held = 0, np.zeros(0, np.float32)
         self._pieces: list[Samples] = []

@@ -36,9 +36,6 @@ class StreamingRecognizer:
         name: What the predictions call the stream.
         adapt: Get used to the voice: each window is judged with what those before it told of it.
 
-    Attributes:
-        voice: What is known of the voice by now; ``None`` where the stream does not get used to it.
-
     Raises:
         AudioError: For a rate that is none.
         VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`, or a model that gets used to no voice.
@@ -53,13 +50,16 @@ class StreamingRecognizer:
         name: str = "",
         adapt: bool = False,
     ) -> None:
-        self.voice: Voice | None = (recognizer.voice or recognizer.unknown_voice()) if adapt else None
+        self._follower = recognizer.follow() if adapt else None
         self.recognizer, self.sample_rate, self.name = recognizer, sample_rate, name
         self._resampler = Resampler(sample_rate, recognizer.card.sample_rate, name or "the stream")
-        windows = recognizer.windows(window, hop)
-        self._windows: Windows | None = windows
-        self._step = windows.step
+        self._windows: Windows | None = recognizer.windows(window, hop)
         self._n_fed = 0
+
+    @property
+    def voice(self) -> Voice | None:
+        """What is known of the voice by now; ``None`` where the stream does not get used to it."""
+        return None if self._follower is None else self._follower.voice
 
     @property
     def seconds(self) -> float:
@@ -116,10 +116,8 @@ class StreamingRecognizer:
         Nothing of the stream's state is touched, but for what is known of the voice where it gets used to one: windows
         are to be judged in their order then.
         """
-        if self.voice is None:
-            return self.recognizer.judge_window(*window, self.name)
-        prediction, self.voice = self.recognizer.hear_window(*window, self.voice, self.name, self._step)
-        return prediction
+        judge = self.recognizer.judge_window if self._follower is None else self._follower.judge
+        return judge(*window, self.name)
 
     def _clips(self, windows: Iterable[tuple[int, Samples]]) -> list[tuple[int, Clip]]:
         rate = self.recognizer.card.sample_rate

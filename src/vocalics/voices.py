@@ -88,7 +88,7 @@ class Voice:
                 raise ValueError
             total = np.frombuffer(base64.b64decode(found["total"], validate=True), "<f4").astype(np.float32)
             voice = cls(str(found["model"]), total, float(found["n_clips"]))
-        except (ValueError, TypeError, KeyError, binascii.Error):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, binascii.Error):
             raise VocalicsError("is no voice that vocalics learned; vocalics voice writes one") from None
         if not (np.isfinite(total).all() and 0 <= voice.n_clips < float("inf")):
             raise VocalicsError("holds a voice of numbers that are not finite; learn it again")
@@ -127,7 +127,7 @@ def centres(values: npt.ArrayLike, truth: npt.ArrayLike, speakers: npt.ArrayLike
         n_classes: How many emotions there are.
 
     Returns:
-        float32, shape (n_classes, n); 0 for an emotion that no clip has.
+        float32, shape (n_classes, n); of an emotion that no clip has, the mean of the others.
     """
     layer, positions = np.asarray(values, np.float32), np.asarray(truth, np.int64)
     names, of_speaker = np.unique(np.asarray(speakers).astype(str), return_inverse=True)
@@ -144,6 +144,8 @@ def centres(values: npt.ArrayLike, truth: npt.ArrayLike, speakers: npt.ArrayLike
     for _ in range(_ROUNDS):
         offsets = known * (by_speaker - counts @ found)
         found = (by_class - counts.T @ offsets) / n_of_class
+    absent = counts.sum(axis=0) == 0
+    found[absent] = found[~absent].mean(axis=0)
     result: Values = found.astype(np.float32)
     return result
 

@@ -20,6 +20,7 @@ from vocalics.edge.loops import Buffer, literals
 from vocalics.edge.lowering import ARGUMENTS, Lowering
 from vocalics.edge.sizes import Size, at
 from vocalics.errors import MissingExtraError, ModelFileError
+from vocalics.modelfile import VOICE, VOICE_LEFT
 
 KERNELS = ("maths.h", "kernels.h", "kernels_int8.h")
 """The files of ``edge/c`` that ``network.c`` includes."""
@@ -122,7 +123,7 @@ def _load(data: bytes) -> Any:
 
 
 def _lowered(model: Any, max_frames: int, fast: bool) -> tuple[graph.Graph, Lowering, arena.Plan]:
-    net = graph.read(model, max_frames)
+    net = graph.read(_of_one_voice(model), max_frames)
     if len(net.outputs) > len(ARGUMENTS):
         raise ModelFileError(f"the graph has {len(net.outputs)} outputs; expected at most {len(ARGUMENTS)}")
     frames = _frames(net, max_frames)
@@ -133,6 +134,18 @@ def _lowered(model: Any, max_frames: int, fast: bool) -> tuple[graph.Graph, Lowe
     if _has_codes(lowering):  # kernels read codes by fours
         plan = dataclasses.replace(plan, n_bytes=plan.n_bytes + 16)
     return net, lowering, plan
+
+
+def _of_one_voice(model: Any) -> Any:
+    """A model without what would tell of a voice: in C it gets used to none, and nothing is taken away."""
+    own = {tensor.name for tensor in model.graph.initializer}
+    for listed, left_out in (
+        (model.graph.output, [o for o in model.graph.output if o.name == VOICE_LEFT]),
+        (model.graph.input, [i for i in model.graph.input if i.name == VOICE and i.name in own]),
+    ):
+        for one in left_out:
+            listed.remove(one)
+    return model
 
 
 def _frames(net: graph.Graph, max_frames: int) -> int:

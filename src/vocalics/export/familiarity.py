@@ -21,7 +21,7 @@ from vocalics.segment import speech_seconds
 _ELEMENTWISE = frozenset(
     ("Relu", "Identity", "Dropout", "Div", "Mul", "Add", "Sub", "Erf", "Tanh", "Sigmoid", "LeakyRelu", "Gelu", "Elu")
 )
-_LINEAR = ("Gemm", "MatMul")
+LINEAR = ("Gemm", "MatMul")
 
 
 def layer(graph: Any) -> str | None:
@@ -30,13 +30,8 @@ def layer(graph: Any) -> str | None:
     return str(found[-1].input[0]) if found else None
 
 
-def linear_maps(graph: Any, passed: frozenset[str] = frozenset()) -> list[Any]:
-    """Return the nodes of the last linear maps before a graph's softmax: two, or fewer, the last one first.
-
-    Args:
-        graph: An ONNX model.
-        passed: Operations that may stand between them besides those that keep every value at its place.
-    """
+def linear_maps(graph: Any) -> list[Any]:
+    """Return the nodes of the last linear maps before a graph's softmax: two, or fewer, the last one first."""
     made_by = {name: node for node in graph.graph.node for name in node.output}
     constants = {value.name for value in graph.graph.initializer}
     node = made_by.get(OUTPUT)
@@ -45,9 +40,9 @@ def linear_maps(graph: Any, passed: frozenset[str] = frozenset()) -> list[Any]:
         return found
     for _ in range(2):
         node = made_by.get(node.input[0])
-        while node is not None and node.op_type in _ELEMENTWISE | passed:
+        while node is not None and node.op_type in _ELEMENTWISE:
             node = made_by.get(next(i for i in node.input if i not in constants))
-        if node is None or node.op_type not in _LINEAR or node.input[0] in constants:
+        if node is None or node.op_type not in LINEAR or node.input[0] in constants:
             return found
         found.append(node)
     return found

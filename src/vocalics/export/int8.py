@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics.errors import MissingExtraError, ModelFileError
+from vocalics.export.voice import CENTRES
 from vocalics.modelfile import Card, load
 
 _LEAST = 64  # weights: a layer with fewer gains nothing
@@ -105,7 +106,8 @@ def _layers(model: Any) -> list[str]:
     made: set[str] = set()
     for i, node in enumerate(model.graph.node):
         node.name = node.name or f"node_{i}"
-        weighted = node.op_type in _WEIGHTED and node.input[1] in big
+        # What is expected of a voice is computed from the probabilities, which keep their digits.
+        weighted = node.op_type in _WEIGHTED and node.input[1] in big and not node.input[1].endswith(CENTRES)
         if weighted or (node.op_type in _PASSED and made.intersection(node.input)):
             chosen.append(node.name)
             made.update(node.output)

@@ -1,7 +1,7 @@
 """A graph that can get used to a voice: see :mod:`vocalics.voices`.
 
-The layer is what the last linear map but one gives (or the last one, where there is no second). To take an offset away
-there is to take it away from all that this map reads, which a net may have been trained for.
+The layer is what the first linear map gives. To take an offset away there is to take it away from the features, which
+is what nets are trained for (:mod:`vocalics.models.rows`), in fewer numbers.
 """
 
 from __future__ import annotations
@@ -12,17 +12,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.export.familiarity import linear_maps
+from vocalics.export.familiarity import LINEAR
 from vocalics.modelfile import OUTPUT, VOICE, VOICE_LEFT
 from vocalics.voices import Values
 
 PREFIX = f"{VOICE}_"
+CENTRES = PREFIX + "centres"
+"""The name of the constant that holds the emotions' centres."""
+
+
+_AFFINE = frozenset(("Sub", "Add", "Mul", "Div", "BatchNormalization", "Identity"))
+"""What may stand between the features and the first linear map: an offset stays an offset."""
 
 
 def layer(graph: Any) -> str | None:
-    """Return the name of the value from which a voice is taken away; ``None`` where a graph ends in no linear map."""
-    found = linear_maps(graph, frozenset(("BatchNormalization",)))
-    return str(found[-1].output[0]) if found else None
+    """Return the name of the value from which a voice is taken away; ``None`` where there is none that tells it.
+
+    That is what the first linear map gives, if it reads nothing but the features, scaled.
+    """
+    constants = {value.name for value in graph.graph.initializer}
+    reached = {graph.graph.input[0].name}
+    for node in graph.graph.node:
+        own = [name for name in node.input if name not in constants]
+        if not own or not reached.issuperset(own):
+            continue
+        if node.op_type in LINEAR and len(own) == 1:
+            return str(node.output[0])
+        if node.op_type not in _AFFINE or len(own) > 1:
+            return None
+        reached |= {*node.output}
+    return None
 
 
 def add(graph: Any, name: str, centres: Values) -> None:
@@ -42,13 +61,12 @@ def add(graph: Any, name: str, centres: Values) -> None:
     # Inputs with a value in the graph are those that may be left out.
     graph.graph.input.append(helper.make_tensor_value_info(VOICE, TensorProto.FLOAT, [width]))
     graph.graph.initializer.extend(
-        numpy_helper.from_array(value, key)
-        for key, value in ((VOICE, np.zeros(width, np.float32)), (PREFIX + "centres", centres))
+        numpy_helper.from_array(value, key) for key, value in ((VOICE, np.zeros(width, np.float32)), (CENTRES, centres))
     )
     graph.graph.node.insert(made + 1, helper.make_node("Sub", [name, VOICE], [PREFIX + "without"]))
     graph.graph.node.extend(
         (
-            helper.make_node("MatMul", [OUTPUT, PREFIX + "centres"], [PREFIX + "expected"]),
+            helper.make_node("MatMul", [OUTPUT, CENTRES], [PREFIX + "expected"]),
             helper.make_node("Sub", [name, PREFIX + "expected"], [VOICE_LEFT]),
         )
     )

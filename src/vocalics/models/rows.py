@@ -2,8 +2,8 @@
 
 With corpora of very different sizes, and copies of every clip, an epoch is so many draws rather than every row once.
 A net that is to get used to voices (:mod:`vocalics.voices`) is trained on rows from which voices are taken away, each
-as far as it is known from some other rows of its speaker, drawn anew in every epoch: few or many, of all emotions or of
-one.
+as far as it is known from some rows of its speaker, drawn anew in every epoch: few or many, of all emotions or of one
+or two. A row may be among those that tell of its own voice: of many speakers with many clips, that is little.
 """
 
 from __future__ import annotations
@@ -76,6 +76,11 @@ class RowClassifier(NeuralClassifier):
         self.speakers = speakers
         self.originals = originals
         super().__init__(module, **settings)
+
+    def initialize(self) -> NeuralClassifier:
+        """Begin anew: other rows are of other voices."""
+        self._voices = None
+        return super().initialize()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Iterable[Any]:
         """Return the batches; each pass over those that train is another epoch, drawn by torch's seed of that epoch."""
@@ -171,7 +176,7 @@ class _Voices:
         """Return an offset for every speaker, and one of 0 for the unknown, shape (n_speakers + 1, n)."""
         offsets = np.zeros((len(self.by_speaker) + 1, self.rows.shape[1]), np.float32)
         for k, (every, plain) in enumerate(self.by_speaker):
-            if rng.random() >= self.share:
+            if rng.random() >= self.share or len(plain) < 2:  # a clip alone would tell of itself, with its label
                 continue
             # Known from clean clips as often as from any.
             among = plain if len(plain) and rng.random() < 0.5 else every

@@ -19,10 +19,9 @@ import numpy.typing as npt
 from vocalics import audio
 from vocalics.audio import Clip, Samples
 from vocalics.errors import AudioError, MissingExtraError
-from vocalics.recognizer import WHOLE_SECONDS, Prediction, Recognizer
+from vocalics.recognizer import WHOLE_SECONDS, Follower, Prediction, Recognizer
 from vocalics.segment import cut, utterances
 from vocalics.timeline.recording import ENVELOPE_SECONDS, ENVELOPE_VALUES, Channel, Timeline
-from vocalics.voices import Voice
 
 Source = str | os.PathLike[str] | bytes
 Progress = Callable[[float], None]
@@ -69,7 +68,8 @@ def build(
         VocalicsError: For a window or hop as in :meth:`Recognizer.timeline`, or a model that gets used to no voice.
     """
     recognizer.windows(window, hop)
-    voice = (recognizer.voice or recognizer.unknown_voice()) if adapt else None
+    if adapt:
+        recognizer.follow()  # a model that gets used to no voice is told before anything is read
     name = "-" if isinstance(source, bytes) else os.fspath(source)
     if not isinstance(source, bytes) and Path(source).is_fifo():
         source = Path(source).read_bytes()  # a pipe can be read once
@@ -81,7 +81,7 @@ def build(
     channels: list[Channel] = []
     duration = 0.0
     for i, (label, channel) in enumerate(chosen.items()):
-        work = _Channel(recognizer, source, name, channel, rate, _part(progress, i, len(chosen)), voice)
+        work = _Channel(recognizer, source, name, channel, rate, _part(progress, i, len(chosen)), adapt)
         found, duration = work.judged(label, window, hop)
         channels.append(found)
     return Timeline(name, duration, rate, recognizer.card.name, recognizer.emotions, tuple(channels))
@@ -126,7 +126,7 @@ class _Channel:
     channel: int | None
     sample_rate: int
     progress: Progress
-    voice: Voice | None
+    adapt: bool
 
     def judged(self, label: str, window: float | None, hop: float | None) -> tuple[Channel, float]:
         """The channel, and the recording's length in seconds."""
@@ -143,11 +143,12 @@ class _Channel:
             raise MissingExtraError("finding where somebody speaks", "timeline") from None
         spans = [(start, min(end, duration)) for start, end in spans if start < duration]
         self.progress(_FOUND)
-        windows, voice = [], self.voice
-        for prediction, voice in self._windows(window, hop):  # noqa: B007 - the last one is used
+        windows, follower = [], self.recognizer.follow() if self.adapt else None
+        for prediction in self._windows(window, hop, follower):
             windows.append(prediction)
             self.progress(_FOUND + (_HEARD - _FOUND) * prediction.end / duration)
-        segments, knowing = [], self.recognizer if voice is None else dataclasses.replace(self.recognizer, voice=voice)
+        knowing = self.recognizer if follower is None else dataclasses.replace(self.recognizer, voice=follower.voice)
+        segments = []
         for (start, end), clip in zip(spans, cut(self.source, spans, channel=self.channel), strict=True):
             judged = knowing.predict(clip)
             segments.append(dataclasses.replace(judged, path=self.name, start=start, end=end))
@@ -155,22 +156,14 @@ class _Channel:
         self.progress(1.0)
         return Channel(label, tuple(segments), tuple(windows), *envelope.drawn()), duration
 
-    def _windows(self, window: float | None, hop: float | None) -> Iterator[tuple[Prediction, Voice | None]]:
-        """The windows' predictions, each with what is known of the voice after it."""
-        cutter, rate, voice = self.recognizer.windows(window, hop), self.recognizer.card.sample_rate, self.voice
-
-        def pieces() -> Iterator[tuple[int, Samples]]:
-            for block in audio.stream(self.source, rate, channel=self.channel):
-                yield from cutter.feed(block.samples)
-            yield from cutter.flush()
-
-        for start, samples in pieces():
-            clip = Clip(samples, rate)
-            if voice is None:
-                yield self.recognizer.judge_window(start, clip, self.name), None
-            else:
-                prediction, voice = self.recognizer.hear_window(start, clip, voice, self.name, cutter.step)
-                yield prediction, voice
+    def _windows(self, window: float | None, hop: float | None, follower: Follower | None) -> Iterator[Prediction]:
+        cutter, rate = self.recognizer.windows(window, hop), self.recognizer.card.sample_rate
+        judge = self.recognizer.judge_window if follower is None else follower.judge
+        for block in audio.stream(self.source, rate, channel=self.channel):
+            for start, samples in cutter.feed(block.samples):
+                yield judge(start, Clip(samples, rate), self.name)
+        for start, samples in cutter.flush():
+            yield judge(start, Clip(samples, rate), self.name)
 
 
 class _Envelope:

@@ -64,7 +64,9 @@ def check(recipe: Recipe) -> ModelSpec:
         if spec.neural and recipe.batch:
             from vocalics.models.rows import RowAugmentation
 
-            parse(RowAugmentation, recipe.batch, f"recipe {recipe.name}: batch")
+            change = parse(RowAugmentation, recipe.batch, f"recipe {recipe.name}: batch")
+            if change.voice:
+                _check_voice(recipe, spec)
         if recipe.teacher is not None:
             raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
     return spec
@@ -87,6 +89,17 @@ def _check_ensemble(recipe: Recipe) -> None:
                 f"recipe {recipe.name}: {name} is a setting of the models that it averages; give it in the recipes of "
                 f"its members ({', '.join(recipe.members)})"
             )
+
+
+def _check_voice(recipe: Recipe, spec: ModelSpec) -> None:
+    """Refuse a net that an offset of its features does not reach as one."""
+    model = spec.build(len(scheme(recipe.scheme).emotions), **recipe.model_settings)
+    first = next((m for m in model.modules() if next(m.parameters(recurse=False), None) is not None), None)
+    if len(model.shape) != 1 or type(first).__name__ != "Linear":
+        raise RecipeError(
+            f"recipe {recipe.name}: voice in its batch is for nets that begin with a dense layer on one row of "
+            f"features, as dense_head; {spec.name} does not: leave it out"
+        )
 
 
 def _check_features(recipe: Recipe, spec: ModelSpec) -> None:

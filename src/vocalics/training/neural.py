@@ -207,10 +207,10 @@ def _learn_voices(graph: Any, data: Data, table: Rows) -> None:
     from vocalics.export import voice
 
     layer, rows = voice.layer(graph), table.train[table.copies[table.train] == 0]
-    if layer is not None:
-        truth = [data.emotions.index(str(name)) for name in table.emotions[rows]]
-        held = voice.values(graph, layer, table.features[rows])
-        voice.add(graph, layer, centres(held, truth, speakers_of(data, table, rows), len(data.emotions)))
+    assert layer is not None  # checked with the recipe
+    truth = [data.emotions.index(str(name)) for name in table.emotions[rows]]
+    held = voice.values(graph, layer, table.features[rows])
+    voice.add(graph, layer, centres(held, truth, speakers_of(data, table, rows), len(data.emotions)))
 
 
 def _learn_strangeness(target: Path, data: Data, seed: int, progress: Progress | None) -> None:
