@@ -20,8 +20,9 @@ from vocalics.emotions import scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.protocols import PROTOCOLS, classes_of, protocol
-from vocalics.recipe import Recipe
+from vocalics.recipe import Fit, Recipe
 from vocalics.reproduction import judged
+from vocalics.voices import apart
 
 RECIPE = Recipe("lr", "for tests", "logistic_regression", features="mfcc_pitch_energy_statistics", validation=0.0)
 PITCH = {"neutral": 110.0, "happy": 170.0, "angry": 250.0, "sad": 90.0}
@@ -162,6 +163,80 @@ def test_cached_features_say_what_the_files_say(clips: Manifest, tmp_path: Path)
     expected = judged(model, tested, classes_of(run.protocol, more), lambda *_: None)
     np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=1e-5)
     assert np.isnan(said.probabilities[-2]).all() and not np.isnan(said.probabilities[-1]).any()
+
+
+VOICED = Recipe(
+    "voiced",
+    "for tests",
+    "dense_head",
+    features="mfcc_pitch_energy_statistics",
+    validation=0.0,
+    model_settings={"n_features": 148, "widths": (8,)},
+    batch={"voice": 0.75},
+    fit=Fit(n_epochs=3, batch_size=8, rate=3e-3),
+)
+
+
+@pytest.mark.parametrize("jointly", [False, True])
+def test_clips_are_judged_again_with_their_voices_known(clips: Manifest, tmp_path: Path, jointly: bool) -> None:
+    pytest.importorskip("torch")
+    long = tmp_path / "long.wav"  # is learned window by window, as from its file
+    audio.write(long, fakes.voice(12.0))
+    extra = Utterance(str(long), "savee", "savee/DC", "", "sad")
+    more = Manifest((*clips, extra)).with_digests()
+    (run,) = plan([protocol("savee-loso")], VOICED, ["savee", "tess"], "all", 1)
+    work = Work(more, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+
+    def execute(work: Work) -> None:
+        benchmark.execute_together([run], work) if jointly else benchmark.execute(run, work)
+
+    execute(work)
+    own = tmp_path / "runs" / run.folder
+    assert not [*own.glob("*voice*")] and result([run], work.folder, more, 4) is None
+    plain = {p.name: p.read_bytes() for p in own.glob("fold-*.csv")}
+    execute(dataclasses.replace(work, voices=(4,)))
+    assert plain == {p.name: p.read_bytes() for p in own.glob("fold-*.csv") if "voice" not in p.name}
+    assert len([*own.glob("fold-savee-*.voice-4.csv")]) == 3
+    known = judgements.read(own / "fold-savee-DC.voice-4.csv")
+    path = next(p for p in (tmp_path / "runs").rglob("voiced.onnx") if jointly or "savee-DC" in str(p))
+    if jointly:
+        path = next(p for p in (tmp_path / "runs").rglob("voiced.onnx") if "savee/DC" not in _speakers(p))
+    model = recognizer.load(path)
+    tested = more.where(lambda u: u.speaker == "savee/DC")
+    heard_long = False
+    for together, heard in apart([u.speaker for u in tested], 4, np.random.default_rng(0)):
+        knowing = model.knowing(tested[i].path for i in heard)
+        heard_long |= any(tested[i].path == str(long) for i in heard)
+        for i in together:
+            expected = judgements.chances_of(knowing.predict(tested[i].path), classes_of(run.protocol, more))
+            np.testing.assert_allclose(known.probabilities[i], expected, atol=1e-4)
+    assert heard_long and model.told(long) > 3
+    assert np.nanmax(np.abs(known.probabilities - judgements.read(own / "fold-savee-DC.csv").probabilities)) > 0.01
+    found = [result([run], work.folder, more, n) for n in (0, 4)]
+    page = benchmark_page.to_markdown([f for f in found if f], {}, ["savee", "tess"])
+    assert "| `voiced`, 4 other clips heard |" in page and "whose emotions nobody told it" in page
+    told = benchmark_page.to_dict([f for f in found if f], {})
+    assert [t["protocol"] for t in told] == ["savee-loso", "savee-loso, 4 other clips heard"]
+
+
+def _speakers(path: Path) -> tuple[str, ...]:
+    card = recognizer.load(path).card
+    return (*card.training_speakers, *card.validation_speakers)
+
+
+def test_a_model_that_gets_used_to_none_is_not_trained_again_for_voices(
+    clips: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = runs("savee-loso")
+    work = Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1, voices=(2,))
+    benchmark.execute(run, work)
+
+    def trained(*_: object) -> Path:
+        raise AssertionError("was finished")
+
+    monkeypatch.setattr(Work, "trained", trained)
+    benchmark.execute(run, work)
+    assert result([run], work.folder, clips, 2) is None
 
 
 def test_classes_are_those_of_the_corpus_not_of_a_fold(clips: Manifest) -> None:
