@@ -24,10 +24,10 @@ TOGETHER = """\
 fraction of the trainings, and a little less to learn from than a fold by itself leaves.
 """
 VOICES = """\
-*N other clips heard*: before a clip is judged, the model has got used to the voice from N other clips of its speaker,
-drawn at random, whose emotions nobody told it (the clips are dealt into five groups; each is judged by clips of the
-others, all of these where they are fewer). The published figures are of clips by themselves: beside these rows they
-show what knowing a voice is worth, not who is better.
+Before a clip is judged, the model has got used to the voice from some other clips of its speaker, drawn at random,
+whose emotions nobody told it ([how](../voices.md)). The clips of a speaker are dealt into five groups; each is judged
+by clips of the others, all of these where they are fewer. Published figures are of clips by themselves: these rows show
+what knowing a voice is worth, not who is better. In brackets the calibration error.
 """
 SCOPES = {"all": "all corpora", "own": "the tested corpus"}
 
@@ -41,10 +41,9 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
         corpora: What "all corpora" were.
     """
     introduction = [INTRODUCTION, *([TOGETHER] if any(r.together for r in results) else [])]
-    introduction += [VOICES] if any(r.voice for r in results) else []
     lines = ["# Benchmark", "", *introduction, f"All corpora: {', '.join(_noted(c, notes) for c in corpora)}.", ""]
     for leaky in (False, True):
-        own = [r for r in results if r.protocol.leaky == leaky]
+        own = [r for r in results if r.protocol.leaky == leaky and not r.voice]
         if not own:
             continue
         if leaky:
@@ -60,10 +59,13 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
             *(_row(r, notes) for r in own),
             "",
         ]
+    if any(r.voice for r in results):
+        lines += _known_voices(results, notes)
     left_out = [r for r in results if r.protocol.folds == "corpora"]
     if left_out:
         lines += _left_out(left_out, notes)
-    lines += _divided([r for r in results if not r.protocol.leaky], notes)
+    most = max((r.voice for r in results), default=0)
+    lines += _divided([r for r in results if not r.protocol.leaky and r.voice in (0, most)], notes)
     lines += [
         "## The models",
         "",
@@ -75,7 +77,7 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
         "|---|---:|---:|---:|---:|",
     ]
     for name in dict.fromkeys(r.recipe for r in results):
-        own = [r for r in results if r.recipe == name]
+        own = [r for r in results if r.recipe == name and not r.voice]
         figures = (
             f"{max(r.n_parameters for r in own):,}",
             f"{max(r.macs for r in own) / 1e6:,.1f}",
@@ -137,7 +139,7 @@ def _row(found: Result, notes: Mapping[str, str]) -> str:
         for r in found.protocol.references
     )
     return (
-        f"| {_title(found, notes)} | {_metric(found)} | {_model(found)} | "
+        f"| {_title(found, notes)} | {_metric(found)} | `{found.recipe}` | "
         f"{_trained_on(found)} | **{_percent(found.value)}**{spread} | {found.score} | "
         f"{seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
     )
@@ -164,6 +166,32 @@ def _metric(found: Result) -> str:
 def _n_classes(found: Result) -> int:
     """Emotions that occur among the tested clips."""
     return sum(1 for e in found.pooled.by_emotion if e.support)
+
+
+def _known_voices(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
+    """The table of what other clips of a voice are worth."""
+    numbers = sorted({r.voice for r in results})
+    known = {(r.protocol.name, r.recipe, r.voice): r for r in results}
+    lines = [
+        "## Known voices",
+        "",
+        VOICES,
+        f"| protocol | figure | model | {' | '.join(f'{n} other clips' if n else 'none' for n in numbers)} |",
+        f"|---|---|---|{'---:|' * len(numbers)}",
+    ]
+    for plain in (r for r in results if not r.voice and not r.protocol.leaky):
+        row = [known.get((plain.protocol.name, plain.recipe, n)) for n in numbers]
+        if any(row[1:]):
+            lines.append(
+                f"| {_title(plain, notes)} | {_metric(plain)} | `{plain.recipe}` | "
+                f"{' | '.join(_with_error(r) if r else '–' for r in row)} |"
+            )
+    return [*lines, ""]
+
+
+def _with_error(found: Result) -> str:
+    error = found.pooled.calibration_error
+    return f"**{_percent(found.value)}**" + ("" if error is None else f" ({error:.3f})")
 
 
 def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
