@@ -116,6 +116,7 @@ def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[st
             "speakers": r.pooled.n_speakers,
             "largest_share": r.pooled.largest_share.share,
             "model": r.recipe,
+            "voice": r.voice,
             "trained_on": _trained_on(r),
             "by_seed": list(r.by_seed),
             "by_fold": dict(r.by_fold),
