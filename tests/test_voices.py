@@ -75,6 +75,9 @@ def test_a_voice_comes_back_from_its_file_to_the_last_bit(tmp_path: Path) -> Non
     assert not (back.total == 0).any()
 
 
+NONE_CAN = "holds a voice of numbers that none can have"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -84,8 +87,14 @@ def test_a_voice_comes_back_from_its_file_to_the_last_bit(tmp_path: Path) -> Non
         ('{"format": "vocalics voice 1", "model": "a", "n_clips": 1, "total": "???"}', "is no voice"),
         ('{"format": "vocalics voice 2", "model": "a", "n_clips": 1, "total": ""}', "is no voice"),
         ('{"format": "vocalics voice 1", "model": "a", "n_clips": 1%s, "total": ""}' % ("0" * 400), "is no voice"),
-        ('{"format": "vocalics voice 1", "model": "a", "n_clips": -1, "total": ""}', "holds a voice of numbers"),
-        ('{"format": "vocalics voice 1", "model": "a", "n_clips": 1, "total": "AADAfw=="}', "holds a voice of numbers"),
+        (
+            '{"format": "vocalics voice 1", "model": "a", "n_clips": -1, "total": ""}',
+            NONE_CAN,
+        ),
+        (
+            '{"format": "vocalics voice 1", "model": "a", "n_clips": 1, "total": "AADAfw=="}',
+            NONE_CAN,
+        ),
     ],
 )
 def test_what_is_no_voice_is_said(text: str, told: str, tmp_path: Path) -> None:
@@ -168,7 +177,7 @@ def test_a_long_recording_counts_by_its_windows(model: Recognizer) -> None:
 
 def test_a_voice_is_of_use_to_its_model_alone(model: Recognizer) -> None:
     voice = model.learn(fakes.voice(1.0))
-    with pytest.raises(VocalicsError, match="learned by another model than this default"):
+    with pytest.raises(VocalicsError, match="default gets used to no voice; the voice is for another one"):
         recognizer.load(voice=voice)
     foreign = Voice.unknown("0" * 64, 96)
     with pytest.raises(VocalicsError, match="learned by another model"):

@@ -148,8 +148,8 @@ class Recognizer:
         """
         if not self.model.voice_width:
             raise VocalicsError(
-                f"the model {self.card.name} gets used to no voice; expected one that does, as accurate, or one that "
-                "was trained with voice in its batch"
+                f"the model {self.card.name} gets used to no voice; expected one that does, as accurate (--model), or "
+                "one of your own, see docs/voices.md"
             )
         return Voice.unknown(self.model.sha256, self.model.voice_width)
 
@@ -159,9 +159,14 @@ class Recognizer:
         Raises:
             VocalicsError: For another one.
         """
+        if not self.model.voice_width:
+            raise VocalicsError(
+                f"the model {self.card.name} gets used to no voice; the voice is for another one: name that (--model)"
+            )
         if voice.model != self.model.sha256:
             raise VocalicsError(
-                f"the voice was learned by another model than this {self.card.name}; vocalics voice learns it again"
+                f"the voice was learned by another model, or another version of it ({voice.model[:12]}), than this "
+                f"{self.card.name} ({self.model.sha256[:12]}); name that one, or learn the voice again (vocalics voice)"
             )
         if len(voice.total) != self.model.voice_width:
             raise VocalicsError(

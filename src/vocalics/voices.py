@@ -91,14 +91,19 @@ class Voice:
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError, binascii.Error):
             raise VocalicsError("is no voice that vocalics learned; vocalics voice writes one") from None
         if not (np.isfinite(total).all() and 0 <= voice.n_clips < float("inf")):
-            raise VocalicsError("holds a voice of numbers that are not finite; learn it again")
+            raise VocalicsError("holds a voice of numbers that none can have; learn it again")
         return voice
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the voice to a file, whole or not at all."""
-        part = Path(f"{os.fspath(path)}.part")
-        part.write_text(self.to_json() + "\n", encoding="utf-8")
-        part.replace(path)
+        """Write the voice to a file that its owner alone may read, whole or not at all."""
+        target = Path(path)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            part.touch(0o600)
+            part.write_text(self.to_json() + "\n", encoding="utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Voice:

@@ -41,7 +41,8 @@ def chances(out: str) -> list[dict[str, float]]:
 def test_a_voice_is_learned_and_judged_by(run: Run, folder: Path, tmp_path: Path) -> None:
     model, file = str(folder / "used.onnx"), tmp_path / "ann.voice"
     code, out, err = run("voice", str(folder / "ann"), "--model", model, "-o", str(file))
-    assert (code, err) == (0, "") and "3.0 clips heard, by default" in out
+    assert (code, err) == (0, "") and "3 recordings heard, worth 3.0 sentences; for the model default" in out
+    assert file.stat().st_mode & 0o077 == 0 and [*tmp_path.iterdir()] == [file]
     judge = recognizer.load(model)
     voice = judge.unknown_voice()
     for k in range(3):
@@ -54,6 +55,20 @@ def test_a_voice_is_learned_and_judged_by(run: Run, folder: Path, tmp_path: Path
     assert by_file == by_sound != plain
     expected = recognizer.load(model, voice=voice).predict(folder / "call.wav")
     assert chances(by_file)[0] == pytest.approx(dict(expected.probabilities), abs=2e-6)
+    rows = run(
+        "timeline", str(folder / "call.wav"), "--model", model, "--windows", "--format", "csv", "--voice", str(file)
+    )[1]
+    assert float(next(csv.DictReader(io.StringIO(rows)))["sad"]) == pytest.approx(
+        next(recognizer.load(model, voice=voice).timeline(folder / "call.wav")).probabilities["sad"], abs=1e-4
+    )
+    code, out, err = run("predict", str(folder / "call.wav"), "--voice", str(file))
+    assert code == 1 and "default gets used to no voice; expected one that does, as accurate (--model)" in err
+    other = Voice.unknown("1" * 64, 96).heard(voice.total)
+    other.write(tmp_path / "other.voice")
+    code, out, err = run(
+        "predict", str(folder / "call.wav"), "--voice", str(tmp_path / "other.voice"), "--model", model
+    )
+    assert code == 1 and "other.voice: the voice was learned by another model, or another version of it (1111" in err
     code, out, _ = run("voice", str(folder / "call.wav"), "--known", str(file), "--model", model, "-o", str(file))
     assert code == 0 and Voice.read(file).n_clips > 3.5
 
@@ -103,6 +118,11 @@ def test_segments_are_judged_with_what_all_windows_told(
         ),
         (("voice", "{ann}", "-o", "{out}/a.voice", "--model", "default"), 1, "default gets used to no voice"),
         (("voice", "{quiet}", "-o", "{out}/a.voice", "--model", "{used}"), 1, "nobody speaks in these recordings"),
+        (("voice", "{out}/a.voice", "-o", "{out}/a.voice", "--model", "{used}"), 1, "is a voice, not a recording"),
+        (("voice", "{ann}", "-o", "{ann}/x.voice/..", "--model", "{used}"), 1, "expected a name that ends in .voice"),
+        (("predict", "{quiet}", "--voice", "{quiet}", "--model", "{used}"), 1, "nobody speaks in the recordings of it"),
+        (("predict", "{quiet}", "--voice", "", "--model", "{used}"), 1, "--voice names nothing"),
+        (("timeline", "{quiet}", "--voice", "{out}/c.VOICE", "--model", "{used}"), 1, "c.VOICE: no such file"),
         (("voice", "{out}/no.wav", "-o", "{out}/a.voice", "--model", "{used}"), 1, "no.wav: no such file"),
         (("predict", "{quiet}", "--voice", "{out}/b.voice", "--model", "{used}"), 1, "b.voice: no such file"),
         (("predict", "{quiet}", "--voice", "{out}/b.wav", "--model", "{used}"), 1, "nothing was judged"),

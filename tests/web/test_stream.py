@@ -152,6 +152,7 @@ BAD_STARTS: dict[str, tuple[Any, int, str]] = {
     "a lag below 0": ({**START, "max_lag": -1}, 1007, "max_lag is -1; expected a number from 0 to 10"),
     "an adapt of 1": ({**START, "adapt": 1}, 1007, "adapt is 1; expected true or false"),
     "a model that gets used to none": ({**START, "adapt": True}, 1007, "gets used to no voice"),
+    "an adapt to two": ({**START, "adapt": True, "channels": 2}, 1007, "adapt is for one voice"),
     "a model": ({**START, "model": "nope"}, 1007, 'unknown model "nope"'),
     "a model in numbers": ({**START, "model": 1}, 1007, "model is 1; expected text"),
     "binary": (b"RIFF", 1003, "text message with the stream's settings first"),

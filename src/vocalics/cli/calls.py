@@ -119,7 +119,10 @@ CustomerOnly = Annotated[
     bool, typer.Option("--customer-only", help="Judge the customer's emotions and leave the agent's alone.")
 ]
 Adapt = Annotated[
-    bool, typer.Option("--adapt", help="Get used to the voice in each channel, as models allow that do (accurate).")
+    bool,
+    typer.Option(
+        "--adapt", help="Get used to the voice in each channel (one for each party), as models do that can (accurate)."
+    ),
 ]
 Kept = Annotated[Keep, typer.Option("--keep", help="What is kept besides figures.")]
 Pseudonymise = Annotated[

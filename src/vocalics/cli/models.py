@@ -98,11 +98,8 @@ def show(
     if format is Format.JSON:
         print(json.dumps({**json.loads(loaded.card.to_json()), "sha256": loaded.sha256}, ensure_ascii=False, indent=2))
         return
-    print(
-        "\n".join(
-            f"{key + ':' if key else '':<16} {value}".rstrip() for key, value in _lines(loaded.card, loaded.sha256)
-        )
-    )
+    lines = _lines(loaded.card, loaded.sha256, loaded.voice_width)
+    print("\n".join(f"{key + ':' if key else '':<16} {value}".rstrip() for key, value in lines))
 
 
 def get(
@@ -239,7 +236,7 @@ def _percent(value: Any) -> str:
     return "?" if value is None else f"{100 * value:.1f}"
 
 
-def _lines(card: Card, sha256: str) -> list[tuple[str, str]]:
+def _lines(card: Card, sha256: str, voice_width: int) -> list[tuple[str, str]]:
     made_of = [
         f"{c.get('name')} ({c.get('licence')}; {c.get('clips')} clips, {c.get('speakers')} speakers"
         f"{'' if c.get('commercial') else '; non-commercial'}{'; ' + c['note'] if c.get('note') else ''})"
@@ -256,6 +253,7 @@ def _lines(card: Card, sha256: str) -> list[tuple[str, str]]:
         ("takes", takes),
         *_listed("front end", [f"{key} = {value}" for key, value in card.front_end.items()]),
         ("windows", f"{card.window_seconds:g} s, every {card.hop_seconds:g} s in a timeline"),
+        *([("voices", f"gets used to them, knows {voice_width} numbers of one")] if voice_width else []),
         ("parameters", f"{card.n_parameters:,}"),
         *([("temperature", f"{card.temperature:.3f}")] if card.temperature != 1 else []),
         *_listed(

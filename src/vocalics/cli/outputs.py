@@ -13,6 +13,8 @@ def refuse_unwritable(output: Path) -> None:
     Raises:
         VocalicsError: When it cannot.
     """
+    if output.is_dir():
+        raise VocalicsError(f"{output}: cannot be written (it is a folder); choose another place")
     partial = output.with_name(f".{output.name}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def predict(
         typer.Option(
             metavar="PATH",
             help="The voice that is judged: a .voice file (vocalics voice), or other recordings of it, which the model "
-            "gets used to first. Repeat.",
+            "gets used to first: files, a folder, a pattern in quotes. Repeat.",
         ),
     ] = None,
     adapt: Annotated[

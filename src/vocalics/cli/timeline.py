@@ -61,6 +61,10 @@ def _timeline(
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the windows.")] = None,
     hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="From one window to the next.")] = None,
     mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
+    voice: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="The voice that is heard, as for vocalics predict. Repeat."),
+    ] = None,
     adapt: Annotated[
         bool,
         typer.Option("--adapt", help="Get used to the voice of each channel, as models allow that do (accurate)."),
@@ -89,6 +93,10 @@ def _timeline(
     from vocalics.recognizer import load
 
     recognizer = load(model)
+    if voice:
+        from vocalics.cli.voice import knowing
+
+        recognizer = knowing(recognizer, voice)
     source: str | bytes = sys.stdin.buffer.read() if recording == STDIN else recording
     found = _built(recognizer, source, window, hop, mix, adapt)
     # A pipe has been read, and gives nothing more.

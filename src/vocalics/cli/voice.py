@@ -41,62 +41,91 @@ def _voice(
     """Learn a voice from recordings of it, whatever it expresses in them; nobody has to say what.
 
     vocalics predict --voice FILE judges by it. Ten sentences tell most of it. Microphone, room and line are learned
-    with the voice: take recordings like those that will be judged. The file holds no sound and no words, but it tells
+    with the voice: take recordings like those that will be judged; what is longer than ten seconds counts by its
+    windows. The file holds no sound and no words, but it tells
     voices apart: keep it as you keep personal data.
     """
     from vocalics.recognizer import load
-    from vocalics.voices import Voice
 
-    if output.suffix != ENDING:
+    if output.suffix.lower() != ENDING:
         raise VocalicsError(f"{output}: expected a name that ends in {ENDING}")
     refuse_unwritable(output)
     recognizer = load(model)
-    before = Voice.read(known) if known else recognizer.unknown_voice()
-    recognizer = replace(recognizer, voice=before)
-    voice, good = learned(recognizer, recordings)
+    before = _read(recognizer, str(known)) if known else recognizer.unknown_voice()
+    voice, n_heard, n_failed = learned(replace(recognizer, voice=before), recordings)
     if voice.n_clips <= before.n_clips:
-        raise AudioError("nobody speaks in these recordings; nothing was learned")
+        raise AudioError("nothing was learned" + ("" if n_failed else ": nobody speaks in these recordings"))
     voice.write(output)
-    print(f"{output}: {voice.n_clips:.1f} clips heard, by {recognizer.card.name}")
-    if not good:
+    worth = voice.n_clips - before.n_clips
+    print(
+        f"{output}: {n_heard} recording{'' if n_heard == 1 else 's'} heard, worth {worth:.1f} sentences"
+        + (f", {voice.n_clips:.1f} with those before" if known else "")
+        + f"; for the model {recognizer.card.name}"
+    )
+    if n_failed:
         raise typer.Exit(1)
 
 
-def learned(recognizer: Recognizer, paths: Sequence[str]) -> tuple[Voice, bool]:
-    """Return what is known of a voice after recordings of it, and whether all could be read; each that could not is one
-    line on standard error.
+def learned(recognizer: Recognizer, paths: Sequence[str]) -> tuple[Voice, int, int]:
+    """Return what is known of a voice after recordings of it, how many were heard, and how many could not be.
+
+    Each that could not is one line on standard error.
 
     Raises:
         VocalicsError: For a model that gets used to no voice.
     """
-    voice, good = recognizer.voice or recognizer.unknown_voice(), True
+    voice, n_heard, n_failed = recognizer.voice or recognizer.unknown_voice(), 0, 0
     for source in (source for path in paths for source in expand(path)):
         try:
             if isinstance(source, AudioError):
                 raise source
             if source == STDIN:
                 raise AudioError("a voice is not learned from standard input; name files")
+            if _is_voice(source):
+                raise AudioError(f"{source}: is a voice, not a recording; vocalics voice --known adds to it")
             voice = recognizer.learn(source, voice=voice)
+            n_heard += 1
         except AudioError as error:
-            good = False
+            n_failed += 1
             complain(error)
-    return voice, good
+    return voice, n_heard, n_failed
 
 
 def knowing(recognizer: Recognizer, paths: Sequence[str]) -> Recognizer:
     """Return a recognizer that knows a voice: from the .voice file that is named, and from recordings.
 
     Raises:
-        VocalicsError: For two files of voices, a recording that cannot be read, or a model that gets used to no voice.
+        VocalicsError: For two files of voices, a recording that cannot be read, recordings in which nobody speaks, or a
+            model that gets used to no voice.
     """
-    from vocalics.voices import Voice
-
-    files = [path for path in paths if Path(path).suffix == ENDING]
+    recognizer.unknown_voice()
+    named = [source for path in paths for source in (expand(path) if path else [AudioError("--voice names nothing")])]
+    files = [source for source in named if isinstance(source, str) and _is_voice(source)]
     if len(files) > 1:
         raise VocalicsError(f"{' and '.join(files)}: one voice at a time; vocalics voice --known adds to one")
-    voice = Voice.read(files[0]) if files else recognizer.unknown_voice()
-    knows = replace(recognizer, voice=voice)
-    voice, good = learned(knows, [path for path in paths if path not in files])
-    if not good:
+    if broken := next((source for source in named if isinstance(source, AudioError)), None):
+        raise broken
+    before = _read(recognizer, files[0]) if files else recognizer.unknown_voice()
+    recordings = [source for source in named if isinstance(source, str) and source not in files]
+    voice, _, n_failed = learned(replace(recognizer, voice=before), recordings)
+    if n_failed:
         raise VocalicsError("--voice: not everything that was named could be heard; nothing was judged")
+    if recordings and voice.n_clips <= before.n_clips:
+        raise AudioError("--voice: nobody speaks in the recordings of it; nothing was judged")
     return replace(recognizer, voice=voice)
+
+
+def _is_voice(path: str) -> bool:
+    return Path(path).suffix.lower() == ENDING and not Path(path).is_dir()
+
+
+def _read(recognizer: Recognizer, path: str) -> Voice:
+    """A kept voice that is this model's, or an error that names the file."""
+    from vocalics.voices import Voice
+
+    voice = Voice.read(path)
+    try:
+        recognizer.follow(voice)
+    except VocalicsError as error:
+        raise VocalicsError(f"{path}: {error}") from None
+    return voice

@@ -87,6 +87,8 @@ def parsed(text: str, service: Service) -> Start:
     adapt = said.get("adapt", False)
     if not isinstance(adapt, bool):
         raise Problem("invalid-parameter", f"adapt is {json.dumps(adapt)[:40]}; expected true or false")
+    if adapt and channels != 1:
+        raise Problem("invalid-parameter", "adapt is for one voice, and channels are averaged; send one channel")
     name = word("model", service.default)
     recognizer = service.recognizer(name)
     service.check_windows(recognizer, window, hop)
