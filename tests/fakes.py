@@ -188,14 +188,18 @@ def speakers_table(folder: Path, n_speakers: int = 6, n_takes: int = 2) -> Path:
     return table
 
 
+def hidden_layer(graph: Any) -> str:
+    """What the last dense layer but one of the bundled default gives."""
+    return str([node for node in graph.graph.node if node.op_type == "Gemm"][-2].output[0])
+
+
 def adaptable(path: Path, seed: int = 0) -> Path:
     """Write the bundled default, made to get used to voices by centres of chance; return the path."""
     from vocalics import recognizer
-    from vocalics.export import familiarity
     from vocalics.export import voice as voices
 
     graph = onnx.load(str(recognizer.model_path()))
-    name = familiarity.linear_maps(graph)[-1].output[0]
+    name = hidden_layer(graph)
     held = recognizer.load().emotions
     made = np.random.default_rng(seed).standard_normal((len(held), 96)).astype(np.float32)
     voices.add(graph, name, made)

@@ -177,14 +177,18 @@ VOICED = Recipe(
 )
 
 
-@pytest.mark.parametrize("jointly", [False, True])
-def test_clips_are_judged_again_with_their_voices_known(clips: Manifest, tmp_path: Path, jointly: bool) -> None:
+@pytest.mark.parametrize(("jointly", "prepared"), [(False, ()), (True, ()), (False, ({"name": "trim_silence"},))])
+def test_clips_are_judged_again_with_their_voices_known(
+    clips: Manifest, tmp_path: Path, jointly: bool, prepared: tuple[dict[str, str], ...]
+) -> None:
+    """From cached features; where clips are prepared, from their files."""
     pytest.importorskip("torch")
     long = tmp_path / "long.wav"  # is learned window by window, as from its file
     audio.write(long, fakes.voice(12.0))
     extra = Utterance(str(long), "savee", "savee/DC", "", "sad")
     more = Manifest((*clips, extra)).with_digests()
-    (run,) = plan([protocol("savee-loso")], VOICED, ["savee", "tess"], "all", 1)
+    recipe = dataclasses.replace(VOICED, preprocess=prepared)
+    (run,) = plan([protocol("savee-loso")], recipe, ["savee", "tess"], "all", 1)
     work = Work(more, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
 
     def execute(work: Work) -> None:

@@ -348,23 +348,13 @@ def _judged(
     """
     said = ensembles.said_of(path, recipe, clips, cache, progress, parts, kept)
     if said is None:
-        return judged(model, clips, classes, progress) if parts is None else _heard(model, clips, classes, parts)
+        return judged(model, clips, classes, progress, parts)
     chances = np.full((len(clips), len(classes.emotions)), np.nan)
     for n, row in enumerate(said):
         if np.isfinite(row).all():
             chances[n] = judgements.chances(dict(zip(model.emotions, row.tolist(), strict=True)), classes)
     truth = [str(classes.emotion(u.emotion)) for u in clips]
     return Judgements.of(clips, truth, classes.emotions, chances)
-
-
-def _heard(model: Recognizer, clips: Manifest, classes: Scheme, parts: Parts) -> Judgements:
-    """Return what :func:`vocalics.reproduction.judged` does, voices known from other clips."""
-    chances = np.full((len(clips), len(classes.emotions)), np.nan)
-    for together, heard in parts:
-        knowing = model.knowing(clips[i].path for i in heard)
-        for i in together:
-            chances[i] = judgements.chances_of(knowing.predict(clips[i].path), classes)
-    return Judgements.of(clips, [str(classes.emotion(u.emotion)) for u in clips], classes.emotions, chances)
 
 
 def _seconds(utterance: Utterance) -> float:

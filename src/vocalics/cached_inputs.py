@@ -18,7 +18,7 @@ from vocalics.dataset import Progress
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, feature_set
 from vocalics.logmel_bank import BankSettings, bank
-from vocalics.manifest import Manifest, Utterance
+from vocalics.manifest import Manifest
 from vocalics.recipe import Recipe
 from vocalics.recognizer import Recognizer
 from vocalics.segment import speech_seconds
@@ -59,35 +59,26 @@ def probabilities(
         return None
     said = np.full((len(clips), len(model.emotions)), np.nan)
     every = range(len(clips))
-    spoken = [speech_seconds(audio.read(u.path, model.card.sample_rate)) for u in clips]
-    done = 0
+    spoken, long, done = np.zeros(len(clips)), np.zeros(len(clips), bool), 0
+    for i, utterance in enumerate(clips):
+        clip = audio.read(utterance.path, model.card.sample_rate)
+        spoken[i], long[i] = speech_seconds(clip), clip.duration > recognizer.WHOLE_SECONDS
     for judged, heard in parts if parts is not None and model.model.voice_width else [(every, ())]:
         voice = Voice.unknown(model.model.sha256, model.model.voice_width)
         for i in heard:
-            if _is_long(clips[i]):
+            if long[i]:  # cut into windows, each of which tells of the voice
                 voice = model.learn(clips[i].path, voice=voice)
             elif spoken[i]:
                 left = model.model.hear(rows[i][None], voice.offset)[-1][0]
-                voice = voice.heard(left, recognizer.voice_weight(spoken[i]))
+                voice = voice.heard(left, recognizer.voice_weight(float(spoken[i])))
         known = dataclasses.replace(model, voice=voice) if voice.n_clips else model
         for i in judged:
-            if spoken[i]:
-                said[i] = _judged(known, clips[i], rows[i])
+            if long[i]:
+                prediction = known.predict(clips[i].path)
+                if prediction.confidence > 0:
+                    said[i] = list(prediction.probabilities.values())
+            elif spoken[i]:
+                said[i] = known.model.judge(rows[i][None], known.offset)[0][0]
             done += 1
             progress("judging", done, len(clips))
     return said
-
-
-def _is_long(utterance: Utterance) -> bool:
-    """Whether a clip is cut into windows, and judged from its file."""
-    return audio.read(utterance.path).duration > recognizer.WHOLE_SECONDS
-
-
-def _judged(model: Recognizer, utterance: Utterance, row: Any) -> npt.NDArray[np.float64]:
-    """What is said of one clip; of a long one, from its file."""
-    if not _is_long(utterance):
-        chances: npt.NDArray[np.float64] = model.model.judge(row[None], model.offset)[0][0]
-        return chances
-    prediction = model.predict(utterance.path)
-    said = list(prediction.probabilities.values())
-    return np.array(said if prediction.confidence > 0 else [np.nan] * len(said))

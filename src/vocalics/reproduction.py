@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vocalics import judgements, recognizer, splits, training
+from vocalics.cached_inputs import Parts
 from vocalics.corpora import canonical_name
 from vocalics.dataset import Data, Progress, whole
 from vocalics.emotions import EMOTIONS, Scheme, scheme
@@ -367,7 +368,9 @@ def settings_of(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, publication=None, description="", intended_use="", limits="")
 
 
-def judged(model: Recognizer, clips: Manifest, classes: Scheme, progress: Progress) -> Judgements:
+def judged(
+    model: Recognizer, clips: Manifest, classes: Scheme, progress: Progress, parts: Parts | None = None
+) -> Judgements:
     """Return what a model says of clips, from their audio files as a user would have it, in a scheme's classes.
 
     Args:
@@ -376,13 +379,17 @@ def judged(model: Recognizer, clips: Manifest, classes: Scheme, progress: Progre
         clips: Emotions of any scheme.
         classes: The scheme.
         progress: Called with ("judging", done, all).
+        parts: Which clips are judged with a known voice; ``None``: with none.
     """
-    rows = []
-    for n, utterance in enumerate(clips, start=1):
-        rows.append(judgements.chances_of(model.predict(utterance.path), classes))
-        progress("judging", n, len(clips))
+    rows, done = np.full((len(clips), len(classes.emotions)), np.nan), 0
+    for together, heard in parts or [(range(len(clips)), ())]:
+        knowing = model.knowing(clips[i].path for i in heard) if heard else model
+        for i in together:
+            rows[i] = judgements.chances_of(knowing.predict(clips[i].path), classes)
+            done += 1
+            progress("judging", done, len(clips))
     truth = [str(classes.emotion(u.emotion)) for u in clips]
-    return Judgements.of(clips, truth, classes.emotions, np.array(rows))
+    return Judgements.of(clips, truth, classes.emotions, rows)
 
 
 def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Progress) -> Judgements:

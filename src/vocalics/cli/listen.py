@@ -13,6 +13,7 @@ import typer
 
 from vocalics.cli.predictions import STDIN, as_record
 from vocalics.cli.sources import Encoding
+from vocalics.cli.voice import Known, knowing
 
 if TYPE_CHECKING:
     from vocalics.cli.sources import Sound
@@ -56,10 +57,7 @@ def listen(
         float | None,
         typer.Option(metavar="S", help='Say "unfamiliar" where a sound is stranger than this; see vocalics predict.'),
     ] = None,
-    voice: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH", help="The voice that is heard, as for vocalics predict. Repeat."),
-    ] = None,
+    voice: Known = None,
     adapt: Annotated[
         bool,
         typer.Option("--adapt", help="Get used to the voice as it goes on, as models allow that do (accurate)."),
@@ -80,11 +78,7 @@ def listen(
         return
     if source is not None and device is not None:
         raise AudioError(f"--device {device} names a microphone, {source} a recording; leave one of them out")
-    recognizer = load(model, unfamiliar_above=unfamiliar_above)
-    if voice:
-        from vocalics.cli.voice import knowing
-
-        recognizer = knowing(recognizer, voice)
+    recognizer = knowing(load(model, unfamiliar_above=unfamiliar_above), voice)
     if source is None:
         sound = sources.microphone(device)
     elif source == STDIN:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vocalics.cli.predictions import Format, print_predictions
+from vocalics.cli.voice import Known
 
 
 def register(app: typer.Typer) -> None:
@@ -38,14 +39,7 @@ def predict(
             help='Say "unfamiliar" where a sound is stranger than this; one voice in 20 is above 1.',
         ),
     ] = None,
-    voice: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH",
-            help="The voice that is judged: a .voice file (vocalics voice), or other recordings of it, which the model "
-            "gets used to first: files, a folder, a pattern in quotes. Repeat.",
-        ),
-    ] = None,
+    voice: Known = None,
     adapt: Annotated[
         bool,
         typer.Option("--adapt", help="Get used to the voice of a recording window by window; with --timeline."),

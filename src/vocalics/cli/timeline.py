@@ -11,6 +11,7 @@ import typer
 
 from vocalics.cli.outputs import refuse_unwritable
 from vocalics.cli.predictions import STDIN, clock
+from vocalics.cli.voice import Known, knowing
 from vocalics.errors import VocalicsError
 
 if TYPE_CHECKING:
@@ -61,10 +62,7 @@ def _timeline(
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the windows.")] = None,
     hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="From one window to the next.")] = None,
     mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
-    voice: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH", help="The voice that is heard, as for vocalics predict. Repeat."),
-    ] = None,
+    voice: Known = None,
     adapt: Annotated[
         bool,
         typer.Option("--adapt", help="Get used to the voice of each channel, as models allow that do (accurate)."),
@@ -92,11 +90,7 @@ def _timeline(
         refuse_unwritable(path)
     from vocalics.recognizer import load
 
-    recognizer = load(model)
-    if voice:
-        from vocalics.cli.voice import knowing
-
-        recognizer = knowing(recognizer, voice)
+    recognizer = knowing(load(model), voice)
     source: str | bytes = sys.stdin.buffer.read() if recording == STDIN else recording
     found = _built(recognizer, source, window, hop, mix, adapt)
     # A pipe has been read, and gives nothing more.

@@ -21,6 +21,18 @@ ENDING = ".voice"
 """Of the files that hold a voice; what ends otherwise is sound."""
 
 
+Known = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voice",
+        metavar="PATH",
+        help="The voice that is judged: a .voice file (vocalics voice), or other recordings of it, which the model "
+        "gets used to first: files, a folder, a pattern in quotes. Repeat.",
+    ),
+]
+"""The option ``--voice``, see :func:`knowing`."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("voice")(_voice)
@@ -42,8 +54,7 @@ def _voice(
 
     vocalics predict --voice FILE judges by it. Ten sentences tell most of it. Microphone, room and line are learned
     with the voice: take recordings like those that will be judged; what is longer than ten seconds counts by its
-    windows. The file holds no sound and no words, but it tells
-    voices apart: keep it as you keep personal data.
+    windows. The file holds no sound and no words, but it tells voices apart: keep it as you keep personal data.
     """
     from vocalics.recognizer import load
 
@@ -91,13 +102,17 @@ def learned(recognizer: Recognizer, paths: Sequence[str]) -> tuple[Voice, int, i
     return voice, n_heard, n_failed
 
 
-def knowing(recognizer: Recognizer, paths: Sequence[str]) -> Recognizer:
+def knowing(recognizer: Recognizer, paths: Sequence[str] | None) -> Recognizer:
     """Return a recognizer that knows a voice: from the .voice file that is named, and from recordings.
+
+    Where nothing is named, it is the recognizer as it was.
 
     Raises:
         VocalicsError: For two files of voices, a recording that cannot be read, recordings in which nobody speaks, or a
             model that gets used to no voice.
     """
+    if not paths:
+        return recognizer
     recognizer.unknown_voice()
     named = [source for path in paths for source in (expand(path) if path else [AudioError("--voice names nothing")])]
     files = [source for source in named if isinstance(source, str) and _is_voice(source)]

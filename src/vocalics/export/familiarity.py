@@ -26,25 +26,19 @@ LINEAR = ("Gemm", "MatMul")
 
 def layer(graph: Any) -> str | None:
     """Return the name of the value that tells most of a clip; ``None`` where the graph ends in no linear map."""
-    found = linear_maps(graph)
-    return str(found[-1].input[0]) if found else None
-
-
-def linear_maps(graph: Any) -> list[Any]:
-    """Return the nodes of the last linear maps before a graph's softmax: two, or fewer, the last one first."""
     made_by = {name: node for node in graph.graph.node for name in node.output}
     constants = {value.name for value in graph.graph.initializer}
     node = made_by.get(OUTPUT)
-    found: list[Any] = []
     if node is None or node.op_type != "Softmax":
-        return found
+        return None
+    found = None
     for _ in range(2):
         node = made_by.get(node.input[0])
         while node is not None and node.op_type in _ELEMENTWISE:
             node = made_by.get(next(i for i in node.input if i not in constants))
         if node is None or node.op_type not in LINEAR or node.input[0] in constants:
             return found
-        found.append(node)
+        found = node.input[0]
     return found
 
 

@@ -6,7 +6,6 @@ is what nets are trained for (:mod:`vocalics.models.rows`), in fewer numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -73,16 +72,13 @@ def add(graph: Any, name: str, centres: Values) -> None:
     graph.graph.output.append(helper.make_tensor_value_info(VOICE_LEFT, TensorProto.FLOAT, ["n", width]))
 
 
-def values(
-    graph: Any, name: str, rows: npt.NDArray[np.float32], progress: Callable[[int, int], Any] = lambda *_: None
-) -> Values:
+def values(graph: Any, name: str, rows: npt.NDArray[np.float32]) -> Values:
     """Return what a layer holds for rows of features, shape (n_rows, n).
 
     Args:
         graph: An ONNX model of features.
         name: The layer's.
         rows: What the graph takes, shape (n_rows, ...).
-        progress: Called with (done, all).
     """
     import onnx
     import onnxruntime
@@ -95,6 +91,5 @@ def values(
     found = []
     for start in range(0, len(rows), 256):
         found.append(session.run([name], {session.get_inputs()[0].name: rows[start : start + 256]})[0])
-        progress(min(start + 256, len(rows)), len(rows))
     result: Values = np.concatenate(found)
     return result
