@@ -11,7 +11,7 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import audio, benchmark, benchmark_page, judgements, recognizer
+from vocalics import audio, benchmark, benchmark_page, benchmark_results, judgements, recognizer
 from vocalics.audio import Clip
 from vocalics.benchmark import Run, Work, _settings, divisions, plan
 from vocalics.benchmark_results import result
@@ -119,28 +119,32 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     planned = [*runs("savee-loso", seeds=2), *runs("leave-one-corpus-out")]
     for run in planned:
         benchmark.execute(run, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {"tess": "made up"}, 1))
-    found = result(planned[:2], tmp_path / "runs", clips)
+    notes = {"tess": "made up"}
+    found = result(planned[:2], tmp_path / "runs", clips, notes=notes)
     assert found is not None and len(found.by_seed) == 2 and set(found.by_fold) == {"savee-DC", "savee-JE", "savee-KL"}
     assert found.value == pytest.approx(np.mean(list(found.by_fold.values())))
-    assert found.pooled.n_clips == 72 and found.pooled.n_speakers == 3 and found.n_parameters > 0
+    assert found.n_speakers == 3 and found.n_classes == 4 and found.n_parameters > 0
+    assert found.pooled is not None and found.pooled[1] <= found.pooled[0] <= found.pooled[2]
     assert found.value > 0.5  # four pitches, easily told apart
     said = judgements.read(tmp_path / "runs" / planned[0].folder / "fold-savee-DC.csv")
     assert said.emotions == ("neutral", "happy", "sad", "angry")  # the classes that the corpus has
-    left = result(planned[2:], tmp_path / "runs", clips)
+    left = result(planned[2:], tmp_path / "runs", clips, notes=notes)
     assert left is not None and set(left.by_fold) == {"savee", "tess"}
     assert judgements.read(tmp_path / "runs" / planned[2].folder / "fold-tess.csv").emotions == scheme("eight").emotions
-    page = benchmark_page.to_markdown([found, left], {"tess": "made up"}, ["savee", "tess"])
+    page = benchmark_page.to_markdown([found, left])
+    assert "All corpora: savee, tess (made up)." in page
+    again = [benchmark_results.from_dict(json.loads(json.dumps(benchmark_results.to_dict(r)))) for r in (found, left)]
+    assert benchmark_page.to_markdown(again) == page
     assert f"**{100 * found.value:.1f}** ±" in page and "data2vec 2.0 large, frozen 75.8 (314 M)" in page
     emotion, share = left.named_most["tess"]
     told = judgements.read(tmp_path / "runs" / planned[2].folder / "fold-tess.csv").prediction
     assert share == told.count(emotion) / len(told) and share == max(told.count(e) for e in told) / len(told)
     assert f"{100 * left.by_fold['tess']:.1f} ({emotion} {100 * share:.0f})" in page
     assert "| model | savee | tess (made up) | mean |" in page and "## Speakers shared" not in page
-    (division,) = (d for d in left.pooled.divided if d.by == "sex")
-    assert [part.name for part in division.parts] == ["female", "male"]
-    low, high = sorted(part.uar.value for part in division.parts)
+    assert [part.name for part in left.divided["sex"]] == ["female", "male"]
+    low, high = sorted(part.uar[0] for part in left.divided["sex"])
     assert f"| {100 * (high - low):.1f} |" in page.partition("## Who is heard how well")[2]
-    assert not [d for d in found.pooled.divided if d.by == "sex"]  # savee's voices are all male
+    assert "sex" not in found.divided  # savee's voices are all male
     changed = dataclasses.replace(planned[0], recipe=dataclasses.replace(planned[0].recipe, model_settings={"C": 1.0}))
     with pytest.raises(VocalicsError, match=r"benchmark of another configuration .* another folder with --runs"):
         benchmark.execute(changed, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
@@ -217,11 +221,11 @@ def test_clips_are_judged_again_with_their_voices_known(
     assert heard_long and model.told(long) > 3
     assert np.nanmax(np.abs(known.probabilities - judgements.read(own / "fold-savee-DC.csv").probabilities)) > 0.01
     found = [result([run], work.folder, more, n) for n in (0, 4)]
-    page = benchmark_page.to_markdown([f for f in found if f], {}, ["savee", "tess"])
+    page = benchmark_page.to_markdown([f for f in found if f])
     assert page.count("| `voiced` |") == 3 and "emotions nobody told it" in page  # figures, known voices, models
     (row,) = (line for line in page.splitlines() if line.startswith("| SAVEE") and "(0." in line)
     assert all(f"**{100 * f.value:.1f}**" in row for f in found if f) and row.count("|") == 6
-    told = benchmark_page.to_dict([f for f in found if f], {})
+    told = [benchmark_results.to_dict(f) for f in found if f]
     assert [t["protocol"] for t in told] == ["savee-loso", "savee-loso, 4 other clips heard"]
 
 
@@ -268,9 +272,9 @@ def test_one_model_is_tested_on_a_fold_of_each_corpus_and_heard_none_of_them(cli
         assert not held_out & {*about.training_speakers, *about.validation_speakers}
         assert about.emotions == tuple(e for e in scheme("nine").emotions if e in PITCH)
     savee, tess = (result([run], tmp_path / "runs", clips) for run in planned)
-    assert savee is not None and tess is not None and savee.together and savee.pooled.n_clips == 36
+    assert savee is not None and tess is not None and savee.together and savee.n_speakers == 3
     assert set(savee.by_fold) == {"savee-DC", "savee-JE", "savee-KL"} and set(tess.by_fold) == {"tess-OAF", "tess-YAF"}
-    page = benchmark_page.to_markdown([savee, tess], {}, ["savee", "tess"])
+    page = benchmark_page.to_markdown([savee, tess])
     assert "all corpora, folds together" in page and "*Folds together*:" in page
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
     benchmark.execute_together(planned, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
@@ -304,13 +308,27 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
     assert code == 0, err
     page = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
     assert "| TESS, one speaker to the other; 4 classes, 2 speakers | UAR | `lr` | all corpora |" in page
-    (figure,) = json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8"))
+    written = tmp_path / "out" / "benchmark.json"
+    (figure,) = json.loads(written.read_text(encoding="utf-8"))
     assert figure["protocol"] == "tess-cross" and figure["model"] == "lr" and figure["speakers"] == 2
     assert (
         figure["value"] == pytest.approx(np.mean(figure["by_seed"]))
         and figure["pooled"]["low"] <= figure["pooled"]["value"] <= figure["pooled"]["high"]
     )
     assert f"**{100 * figure['value']:.1f}**" in page
+    # Figures that were measured elsewhere stay, in the protocols' order; those measured anew are replaced.
+    other = {**figure, "of": "ravdess-luna", "protocol": "ravdess-luna", "model": "other"}
+    written.write_text(json.dumps([{**figure, "by_seed": [0.123]}, other]), encoding="utf-8")
+    code, _, err = run(*arguments, "-o", str(tmp_path / "out"), "--table")
+    assert code == 0, err
+    first, second = json.loads(written.read_text(encoding="utf-8"))
+    assert first["of"] == "ravdess-luna" and first["by_fold"] == other["by_fold"] and second == figure
+    both = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
+    assert both.index("RAVDESS, 5 folds") < both.index("TESS, one speaker") and "12.3" not in both
+    written.write_text('{"a": 1}', encoding="utf-8")
+    code, _, err = run(*arguments, "-o", str(tmp_path / "out"))
+    assert code == 1 and "benchmark.json: holds no results of a benchmark" in err and "move it away" in err
+    written.unlink()
     joint = [a if a != "1" else "2" for a in arguments]
     joint[joint.index(str(tmp_path / "runs"))] = str(tmp_path / "joint")
     for part in ("2/3", "1/3"):

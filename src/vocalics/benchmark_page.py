@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from vocalics.benchmark import N_TIMED
-from vocalics.benchmark_results import Result
-from vocalics.evaluation import Parts
+from vocalics.benchmark_results import SCOPES, TOGETHER_TOO, Ends, Part, Result, noted
 
 INTRODUCTION = """\
 Written by `vocalics benchmark`. Unless speakers are shared, every fold's model was trained without the speakers of its
@@ -29,19 +27,18 @@ whose emotions nobody told it ([how](../voices.md)). The clips of a speaker are 
 by clips of the others, all of these where they are fewer. Published figures are of clips by themselves: these rows show
 what knowing a voice is worth, not who is better. In brackets the calibration error.
 """
-SCOPES = {"all": "all corpora", "own": "the tested corpus"}
 
 
-def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Sequence[str]) -> str:
+def to_markdown(results: Sequence[Result]) -> str:
     """Return the page.
 
     Args:
-        results: Of every protocol and recipe that has a finished run.
-        notes: What is to be said of a corpus's copy, by corpus.
-        corpora: What "all corpora" were.
+        results: Of every protocol and recipe that has a finished run, in the order of the rows.
     """
     introduction = [INTRODUCTION, *([TOGETHER] if any(r.together for r in results) else [])]
-    lines = ["# Benchmark", "", *introduction, f"All corpora: {', '.join(_noted(c, notes) for c in corpora)}.", ""]
+    corpora = {c: note for r in results if r.scope == "all" for c, note in r.corpora.items()}
+    every = [f"All corpora: {', '.join(noted(c, corpora) for c in corpora)}.", ""] if corpora else []
+    lines = ["# Benchmark", "", *introduction, *every]
     for leaky in (False, True):
         own = [r for r in results if r.protocol.leaky == leaky and not r.voice]
         if not own:
@@ -56,16 +53,16 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
         lines += [
             f"| {' | '.join(HEAD)} |",
             "|---|---|---|---|---:|---:|---:|---:|---|",
-            *(_row(r, notes) for r in own),
+            *(_row(r) for r in own),
             "",
         ]
     if any(r.voice for r in results):
-        lines += _known_voices(results, notes)
+        lines += _known_voices(results)
     left_out = [r for r in results if r.protocol.folds == "corpora"]
     if left_out:
-        lines += _left_out(left_out, notes)
+        lines += _left_out(left_out)
     most = max((r.voice for r in results), default=0)
-    lines += _divided([r for r in results if not r.protocol.leaky and r.voice in (0, most)], notes)
+    lines += _divided([r for r in results if not r.protocol.leaky and r.voice in (0, most)])
     lines += [
         "## The models",
         "",
@@ -88,72 +85,30 @@ def to_markdown(results: Sequence[Result], notes: Mapping[str, str], corpora: Se
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _interval(r: Result) -> dict[str, Any]:
-    """The interval of what it is of: of one fold's value, else of all folds' judgements together.
-
-    Of a mean over corpora there is none.
-    """
-    ends = {"low": r.score.interval.low, "high": r.score.interval.high}
-    if r.protocol.folds == "corpora":
-        return {"low": None, "high": None, "pooled": None}
-    if len(r.by_fold) == 1 and r.score.value == r.value:
-        return {**ends, "pooled": None}
-    return {"low": None, "high": None, "pooled": {"value": r.score.value, **ends}}
-
-
-def to_dict(results: Sequence[Result], notes: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the figures as plain values: first as a model's card states them, then what stands beside them."""
-    return [
-        {
-            "metric": _metric(r),
-            "value": r.value,
-            **_interval(r),
-            "corpus": _noted(r.protocol.corpus, notes) if r.protocol.corpus else f"each of {len(r.by_fold)}",
-            "protocol": r.protocol.name
-            + (" (speakers shared)" if r.protocol.leaky else "")
-            + (f", {r.voice} other clips heard" if r.voice else ""),
-            "classes": _n_classes(r),
-            "speakers": r.pooled.n_speakers,
-            "largest_share": r.pooled.largest_share.share,
-            "model": r.recipe,
-            "voice": r.voice,
-            "trained_on": _trained_on(r),
-            "by_seed": list(r.by_seed),
-            "by_fold": dict(r.by_fold),
-            "named_most": {fold: list(most) for fold, most in r.named_most.items()},
-            "calibration_error": r.pooled.calibration_error,
-            "divided": {
-                division.by: {part.name: list(part.uar.ends) for part in division.parts}
-                for division in r.pooled.divided
-            },
-        }
-        for r in results
-    ]
-
-
-def _row(found: Result, notes: Mapping[str, str]) -> str:
+def _row(found: Result) -> str:
     seeds = len(found.by_seed)
     spread = f" ± {_percent(float(np.std(found.by_seed, ddof=1)))}" if seeds > 1 else ""
-    error = found.pooled.calibration_error
+    error = found.calibration_error
+    together = "–" if found.pooled is None else _interval(found.pooled)
     published = "; ".join(
         f"{r.system} {_percent(r.value)}" + (f" ({r.parameters:,g} M)" if r.parameters else "")
         for r in found.protocol.references
     )
     return (
-        f"| {_title(found, notes)} | {_metric(found)} | `{found.recipe}` | "
-        f"{_trained_on(found)} | **{_percent(found.value)}**{spread} | {found.score} | "
+        f"| {_title(found)} | {_metric(found)} | `{found.recipe}` | "
+        f"{_trained_on(found)} | **{_percent(found.value)}**{spread} | {together} | "
         f"{seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
     )
 
 
-def _title(found: Result, notes: Mapping[str, str]) -> str:
+def _title(found: Result) -> str:
     one = found.protocol
-    note = f" ({notes[one.corpus]})" if one.corpus in notes else ""
-    return f"{one.title}{note}; {_n_classes(found)} classes, {found.pooled.n_speakers} speakers"
+    note = f" ({found.corpora[one.corpus]})" if found.corpora.get(one.corpus) else ""
+    return f"{one.title}{note}; {found.n_classes} classes, {found.n_speakers} speakers"
 
 
 def _trained_on(found: Result) -> str:
-    return SCOPES[found.scope] + (", folds together" if found.together else "")
+    return SCOPES[found.scope] + (TOGETHER_TOO if found.together else "")
 
 
 def _model(found: Result) -> str:
@@ -164,12 +119,7 @@ def _metric(found: Result) -> str:
     return "UAR" if found.protocol.metric == "uar" else found.protocol.metric
 
 
-def _n_classes(found: Result) -> int:
-    """Emotions that occur among the tested clips."""
-    return sum(1 for e in found.pooled.by_emotion if e.support)
-
-
-def _known_voices(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
+def _known_voices(results: Sequence[Result]) -> list[str]:
     """The table of what other clips of a voice are worth."""
     numbers = sorted({r.voice for r in results})
     known = {(r.protocol.name, r.recipe, r.voice): r for r in results}
@@ -184,18 +134,19 @@ def _known_voices(results: Sequence[Result], notes: Mapping[str, str]) -> list[s
         row = [known.get((plain.protocol.name, plain.recipe, n)) for n in numbers]
         if any(row[1:]):
             lines.append(
-                f"| {_title(plain, notes)} | {_metric(plain)} | `{plain.recipe}` | "
+                f"| {_title(plain)} | {_metric(plain)} | `{plain.recipe}` | "
                 f"{' | '.join(_with_error(r) if r else '–' for r in row)} |"
             )
     return [*lines, ""]
 
 
 def _with_error(found: Result) -> str:
-    error = found.pooled.calibration_error
+    error = found.calibration_error
     return f"**{_percent(found.value)}**" + ("" if error is None else f" ({error:.3f})")
 
 
-def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
+def _left_out(results: Sequence[Result]) -> list[str]:
+    notes = {c: note for r in results for c, note in r.corpora.items()}
     corpora = list(dict.fromkeys(c for r in results for c in r.by_fold))
     lines = [
         "## Every corpus left out in turn",
@@ -203,7 +154,7 @@ def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
         "UAR in %, mean of seeds; a model of eight classes, all of which it may name. In brackets the emotion that it "
         "names most of the corpus's clips, and its share: above 60 % it would have collapsed.",
         "",
-        f"| model | {' | '.join(_noted(c, notes) for c in corpora)} | mean |",
+        f"| model | {' | '.join(noted(c, notes) for c in corpora)} | mean |",
         f"|---|{'---:|' * (len(corpora) + 1)}",
     ]
     for r in results:
@@ -212,12 +163,12 @@ def _left_out(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
     return [*lines, ""]
 
 
-def _divided(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
+def _divided(results: Sequence[Result]) -> list[str]:
     """The table of who is heard how well; no lines where nothing divides the speakers."""
     rows = [
-        f"| {_title(r, notes)} | {_model(r)} | {division.by} | {_parts(division)} | {_percent(division.gap)} |"
+        f"| {_title(r)} | {_model(r)} | {by} | {_parts(parts)} | {_percent(_gap(parts))} |"
         for r in results
-        for division in r.pooled.divided
+        for by, parts in r.divided.items()
     ]
     if not rows:
         return []
@@ -235,8 +186,18 @@ def _divided(results: Sequence[Result], notes: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _parts(division: Parts) -> str:
-    return "; ".join(f"{part.name} {part.uar} ({part.n_speakers})" for part in division.parts)
+def _parts(parts: Sequence[Part]) -> str:
+    return "; ".join(f"{part.name} {_interval(part.uar)} ({part.n_speakers})" for part in parts)
+
+
+def _gap(parts: Sequence[Part]) -> float:
+    values = [part.uar[0] for part in parts]
+    return max(values) - min(values)
+
+
+def _interval(ends: Ends) -> str:
+    value, low, high = map(_percent, ends)
+    return f"{value} % [{low}, {high}]"
 
 
 def _left(found: Result, corpus: str) -> str:
@@ -244,10 +205,6 @@ def _left(found: Result, corpus: str) -> str:
         return "–"
     emotion, share = found.named_most[corpus]
     return f"{_percent(found.by_fold[corpus])} ({emotion} {100 * share:.0f})"
-
-
-def _noted(corpus: str, notes: Mapping[str, str]) -> str:
-    return f"{corpus} ({notes[corpus]})" if corpus in notes else corpus
 
 
 def _percent(value: float) -> str:

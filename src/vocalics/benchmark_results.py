@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,35 @@ import numpy as np
 from vocalics import judgements, metrics
 from vocalics.benchmark import TOGETHER, Run, table_name
 from vocalics.emotions import Scheme, scheme
-from vocalics.evaluation import EvaluationReport, Score, groups_of
+from vocalics.errors import ManifestError, VocalicsError
+from vocalics.evaluation import EvaluationReport, groups_of
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
-from vocalics.protocols import Protocol
+from vocalics.protocols import PROTOCOLS, Protocol, protocol
+
+SCOPES = {"all": "all corpora", "own": "the tested corpus"}
+"""What is said of what a model was trained on."""
+TOGETHER_TOO = ", folds together"
+"""What is said besides of one that was tested under several protocols."""
+
+
+Ends = tuple[float, float, float]
+"""A figure and both ends of its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The judgements that have something in common: the speakers' sex, age group, language or corpus.
+
+    Attributes:
+        name: "female".
+        uar: Over the emotions that occur in it, with its interval.
+        n_speakers: Speakers known.
+    """
+
+    name: str
+    uar: Ends
+    n_speakers: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +53,17 @@ class Result:
         protocol: The protocol.
         recipe: The recipe's name.
         scope: What was trained on.
+        corpora: The corpora of scope and protocol, and what is to be said of each one's copy ("" for nothing).
         by_seed: The protocol's figure with every seed: the mean over folds.
-        pooled: The report on all folds' and seeds' judgements together; its interval is a bootstrap over speakers.
+        pooled: The figure of all folds' and seeds' judgements together; its interval is a bootstrap over speakers.
+            ``None`` where it was not written down.
         by_fold: Mean over seeds of each fold's figure.
         named_most: The emotion that was named most in each fold, and its share of all that was named.
+        largest_share: Of all judgements, the share of the emotion that was named most.
+        n_classes: Emotions that occur among the tested clips.
+        n_speakers: Tested speakers that are known.
+        calibration_error: Of all judgements; ``None`` where none gave probabilities.
+        divided: UAR of all judgements by what is known of the speakers: "sex".
         n_parameters: Of one model, with the blocks of the encoder that it sits on.
         macs: Multiply-accumulate operations per second of sound, with those of the encoder.
         real_time: Seconds of sound per second of one processor, over a few clips of every fold:
@@ -44,10 +76,16 @@ class Result:
     protocol: Protocol
     recipe: str
     scope: str
+    corpora: Mapping[str, str]
     by_seed: tuple[float, ...]
-    pooled: EvaluationReport
+    pooled: Ends | None
     by_fold: Mapping[str, float]
     named_most: Mapping[str, tuple[str, float]]
+    largest_share: float
+    n_classes: int
+    n_speakers: int
+    calibration_error: float | None
+    divided: Mapping[str, tuple[Part, ...]]
     n_parameters: int
     macs: float
     real_time: float
@@ -61,12 +99,124 @@ class Result:
         return float(np.mean(self.by_seed))
 
     @property
-    def score(self) -> Score:
-        """The pooled figure with its interval."""
-        return self.pooled.uar if self.protocol.metric == "uar" else self.pooled.accuracy
+    def key(self) -> tuple[str, str, str, int]:
+        """What it is of: a result of the same key takes its place."""
+        return self.protocol.name, self.recipe, self.scope, self.voice
 
 
-def result(runs: Sequence[Run], folder: Path, clips: Manifest, voice: int = 0) -> Result | None:
+def noted(corpus: str, notes: Mapping[str, str]) -> str:
+    """A corpus's name, and what is to be said of its copy."""
+    return f"{corpus} ({notes[corpus]})" if notes.get(corpus) else corpus
+
+
+def to_dict(found: Result) -> dict[str, Any]:
+    """Return a result as plain values: first as a model's card states it, then what stands beside it."""
+    one = found.protocol
+    ends = None if found.pooled is None else dict(zip(("value", "low", "high"), found.pooled, strict=True))
+    # The card's interval is of what it is of: one fold's value, else all folds' judgements together; of a mean over
+    # corpora there is none.
+    apart = {} if one.folds == "corpora" or ends is None else ends
+    alone = len(found.by_fold) == 1 and apart.get("value") == found.value
+    return {
+        "metric": "UAR" if one.metric == "uar" else one.metric,
+        "value": found.value,
+        "low": apart.get("low") if alone else None,
+        "high": apart.get("high") if alone else None,
+        "pooled": None if alone or not apart else apart,
+        "corpus": noted(one.corpus, found.corpora) if one.corpus else f"each of {len(found.by_fold)}",
+        "protocol": one.name
+        + (" (speakers shared)" if one.leaky else "")
+        + (f", {found.voice} other clips heard" if found.voice else ""),
+        "classes": found.n_classes,
+        "speakers": found.n_speakers,
+        "largest_share": found.largest_share,
+        "model": found.recipe,
+        "voice": found.voice,
+        "trained_on": SCOPES[found.scope] + (TOGETHER_TOO if found.together else ""),
+        "by_seed": list(found.by_seed),
+        "by_fold": dict(found.by_fold),
+        "named_most": {fold: list(most) for fold, most in found.named_most.items()},
+        "calibration_error": found.calibration_error,
+        "divided": {
+            by: {part.name: [*part.uar, part.n_speakers] for part in parts} for by, parts in found.divided.items()
+        },
+        "of": one.name,
+        "corpora": dict(found.corpora),
+        "judgements": ends,
+        "parameters": found.n_parameters,
+        "macs_per_second": found.macs,
+        "real_time": found.real_time,
+        "size": found.size,
+    }
+
+
+def from_dict(row: Mapping[str, Any]) -> Result:
+    """Return the result that :func:`to_dict` made plain.
+
+    Raises:
+        ManifestError: For a protocol that there is none of.
+        KeyError, TypeError, ValueError: For what is no such result.
+    """
+    trained_on, together = row["trained_on"], row["trained_on"].endswith(TOGETHER_TOO)
+    scopes = {words: name for name, words in SCOPES.items()}
+    return Result(
+        protocol(row["of"]),
+        str(row["model"]),
+        scopes[trained_on.removesuffix(TOGETHER_TOO)],
+        {str(corpus): str(note) for corpus, note in row["corpora"].items()},
+        tuple(float(value) for value in row["by_seed"]),
+        None if row["judgements"] is None else _ends(row["judgements"].values()),
+        {str(fold): float(value) for fold, value in row["by_fold"].items()},
+        {str(fold): (str(emotion), float(share)) for fold, (emotion, share) in row["named_most"].items()},
+        float(row["largest_share"]),
+        int(row["classes"]),
+        int(row["speakers"]),
+        None if row["calibration_error"] is None else float(row["calibration_error"]),
+        {
+            str(by): tuple(Part(str(name), _ends(values[:3]), int(values[3])) for name, values in parts.items())
+            for by, parts in row["divided"].items()
+        },
+        int(row["parameters"]),
+        float(row["macs_per_second"]),
+        float(row["real_time"]),
+        int(row["size"]),
+        together,
+        int(row["voice"]),
+    )
+
+
+def _ends(values: Iterable[Any]) -> Ends:
+    value, low, high = (float(v) for v in values)
+    return value, low, high
+
+
+def read(path: Path) -> list[Result]:
+    """Return the results that a ``benchmark.json`` holds; none where there is no such file.
+
+    Raises:
+        VocalicsError: For a file that holds something else.
+    """
+    try:
+        return [from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError, KeyError, AttributeError, ManifestError) as error:
+        raise VocalicsError(
+            f"{path}: holds no results of a benchmark ({type(error).__name__}: {error}); move it away, or write "
+            "elsewhere with -o"
+        ) from None
+
+
+def joined(kept: Sequence[Result], found: Sequence[Result]) -> list[Result]:
+    """Return results that were kept and new ones: of one key the new one, by protocol, then by model."""
+    every = {result.key: result for result in (*kept, *found)}
+    order, models = list(PROTOCOLS), list(dict.fromkeys(r.recipe for r in (*kept, *found)))
+    return sorted(every.values(), key=lambda r: (order.index(r.protocol.name), models.index(r.recipe), r.voice))
+
+
+def result(
+    runs: Sequence[Run], folder: Path, clips: Manifest, voice: int = 0, notes: Mapping[str, str] | None = None
+) -> Result | None:
     """Return the figures of a recipe under one protocol, over the seeds that are finished; ``None`` for none.
 
     Args:
@@ -74,6 +224,7 @@ def result(runs: Sequence[Run], folder: Path, clips: Manifest, voice: int = 0) -
         folder: Of all runs.
         clips: What is known of the tested speakers: sex, age and language, by which the figures are divided.
         voice: How many other clips of a voice were heard before.
+        notes: What is to be said of a corpus's copy, by corpus.
     """
     first, tables, about, joint = runs[0], [], [], False
     for run in runs:
@@ -95,12 +246,32 @@ def result(runs: Sequence[Run], folder: Path, clips: Manifest, voice: int = 0) -
             by_fold[name] = by_fold.get(name, 0.0) + value / len(tables)
     named_most = {name: _named_most([table[name] for table in tables]) for name in by_fold}
     whole = _together([said for table in tables for said in table.values()], scheme(first.protocol.scheme))
+    report = _report(whole, first, clips)
+    divided = {
+        division.by: tuple(Part(p.name, p.uar.ends, p.n_speakers) for p in division.parts)
+        for division in report.divided
+    }
     return Result(
-        first.protocol, first.recipe.name, first.scope, tuple(by_seed), _report(whole, first, clips), by_fold,
-        named_most, max(a["parameters"] for a in about), max(a["macs_per_second"] for a in about),
+        first.protocol,
+        first.recipe.name,
+        first.scope,
+        {corpus: (notes or {}).get(corpus, "") for corpus in first.recipe.corpora},
+        tuple(by_seed),
+        (report.uar if first.protocol.metric == "uar" else report.accuracy).ends,
+        by_fold,
+        named_most,
+        report.largest_share.share,
+        sum(1 for emotion in report.by_emotion if emotion.support),
+        report.n_speakers,
+        report.calibration_error,
+        divided,
+        max(a["parameters"] for a in about),
+        max(a["macs_per_second"] for a in about),
         sum(a["audio_seconds"] for a in about) / max(sum(a["processor_seconds"] for a in about), 1e-9),
-        max(a["size"] for a in about), joint, voice,
-    )  # fmt: skip
+        max(a["size"] for a in about),
+        joint,
+        voice,
+    )
 
 
 def _named_most(seeds: Sequence[Judgements]) -> tuple[str, float]:

@@ -92,7 +92,8 @@ def _benchmark(
 ) -> None:
     """Train and test recipes under published protocols; write the figures beside the published ones.
 
-    Every fold's model is trained without the speakers it is tested on. Stopped and called again, it goes on.
+    Every fold's model is trained without the speakers it is tested on. Stopped and called again, it goes on. Figures
+    that the output folder's benchmark.json holds already stay on the page, unless the runs give them anew.
     """
     from rich.console import Console
 
@@ -106,6 +107,7 @@ def _benchmark(
     if together and own:
         raise RecipeError("--together trains on all corpora; leave --own-corpus out")
     chosen = [published.protocol(n) for n in names or [p.name for p in published.PROTOCOLS.values() if not p.leaky]]
+    kept = benchmark_results.read(output / "benchmark.json")  # what it cannot read ends it before anything is trained
     roots = runs.roots(corpus or [])
     recipes = [read(name, dict(runs.change(c) for c in change or [])) for name in model or ["default"]]
     planned = [benchmark.plan(chosen, r, list(roots), "own" if own else "all", seeds) for r in recipes]
@@ -132,17 +134,19 @@ def _benchmark(
     for of_recipe in planned:
         for one in chosen:
             for n in (0, *shared.voices):
-                found = benchmark_results.result([run for run in of_recipe if run.protocol is one], work, manifest, n)
+                own_runs = [run for run in of_recipe if run.protocol is one]
+                found = benchmark_results.result(own_runs, work, manifest, n, notes)
                 if found is not None:
                     results.append(found)
-    results.sort(key=lambda r: chosen.index(r.protocol))
+    results = benchmark_results.joined(kept, results)
     output.mkdir(parents=True, exist_ok=True)
     page = output / "benchmark.md"
-    part_file = page.with_suffix(".part")
-    part_file.write_text(benchmark_page.to_markdown(results, notes, list(roots)), encoding="utf-8")
-    part_file.replace(page)
-    figures = json.dumps(benchmark_page.to_dict(results, notes), indent=1)
-    page.with_suffix(".json").write_text(figures + "\n", encoding="utf-8")
+    figures = json.dumps([benchmark_results.to_dict(r) for r in results], indent=1) + "\n"
+    # The figures first: they are what a page can be written from again.
+    for path, text in ((page.with_suffix(".json"), figures), (page, benchmark_page.to_markdown(results))):
+        part_file = path.with_suffix(".part")
+        part_file.write_text(text, encoding="utf-8")
+        part_file.replace(path)
     console.print(f"written to {page}", soft_wrap=True)
 
 
