@@ -21,7 +21,7 @@ import numpy.typing as npt
 from vocalics.dataset import Data, Progress
 from vocalics.errors import RecipeError
 from vocalics.feature_rows import compute
-from vocalics.features.feature_set import feature_set
+from vocalics.features.feature_set import SEPARATOR, feature_set
 from vocalics.models import ModelSpec, model_spec
 from vocalics.recipe import Teacher
 
@@ -144,6 +144,11 @@ def check_teacher(teacher: Teacher) -> ModelSpec:
         raise RecipeError(
             f"teacher.model = {teacher.model} takes no vector; expected a classifier or a dense net, e.g. "
             "logistic_regression or dense_head"
+        )
+    if teacher.n_frame_hints and SEPARATOR not in teacher.features:
+        raise RecipeError(
+            f"teacher.n_frame_hints are of an encoder's frames; teacher.features = {teacher.features} has no encoder: "
+            f"expected e.g. whisper-base{SEPARATOR}2,3"
         )
     if not feature_set(teacher.features).is_vector:
         raise RecipeError(f"teacher.features = {teacher.features} are no vector; expected e.g. whisper-base@2,3")

@@ -96,6 +96,8 @@ class Teacher:
         apart: What no two parts have in common: "speakers" or "clips".
         n_hints: How many leading components of its features the net is to foretell.
         hint_weight: What their mean squared error counts beside the cross-entropy.
+        n_frame_hints: How many leading components of its encoder's frames the net is to foretell, moment by moment.
+        frame_hint_weight: What their mean squared error counts.
     """
 
     features: str
@@ -107,6 +109,8 @@ class Teacher:
     apart: str = "speakers"
     n_hints: int = 0
     hint_weight: float = 0.0
+    n_frame_hints: int = 0
+    frame_hint_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -240,6 +244,8 @@ class Recipe:
                 raise RecipeError(f"teacher.share = {self.teacher.share} is not a share from 0 to 1")
             if self.teacher.n_folds < 2 or self.teacher.n_hints < 0 or self.teacher.hint_weight < 0:
                 raise RecipeError("teacher: expected n_folds of at least 2, n_hints and hint_weight of at least 0")
+            if self.teacher.n_frame_hints < 0 or self.teacher.frame_hint_weight < 0:
+                raise RecipeError("teacher: expected n_frame_hints and frame_hint_weight of at least 0")
         _one_of(self.fit.plateau_of, ("validation", "training"), "fit.plateau_of")
 
     @property

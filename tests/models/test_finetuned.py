@@ -116,7 +116,7 @@ def test_what_fills_a_batch_up_does_not_count(whisper: Path) -> None:
 
 def test_a_short_clip_is_filled_with_nothing_where_that_is_asked_for() -> None:
     clips = [np.ones((3, 4), np.float32), np.ones((3, 20), np.float32)]
-    x, mask = FrameAugmentation(n_frames=8, fill="nothing").cut(clips, np.random.default_rng(0))
+    x, mask, _ = FrameAugmentation(n_frames=8, fill="nothing").cut(clips, np.random.default_rng(0))
     assert x.shape == (2, 3, 8) and mask.sum(dim=1).tolist() == [4, 8] and float(x[0, :, 4:].abs().max()) == 0
     masked = FrameAugmentation(n_frames=8, fill="nothing", time_mask=50, noise=0.0)
     for seed in range(20):

@@ -54,8 +54,11 @@ def test_padding_hardly_matters() -> None:
 def test_cut_without_changes_is_the_clip() -> None:
     plain = BatchAugmentation(n_frames=100, stretch=0.0, warp=0.0)
     clips = [voice_like(100, 1), voice_like(60, 2), voice_like(180, 3)]
-    x, mask = plain.cut(clips, np.random.default_rng(0))
+    x, mask, places = plain.cut(clips, np.random.default_rng(0))
     np.testing.assert_allclose(x[0], clips[0], atol=1e-3)
+    for clip, part, place in zip((clips[0], clips[2]), (x[0], x[2]), (places[0], places[2]), strict=True):
+        np.testing.assert_allclose(part, clip[:, place.astype(int)], atol=1e-3)
+    assert places[2, 0] > 0  # cut out of the longest
     assert mask.sum(dim=1).tolist() == pytest.approx([100, 60, 100], abs=1)
     assert (x[1][:, ~mask[1]] == clips[1].min()).all()
     starts = [np.abs(clips[2][:, k : k + 100] - x[2].numpy()).max() for k in range(81)]

@@ -72,7 +72,7 @@ def test_blocks_are_mixed_by_weights_that_sum_to_one() -> None:
 def test_short_clips_are_repeated_and_long_ones_cut() -> None:
     augmentation, rng = FrameAugmentation(n_frames=10), np.random.default_rng(0)
     short, long = np.arange(4, dtype=np.float32)[None], np.arange(30, dtype=np.float32)[None]
-    x, mask = augmentation.cut([short, long], rng)
+    x, mask, _ = augmentation.cut([short, long], rng)
     assert x.shape == (2, 1, 10) and mask.all()
     assert (np.diff(x[0, 0].numpy()) % 4 == 1).all()
     assert (np.diff(x[1, 0].numpy()) == 1).all()

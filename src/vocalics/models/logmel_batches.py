@@ -19,7 +19,8 @@ from skorch.utils import to_tensor
 from torch import Tensor
 from torch.nn import functional
 
-from vocalics.models.logmel_cnn import DECIBEL
+from vocalics.frame_hints import FrameHints
+from vocalics.models.logmel_cnn import DECIBEL, n_steps
 from vocalics.models.neural import Labels, NeuralClassifier
 
 Rng = np.random.Generator
@@ -31,7 +32,7 @@ LogMels = Sequence[npt.NDArray[np.floating[Any]]]
 class Augmentation(Protocol):
     """What is done to a batch of inputs of uneven length, in this order; every draw is from the generator given."""
 
-    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor]: ...
+    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor, npt.NDArray[np.float64]]: ...
 
     def colour(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor: ...
 
@@ -71,26 +72,26 @@ class BatchAugmentation:
     mixup: float = 0.3
     mixup_share: float = 0.5
 
-    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor]:
+    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor, npt.NDArray[np.float64]]:
         """Cut, stretch and warp clips to one length.
 
         Returns:
             (n, n_mels, n_frames) float32 and the mask (n, n_frames) of frames that exist; what does not exist holds
-            the clip's lowest value.
+            the clip's lowest value. Then the place of each frame in its clip, (n, n_frames), in the clip's frames.
         """
         n, n_mels = len(clips), clips[0].shape[0]
         tempo = rng.uniform(1 - self.stretch, 1 + self.stretch, n)
         reach = int(np.ceil(self.n_frames * (1 + self.stretch))) + 2
         longest = min(reach, max(c.shape[1] for c in clips))
         source = np.empty((n, n_mels, longest), dtype=np.float32)
-        first, available = np.zeros(n), np.zeros(n)
+        first, available, starts = np.zeros(n), np.zeros(n), np.zeros(n)
         for i, clip in enumerate(clips):
             surplus = clip.shape[1] - self.n_frames * tempo[i]
             start = int(rng.uniform(0, surplus)) if surplus > 0 else 0
             part = clip[:, start : start + longest]
             source[i, :, : part.shape[1]] = part
             source[i, :, part.shape[1] :] = part[:, -1:]
-            available[i] = part.shape[1]
+            available[i], starts[i] = part.shape[1], start
             # A clip that is shorter than the window stands anywhere in it.
             first[i] = -rng.uniform(0, -surplus) if surplus < 0 else 0.0
         at = first[:, None] + np.arange(self.n_frames) * tempo[:, None]
@@ -103,7 +104,7 @@ class BatchAugmentation:
             torch.from_numpy(source)[:, None], torch.from_numpy(grid), padding_mode="border", align_corners=True
         )[:, 0]
         lowest = torch.from_numpy(source).amin(dim=(1, 2))
-        return torch.where(mask[:, None], x, lowest[:, None, None]), mask
+        return torch.where(mask[:, None], x, lowest[:, None, None]), mask, at + starts[:, None]
 
     def colour(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
         """Add a random frequency response, noise, and masks."""
@@ -164,6 +165,8 @@ class LogMelClassifier(NeuralClassifier):
         targets: What the net is to say of each training clip, (n, n_classes) or, with hints, more columns; ``None`` is
             the labels.
         hint_weight: What the mean squared error of the hints counts beside the cross-entropy.
+        frame_hints: What the net is to foretell of every moment of the training clips.
+        frame_hint_weight: What their mean squared error counts.
         **settings: As for :class:`NeuralClassifier`.
     """
 
@@ -178,6 +181,8 @@ class LogMelClassifier(NeuralClassifier):
         draws: int = 0,
         targets: npt.NDArray[np.float32] | None = None,
         hint_weight: float = 0.0,
+        frame_hints: FrameHints | None = None,
+        frame_hint_weight: float = 0.0,
         **settings: Any,
     ) -> None:
         self.augmentation = augmentation
@@ -187,6 +192,8 @@ class LogMelClassifier(NeuralClassifier):
         self.draws = draws
         self.targets = targets
         self.hint_weight = hint_weight
+        self.frame_hints = frame_hints
+        self.frame_hint_weight = frame_hint_weight
         super().__init__(module, **settings)
 
     def check_data(self, X: Any, y: Labels | None) -> None:  # noqa: N803
@@ -197,6 +204,17 @@ class LogMelClassifier(NeuralClassifier):
         n = len(self.classes)
         y_true = to_tensor(y_true, device=self.device)
         loss = super().get_loss(y_pred[:, :n], y_true[:, :n] if y_true.ndim > 1 else y_true, X, training)
+        if y_pred.shape[1] == n:
+            return loss
+        if self.frame_hints is not None:
+            n_times = y_true.shape[1] - y_pred.shape[1]  # of each step the targets say, too, whether it is there
+            size, shape = n_times * self.frame_hints.n, (len(y_pred), n_times, self.frame_hints.n)
+            there = y_true[:, -n_times:]
+            wanted = y_true[:, -n_times - size : -n_times].reshape(shape)
+            told = y_pred[:, -size:].float().reshape(shape)
+            error = ((told - wanted).square().mean(dim=2) * there).sum() / there.sum().clamp(min=1.0)
+            loss = loss + self.frame_hint_weight * error
+            y_pred, y_true = y_pred[:, :-size], y_true[:, : -n_times - size]
         if y_pred.shape[1] == n:
             return loss
         return loss + self.hint_weight * functional.mse_loss(y_pred[:, n:].float(), y_true[:, n:])
@@ -213,6 +231,8 @@ class LogMelClassifier(NeuralClassifier):
             self.draws or len(dataset.X),
             min(self.batch_size, self.draws or len(dataset.X)),
             next(iter(inspect.signature(self.module_.forward).parameters)),
+            self.frame_hints,
+            getattr(self.module_, "STEP", 1),
         )
 
     def _present(self) -> Augmentation:
@@ -246,6 +266,8 @@ class _Epochs:
     n_draws: int
     batch_size: int
     given: str
+    frame_hints: FrameHints | None = None
+    step: int = 1
 
     def __iter__(self) -> Iterator[Any]:
         rng, augmentation = np.random.default_rng(torch.initial_seed()), self.present()
@@ -253,11 +275,27 @@ class _Epochs:
         for start in range(0, self.n_draws - self.batch_size + 1, self.batch_size):
             rows = drawn[start : start + self.batch_size]
             chosen = [self.clips[i][int(rng.integers(len(self.clips[i])))] for i in rows]
-            x, mask = augmentation.cut(chosen, rng)
+            x, mask, place = augmentation.cut(chosen, rng)
             x = augmentation.colour(x, mask, rng)
             target = torch.from_numpy(self.targets[rows])
+            if self.frame_hints is not None:
+                target = torch.cat([target, self._of_frames(rows, chosen, mask, place)], dim=1)
             x, mask, target = augmentation.mix(x, mask, target, rng)
             yield {self.given: x, "mask": mask}, target
+
+    def _of_frames(
+        self, rows: npt.NDArray[np.int64], chosen: LogMels, mask: Tensor, place: npt.NDArray[np.float64]
+    ) -> Tensor:
+        """What is to be foretold of every step of time, one behind the other, and then whether the clip is there.
+
+        A copy may be faster or slower than the clip that the hints are of: places are parts of its length.
+        """
+        assert self.frame_hints is not None
+        n = place.shape[1]
+        middle = np.minimum(np.arange(n_steps(n)) * self.step + self.step // 2, n - 1)
+        tempo = np.array([self.clips[i][0].shape[1] / c.shape[1] for i, c in zip(rows, chosen, strict=True)])
+        wanted = self.frame_hints.at(rows, place[:, middle] * tempo[:, None])
+        return torch.cat([torch.from_numpy(wanted).flatten(1), mask[:, middle].float()], dim=1)
 
 
 def padded(clips: LogMels) -> tuple[Tensor, Tensor]:

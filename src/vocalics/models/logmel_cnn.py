@@ -1,8 +1,10 @@
-"""The default net: a compact log-mel CNN with attentive pooling.
+"""Compact log-mel nets with attentive pooling: a CNN, and one that soon convolves along time alone.
 
 Residual 3×3 convolutions (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) over a log-mel
 spectrogram that is normalised per clip, then attentive statistics pooling over time (Okabe, Koshinaka and Shinoda,
-"Attentive Statistics Pooling for Deep Speaker Embedding", Interspeech 2018).
+"Attentive Statistics Pooling for Deep Speaker Embedding", Interspeech 2018). Where all bands are folded into channels
+after a few of them (a time-delay net behind a convolutional front, as Desplanques et al., "Integrating Frequency
+Translational Invariance in TDNNs", 2021), three times fewer operations do.
 """
 
 from __future__ import annotations
@@ -54,13 +56,14 @@ class ClipNormalisation(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with batch norm, a 1×1 shortcut where the width changes."""
+    """Two convolutions over three frames and ``rows`` bands with batch norm, a 1×1 shortcut where the width changes."""
 
-    def __init__(self, n_in: int, n_out: int) -> None:
+    def __init__(self, n_in: int, n_out: int, rows: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+        around = (rows // 2, 1)
+        self.conv1 = nn.Conv2d(n_in, n_out, (rows, 3), padding=around, bias=False)
         self.norm1 = nn.BatchNorm2d(n_out)
-        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(n_out, n_out, (rows, 3), padding=around, bias=False)
         self.norm2 = nn.BatchNorm2d(n_out)
         self.shortcut = nn.Conv2d(n_in, n_out, 1, bias=False) if n_in != n_out else nn.Identity()
 
@@ -86,52 +89,54 @@ class AttentiveStatistics(nn.Module):
         return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
 
 
-class LogMelCnn(nn.Module):
-    """Log-mel spectrogram to logits.
+def n_steps(n_frames: int) -> int:
+    """Return how many steps of time these nets make of so many frames: a stem's halving and two poolings'."""
+    return (n_frames + 1) // 2 // 2 // 2
+
+
+class LogMelNet(nn.Module):
+    """Log-mel spectrogram to logits: what all nets here have in common.
 
     Args:
+        stem: From two channels; halves time.
+        blocks: Halve time twice.
+        width: Channels that come out of the blocks.
         n_classes: Width of the output.
-        n_mels: Number of mel bands.
-        channels: Width of the four blocks.
         n_hidden: Width of the attention and of the last hidden layer.
         dropout: Share of pooled features dropped while training.
         n_hints: Numbers foretold from the pooled features while training, behind the logits: a teacher's hints.
+        n_frame_hints: Numbers foretold of every step of time while training, behind those, step by step.
     """
+
+    STEP = 8
+    """Frames per step of time."""
 
     def __init__(
         self,
-        n_classes: int = 8,
-        n_mels: int = 64,
-        channels: Sequence[int] = (16, 64, 112, 128),
-        n_hidden: int = 96,
-        dropout: float = 0.3,
-        n_hints: int = 0,
+        stem: nn.Module,
+        blocks: nn.Module,
+        width: int,
+        n_classes: int,
+        n_hidden: int,
+        dropout: float,
+        n_hints: int,
+        n_frame_hints: int,
     ) -> None:
         super().__init__()
-        first, second, third, fourth = channels
         self.normalise = ClipNormalisation()
-        self.stem = nn.Sequential(
-            nn.Conv2d(2, first, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(first), nn.ReLU()
-        )
-        self.blocks = nn.Sequential(
-            ResidualBlock(first, first),
-            nn.MaxPool2d(2),
-            ResidualBlock(first, second),
-            nn.MaxPool2d(2),
-            ResidualBlock(second, third),
-            nn.MaxPool2d((2, 1)),
-            ResidualBlock(third, fourth),
-        )
-        self.pool = AttentiveStatistics(fourth, n_hidden)
+        self.stem = stem
+        self.blocks = blocks
+        self.pool = AttentiveStatistics(width, n_hidden)
         self.head = nn.Sequential(
-            nn.BatchNorm1d(2 * fourth),
+            nn.BatchNorm1d(2 * width),
             nn.Dropout(dropout),
-            nn.Linear(2 * fourth, n_hidden),
+            nn.Linear(2 * width, n_hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(n_hidden, n_classes),
         )
-        self.hints: nn.Linear | None = nn.Linear(2 * fourth, n_hints) if n_hints else None
+        self.hints: nn.Linear | None = nn.Linear(2 * width, n_hints) if n_hints else None
+        self.frame_hints: nn.Conv1d | None = nn.Conv1d(width, n_frame_hints, 1) if n_frame_hints else None
 
     def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map (n, n_mels, n_frames) to logits (n, n_classes), while training with the hints behind them.
@@ -147,9 +152,98 @@ class LogMelCnn(nn.Module):
             mask = mask[:, ::2]
             mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
             mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
-        pooled = self.pool(x.mean(dim=2).float(), mask)
+        steps = x.mean(dim=2)
+        pooled = self.pool(steps.float(), mask)
         logits: Tensor = self.head(pooled)
-        return torch.cat([logits, self.hints(pooled)], dim=1) if self.training and self.hints is not None else logits
+        if not self.training:
+            return logits
+        told = [logits]
+        if self.hints is not None:
+            told.append(self.hints(pooled))
+        if self.frame_hints is not None:
+            told.append(self.frame_hints(steps).transpose(1, 2).flatten(1))
+        return torch.cat(told, dim=1)
+
+    def forget_hints(self) -> None:
+        """Leave out what only training needs."""
+        self.hints = self.frame_hints = None
+
+
+class LogMelCnn(LogMelNet):
+    """Residual 3×3 convolutions over bands and time.
+
+    Args:
+        n_classes: Width of the output.
+        n_mels: Number of mel bands.
+        channels: Width of the four blocks.
+        n_hidden: As of :class:`LogMelNet`, and what follows.
+    """
+
+    def __init__(
+        self,
+        n_classes: int = 8,
+        n_mels: int = 64,
+        channels: Sequence[int] = (16, 64, 112, 128),
+        n_hidden: int = 96,
+        dropout: float = 0.3,
+        n_hints: int = 0,
+        n_frame_hints: int = 0,
+    ) -> None:
+        first, second, third, fourth = channels
+        stem = _stem(first)
+        blocks = nn.Sequential(
+            ResidualBlock(first, first),
+            nn.MaxPool2d(2),
+            ResidualBlock(first, second),
+            nn.MaxPool2d(2),
+            ResidualBlock(second, third),
+            nn.MaxPool2d((2, 1)),
+            ResidualBlock(third, fourth),
+        )
+        super().__init__(stem, blocks, fourth, n_classes, n_hidden, dropout, n_hints, n_frame_hints)
+
+
+class LogMelTdnn(LogMelNet):
+    """A few convolutions over bands and time, then along time alone.
+
+    Args:
+        n_classes: Width of the output.
+        n_mels: Number of mel bands.
+        n_first: Width of what goes over bands.
+        width: Of what goes along time.
+        depth: Residual blocks along time; the first at 40 ms a step, the others at 80.
+        n_hidden: As of :class:`LogMelNet`, and what follows.
+    """
+
+    def __init__(
+        self,
+        n_classes: int = 8,
+        n_mels: int = 64,
+        n_first: int = 16,
+        width: int = 144,
+        depth: int = 3,
+        n_hidden: int = 96,
+        dropout: float = 0.3,
+        n_hints: int = 0,
+        n_frame_hints: int = 0,
+    ) -> None:
+        stem, n_rows = _stem(n_first), (n_mels + 1) // 2 // 2
+        blocks = nn.Sequential(
+            ResidualBlock(n_first, n_first),
+            nn.MaxPool2d(2),
+            # Over all bands at once: from here on there is one row.
+            nn.Conv2d(n_first, width, (n_rows, 3), padding=(0, 1), bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            ResidualBlock(width, width, 1),
+            nn.MaxPool2d((1, 2)),
+            *(ResidualBlock(width, width, 1) for _ in range(depth - 1)),
+        )
+        super().__init__(stem, blocks, width, n_classes, n_hidden, dropout, n_hints, n_frame_hints)
+
+
+def _stem(n_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(2, n_out, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(n_out), nn.ReLU())
 
 
 MODELS = {
@@ -159,6 +253,14 @@ MODELS = {
         uneven=True,
         build=LogMelCnn,
         neural=True,
-        summary="Compact log-mel CNN with attentive pooling, the default net of this project",
-    )
+        summary="Compact log-mel CNN with attentive pooling",
+    ),
+    "logmel_tdnn": ModelSpec(
+        name="logmel_tdnn",
+        features=WAVEFORM,
+        uneven=True,
+        build=LogMelTdnn,
+        neural=True,
+        summary="Convolutions over a log-mel spectrogram, soon along time alone, with attentive pooling",
+    ),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -101,18 +102,24 @@ class FrameAugmentation:
         if self.fill not in FILLS:
             raise RecipeError(f'fill = "{self.fill}" is no way to fill a clip up; expected {" or ".join(FILLS)}')
 
-    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Cut clips to one length, or fill them up: (n, n_rows, n_frames) float32, and a mask of what is there."""
+    def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor, npt.NDArray[np.float64]]:
+        """Cut clips to one length, or fill them up.
+
+        Returns:
+            (n, n_rows, n_frames) float32, a mask (n, n_frames) of what is there, and each frame's place in its clip.
+        """
         x = np.zeros((len(clips), clips[0].shape[0], self.n_frames), np.float32)
         mask = np.ones((len(clips), self.n_frames), bool)
+        places = np.tile(np.arange(self.n_frames, dtype=np.float64), (len(clips), 1))
         for i, clip in enumerate(clips):
             n = clip.shape[1]
             if n < self.n_frames and self.fill == "nothing":
                 x[i, :, :n], mask[i, n:] = clip, False
                 continue
             start = int(rng.integers(0, n if n < self.n_frames else n - self.n_frames + 1))
-            x[i] = clip[:, (start + np.arange(self.n_frames)) % n]
-        return torch.from_numpy(x), torch.from_numpy(mask)
+            places[i] = (start + np.arange(self.n_frames)) % n
+            x[i] = clip[:, places[i].astype(np.int64)]
+        return torch.from_numpy(x), torch.from_numpy(mask), places
 
     def colour(self, x: Tensor, mask: Tensor, rng: Rng) -> Tensor:
         """Add noise; leave stretches of time out of the mask, in place, at most a quarter of a clip at once."""

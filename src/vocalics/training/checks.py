@@ -29,7 +29,7 @@ def check(recipe: Recipe) -> ModelSpec:
         specs = [check(member) for member in ensembles.members(recipe)]
         return specs[0]
     spec = model_spec(recipe.model)
-    given = ("n_classes", "n_hints", *GIVEN) if spec.uneven else ("n_classes",)
+    given = ("n_classes", "n_hints", "n_frame_hints", *GIVEN) if spec.uneven else ("n_classes",)
     known = [name for name in inspect.signature(spec.build).parameters if name not in given]
     for name in recipe.model_settings:
         if name not in known:

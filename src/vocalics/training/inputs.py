@@ -17,6 +17,7 @@ from vocalics.encoders import FrontEnd
 from vocalics.feature_rows import Rows, divided
 from vocalics.features.feature_set import encoded_front_end, feature_set
 from vocalics.features.logmel import LogMel
+from vocalics.frame_hints import frame_hints
 from vocalics.listening import soft_labels, votes_in
 from vocalics.logmel_bank import BankSettings, bank
 from vocalics.models import WAVEFORM, ModelSpec
@@ -73,12 +74,24 @@ def taught(
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Settings of the classifier: the teacher's targets, and as many hints as they hold."""
-    told = lesson(teacher, data, recipe.seed, cache, progress or (lambda *_: None))
-    return {
+    step = progress or (lambda *_: None)
+    told = lesson(teacher, data, recipe.seed, cache, step)
+    settings: dict[str, Any] = {
         "targets": told.targets(labels, teacher.share),
         "hint_weight": teacher.hint_weight,
         "module__n_hints": told.hints.shape[1],
     }
+    if teacher.n_frame_hints:
+        front_end, clips = encoded_front_end(teacher.features), data.manifest.take(data.train)
+        hints = frame_hints(
+            clips, front_end, teacher.n_frame_hints, recipe.seed, cache, step, preparation=recipe.preparation
+        )
+        settings |= {
+            "frame_hints": hints,
+            "frame_hint_weight": teacher.frame_hint_weight,
+            "module__n_frame_hints": hints.n,
+        }
+    return settings
 
 
 def known_of_frames(spec: ModelSpec, front_end: LogMel | FrontEnd, example: Any) -> dict[str, Any]:

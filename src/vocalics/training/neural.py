@@ -151,7 +151,7 @@ def train_neural(
     (folder / "history.json").write_text(json.dumps(course.records, indent=1), encoding="utf-8")
     module = classifier.module_.float().eval()
     if recipe.teacher is not None:
-        module.hints = None
+        module.forget_hints()
     module.to(memory_format=torch.contiguous_format)
     n_parameters = sum(p.numel() for p in module.parameters())
     cooled, conformal = 1.0, {}
