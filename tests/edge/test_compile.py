@@ -24,7 +24,7 @@ from vocalics.errors import CompileError
 from vocalics.export import waveform
 from vocalics.export.card import with_card
 from vocalics.features.logmel import LogMel
-from vocalics.models.logmel_cnn import LogMelCnn
+from vocalics.models.logmel_cnn import LogMelTdnn
 from vocalics.recognizer import bundled, load
 
 Run = Callable[..., tuple[int, str, str]]
@@ -36,7 +36,7 @@ M4, RV32, ARM64 = TARGETS["cortex-m4"], TARGETS["rv32"], TARGETS["aarch64"]
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small net of the default's kind with random weights."""
     torch.manual_seed(0)
-    net = LogMelCnn(channels=(4, 8, 8, 8), n_hidden=8)
+    net = LogMelTdnn(n_first=4, width=8, n_hidden=8)
     net.train()
     for _ in range(3):  # so that batch norm's statistics are not their initial ones
         net(5 * torch.randn(8, 64, 80) - 10)

@@ -45,7 +45,7 @@ def same_numbers() -> None:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default architecture with few channels and weights at random."""
+    """The architecture of tiny and open with few channels and weights at random."""
     torch = pytest.importorskip("torch")
     from vocalics.export.waveform import from_torch
     from vocalics.features.logmel import LogMel

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
 from vocalics.models.logmel_batches import BatchAugmentation, LogMelClassifier, padded
-from vocalics.models.logmel_cnn import ClipNormalisation, LogMelCnn
+from vocalics.models.logmel_cnn import ClipNormalisation, LogMelCnn, LogMelNet, LogMelTdnn, n_steps
 
 N_MELS = 64
 
@@ -39,9 +41,10 @@ def test_second_channel_ignores_colour_the_first_does_not() -> None:
     assert correlation[1] > 0.999 > correlation[0]
 
 
-def test_padding_hardly_matters() -> None:
+@pytest.mark.parametrize("build", [lambda: LogMelCnn(channels=(4, 8, 8, 8), n_hidden=8), lambda: LogMelTdnn(width=8)])
+def test_padding_hardly_matters(build: Callable[[], LogMelNet]) -> None:
     torch.manual_seed(0)
-    net = LogMelCnn(channels=(4, 8, 8, 8), n_hidden=8).eval()
+    net = build().eval()
     clips = [voice_like(n, n) for n in (80, 133, 200)]
     with torch.inference_mode():
         together = net(*padded(clips))
@@ -49,6 +52,15 @@ def test_padding_hardly_matters() -> None:
     torch.testing.assert_close(together, alone, atol=0.05, rtol=0.0)
     torch.testing.assert_close(together[2], alone[2], atol=1e-4, rtol=1e-4)
     assert (alone[0] - alone[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("n_frames", [48, 99, 132, 260, 261])
+def test_steps_of_time_are_as_many_as_are_counted(n_frames: int) -> None:
+    for net in (LogMelCnn(n_hints=3, n_frame_hints=5), LogMelTdnn(n_hints=3, n_frame_hints=5)):
+        told = net.train()(torch.randn(2, N_MELS, n_frames), torch.ones(2, n_frames, dtype=torch.bool))
+        assert told.shape == (2, 8 + 3 + 5 * n_steps(n_frames))
+        net.forget_hints()
+        assert net(torch.randn(2, N_MELS, n_frames)).shape == (2, 8)
 
 
 def test_cut_without_changes_is_the_clip() -> None:

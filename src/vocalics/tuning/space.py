@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, str] = {
 OWN: Mapping[str, Mapping[str, str]] = {
     "logistic_regression": {"C": "1e-3..10:log"},
     "logmel_cnn": {"channels": "[8, 32, 56, 64]|[16, 64, 112, 128]|[24, 96, 168, 192]"},
+    "logmel_tdnn": {"n_first": "8|16|24", "width": "96|144|192", "depth": "2..4"},
     "cnn_lstm": {"channels": "[32, 48]|[64, 96]|[96, 128]", "n_layers": "1..2"},
     "lstm": {"n_layers": "1..2"},
     "encoder_head": {"n_channels": "96|192|384"},
