@@ -133,7 +133,9 @@ def test_targets_stand_where_the_net_hears_them(stretch: float) -> None:
     assert n_checked > 100
 
 
-def test_a_net_learns_to_foretell_and_forgets_how(data: Data, encoder: str, tmp_path: Path) -> None:
+def test_a_net_learns_to_foretell_and_forgets_how(
+    data: Data, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     teacher = {"features": f"{encoder}@1,2", "n_folds": 3, "n_hints": 2, "hint_weight": 0.2}
     told = {**teacher, "n_frame_hints": 4, "frame_hint_weight": 1.0}
     cards, losses = [], []
@@ -148,6 +150,17 @@ def test_a_net_learns_to_foretell_and_forgets_how(data: Data, encoder: str, tmp_
     assert cards[0].n_parameters == cards[1].n_parameters
     assert losses[1][0] > losses[0][0] + 0.5  # what is foretold badly at first counts
     assert losses[1][-1] < losses[1][0] - 0.3
+    # What is finished is written again without a teacher.
+    monkeypatch.setattr("vocalics.training.inputs.lesson", None)
+    monkeypatch.setattr("vocalics.training.inputs.frame_hints", None)
+    before = path.read_bytes()
+    path.unlink()
+    again = training.train_on(data, recipe, tmp_path / "with", True, cache=tmp_path / "cache", threads=1)
+    assert again == path and len(path.read_bytes()) == len(before)
+    sound = audio.read(data.manifest[0].path).samples[None]
+    old = tmp_path / "old.onnx"
+    old.write_bytes(before)
+    np.testing.assert_array_equal(modelfile.load(path).probabilities(sound), modelfile.load(old).probabilities(sound))
 
 
 def test_what_frame_hints_cannot_be_of_is_refused() -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vocalics.dataset import Data, Progress, draw_weights
 from vocalics.distillation import lesson
 from vocalics.emotions import scheme
-from vocalics.encoders import FrontEnd
+from vocalics.encoders import FrontEnd, about, find
 from vocalics.feature_rows import Rows, divided
 from vocalics.features.feature_set import encoded_front_end, feature_set
 from vocalics.features.logmel import LogMel
@@ -72,9 +72,21 @@ def taught(
     labels: npt.NDArray[np.float32],
     cache: Path,
     progress: Progress | None,
+    over: bool = False,
 ) -> dict[str, Any]:
-    """Settings of the classifier: the teacher's targets, and as many hints as they hold."""
+    """Settings of the classifier: the teacher's targets, and as many hints as they hold.
+
+    Of a training that is over, only how many there were: no teacher is fitted to say again what nobody learns from.
+    """
     step = progress or (lambda *_: None)
+    if over:
+        (n_features,) = feature_set(teacher.features).shape
+        sizes = {"module__n_hints": min(teacher.n_hints, len(data.train), n_features or 0)}
+        if teacher.n_frame_hints:
+            front_end = encoded_front_end(teacher.features)
+            n_numbers = about(find(front_end.name)).width * len(front_end.blocks)
+            sizes["module__n_frame_hints"] = min(teacher.n_frame_hints, n_numbers)
+        return sizes
     told = lesson(teacher, data, recipe.seed, cache, step)
     settings: dict[str, Any] = {
         "targets": told.targets(labels, teacher.share),

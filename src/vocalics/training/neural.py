@@ -110,8 +110,8 @@ def train_neural(
         labels = labels_of(recipe, data)
         if fit.vote_share:
             settings["targets"] = labels
-        if recipe.teacher is not None:  # a run that is over is taught all the same: its hints are a part of its net
-            settings |= taught(recipe, recipe.teacher, data, labels, cache, progress)
+        if recipe.teacher is not None:
+            settings |= taught(recipe, recipe.teacher, data, labels, cache, progress, over)
         classifier = LogMelClassifier(
             spec.build,
             augmentation=early,
