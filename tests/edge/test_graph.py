@@ -50,24 +50,27 @@ def test_shapes_fit_together_as_in_numpy() -> None:
         broadcast((2, 3), (4,))
 
 
-def test_the_default_model_is_layers_behind_a_spectrogram() -> None:
-    read = folded(onnx.load(str(recognizer.model_path("default"))), 998)
+@pytest.mark.parametrize(("name", "n", "n_pools"), [("default", 12, 2), ("tiny", 14, 3)])
+def test_a_bundled_model_is_layers_behind_a_spectrogram(name: str, n: int, n_pools: int) -> None:
+    read = folded(onnx.load(str(recognizer.model_path(name))), 998)
     assert read.source == "log_mel" and read.values["log_mel"].shape == (1, 64, Size())
     convolutions = [n for n in read.nodes if n.kind == "conv"]
-    assert len(convolutions) == 14 and sum("pool" in n.settings for n in convolutions) == 3
-    assert sum("residual" in n.settings for n in convolutions) == 4
+    assert len(convolutions) == n and sum("pool" in c.settings for c in convolutions) == n_pools
+    assert sum("residual" in c.settings for c in convolutions) == 4
     assert not any(n.kind == "pool" for n in read.nodes)
     left = [n.settings["function"] for n in read.nodes if n.kind == "map"]
     assert "relu" not in left and "tanh" in left
 
 
-def test_eight_bits_meet_no_floats_between_layers() -> None:
-    read = folded(onnx.load(str(recognizer.model_path("default-int8"))), 998)
+@pytest.mark.parametrize(("name", "n"), [("default-int8", 12), ("tiny-int8", 14)])
+def test_eight_bits_meet_no_floats_between_layers(name: str, n: int) -> None:
+    read = folded(onnx.load(str(recognizer.model_path(name))), 998)
     convolutions = [n for n in read.nodes if n.kind == "conv"]
-    assert len(convolutions) == 14
+    assert len(convolutions) == n
     assert all("codes_in" in n.settings and "codes_out" in n.settings for n in convolutions)
     first = read.nodes.index(convolutions[0])
-    kinds = {n.kind for n in read.nodes[first : read.nodes.index(convolutions[11])]}
+    # Behind the last but two, attention begins.
+    kinds = {node.kind for node in read.nodes[first : read.nodes.index(convolutions[n - 3])]}
     assert kinds == {"conv"}
 
 
