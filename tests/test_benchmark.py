@@ -324,6 +324,21 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
     first, second = json.loads(written.read_text(encoding="utf-8"))
     assert first["of"] == "ravdess-luna" and first["by_fold"] == other["by_fold"] and second == figure
     both = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
+    assert "All corpora: savee, tess." in both
+    # Known voices of a model that was measured anew are of another; what was not measured anew keeps its own.
+    known = [{**row, "voice": 3} for row in (other, figure)]
+    written.write_text(
+        json.dumps([{**figure, "by_fold": {"tess-OAF": 0.1, "tess-YAF": 0.2}}, other, *known]), encoding="utf-8"
+    )
+    assert run(*arguments, "-o", str(tmp_path / "out"), "--table")[0] == 0
+    left = json.loads(written.read_text(encoding="utf-8"))
+    assert [(row["of"], row["voice"]) for row in left] == [("ravdess-luna", 0), ("ravdess-luna", 3), ("tess-cross", 0)]
+    # A model of fewer corpora is told from one of all.
+    fewer = {**other, "corpora": {"tess": "resynthesised"}}
+    written.write_text(json.dumps([fewer, figure]), encoding="utf-8")
+    assert run(*arguments, "-o", str(tmp_path / "out"), "--table")[0] == 0
+    told = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
+    assert "All corpora of `other`: tess (resynthesised).\nAll corpora of `lr`: savee, tess.\n" in told
     assert both.index("RAVDESS, 5 folds") < both.index("TESS, one speaker") and "12.3" not in both
     written.write_text('{"a": 1}', encoding="utf-8")
     code, _, err = run(*arguments, "-o", str(tmp_path / "out"))

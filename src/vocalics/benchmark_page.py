@@ -36,8 +36,15 @@ def to_markdown(results: Sequence[Result]) -> str:
         results: Of every protocol and recipe that has a finished run, in the order of the rows.
     """
     introduction = [INTRODUCTION, *([TOGETHER] if any(r.together for r in results) else [])]
-    corpora = {c: note for r in results if r.scope == "all" for c, note in r.corpora.items()}
-    every = [f"All corpora: {', '.join(noted(c, corpora) for c in corpora)}.", ""] if corpora else []
+    trained: dict[tuple[str, ...], list[str]] = {}
+    for r in results:
+        if r.scope == "all":
+            trained.setdefault(tuple(noted(c, r.corpora) for c in r.corpora), []).append(f"`{r.recipe}`")
+    every = []
+    for names, models in trained.items():
+        whose = f" of {', '.join(dict.fromkeys(models))}" if len(trained) > 1 else ""
+        every.append(f"All corpora{whose}: {', '.join(names)}.")
+    every += [""] if every else []
     lines = ["# Benchmark", "", *introduction, *every]
     for leaky in (False, True):
         own = [r for r in results if r.protocol.leaky == leaky and not r.voice]
@@ -122,7 +129,7 @@ def _metric(found: Result) -> str:
 def _known_voices(results: Sequence[Result]) -> list[str]:
     """The table of what other clips of a voice are worth."""
     numbers = sorted({r.voice for r in results})
-    known = {(r.protocol.name, r.recipe, r.voice): r for r in results}
+    known = {r.key: r for r in results}
     lines = [
         "## Known voices",
         "",
@@ -131,7 +138,7 @@ def _known_voices(results: Sequence[Result]) -> list[str]:
         f"|---|---|---|{'---:|' * len(numbers)}",
     ]
     for plain in (r for r in results if not r.voice and not r.protocol.leaky):
-        row = [known.get((plain.protocol.name, plain.recipe, n)) for n in numbers]
+        row = [known.get((plain.protocol.name, plain.recipe, plain.scope, n)) for n in numbers]
         if any(row[1:]):
             lines.append(
                 f"| {_title(plain)} | {_metric(plain)} | `{plain.recipe}` | "
@@ -146,7 +153,7 @@ def _with_error(found: Result) -> str:
 
 
 def _left_out(results: Sequence[Result]) -> list[str]:
-    notes = {c: note for r in results for c, note in r.corpora.items()}
+    notes = {c: note for r in results for c, note in r.corpora.items() if note}
     corpora = list(dict.fromkeys(c for r in results for c in r.by_fold))
     lines = [
         "## Every corpus left out in turn",

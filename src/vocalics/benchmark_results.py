@@ -208,8 +208,13 @@ def read(path: Path) -> list[Result]:
 
 
 def joined(kept: Sequence[Result], found: Sequence[Result]) -> list[Result]:
-    """Return results that were kept and new ones: of one key the new one, by protocol, then by model."""
-    every = {result.key: result for result in (*kept, *found)}
+    """Return results that were kept and new ones: of one key the new one, by protocol, then by model.
+
+    What was kept of known voices goes where the model itself was measured anew: it was another.
+    """
+    new = {result.key: result for result in found}
+    anew = {k.key[:3] for k in kept if not k.voice and k.key in new and new[k.key].by_fold != k.by_fold}
+    every = {result.key: result for result in (*(k for k in kept if k.key[:3] not in anew), *found)}
     order, models = list(PROTOCOLS), list(dict.fromkeys(r.recipe for r in (*kept, *found)))
     return sorted(every.values(), key=lambda r: (order.index(r.protocol.name), models.index(r.recipe), r.voice))
 

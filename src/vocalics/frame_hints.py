@@ -67,7 +67,8 @@ class FrameHints:
 
         Args:
             clips: Shape (n_clips,), positions in ``values``.
-            position: Shape (n_clips, n_moments), in frames of the clips' log-mel spectrograms, from their start on.
+            position: Shape (n_clips, n_moments), in frames of the clips' log-mel spectrograms, from their start on;
+                outside of a clip, its first or last frame holds.
 
         Returns:
             float32, shape (n_clips, n_moments, n).
@@ -75,7 +76,8 @@ class FrameHints:
         out = np.empty((*position.shape, self.n), np.float32)
         for row, clip in enumerate(clips):
             own = self.values[clip]
-            # The first of these frames is the mean of the encoder's at 0 and 20 ms.
+            # The first of these frames is the mean of the encoder's at 0 and 20 ms. A log-mel frame's middle lies
+            # 12.5 ms behind its start; nets are asked for a frame behind a step's middle, which nearly makes up for it.
             place = np.clip(position[row] / PER_FRAME - 0.25, 0.0, len(own) - 1.0)
             before = np.minimum(place.astype(np.int64), max(0, len(own) - 2))
             share = (place - before)[:, None].astype(np.float32)

@@ -246,6 +246,8 @@ class Recipe:
                 raise RecipeError("teacher: expected n_folds of at least 2, n_hints and hint_weight of at least 0")
             if self.teacher.n_frame_hints < 0 or self.teacher.frame_hint_weight < 0:
                 raise RecipeError("teacher: expected n_frame_hints and frame_hint_weight of at least 0")
+            if bool(self.teacher.n_frame_hints) != bool(self.teacher.frame_hint_weight):
+                raise RecipeError("teacher: n_frame_hints and frame_hint_weight go together; give both, or neither")
         _one_of(self.fit.plateau_of, ("validation", "training"), "fit.plateau_of")
 
     @property
@@ -269,6 +271,8 @@ class Recipe:
         table = dataclasses.asdict(self)
         if not self.members:
             del table["members"]  # so that runs made before there were any go on
+        if self.teacher is not None and not self.teacher.n_frame_hints:  # the same
+            del table["teacher"]["n_frame_hints"], table["teacher"]["frame_hint_weight"]
         return table
 
 

@@ -107,7 +107,7 @@ def _benchmark(
     if together and own:
         raise RecipeError("--together trains on all corpora; leave --own-corpus out")
     chosen = [published.protocol(n) for n in names or [p.name for p in published.PROTOCOLS.values() if not p.leaky]]
-    kept = benchmark_results.read(output / "benchmark.json")  # what it cannot read ends it before anything is trained
+    benchmark_results.read(output / "benchmark.json")  # what cannot be read ends it before anything is trained
     roots = runs.roots(corpus or [])
     recipes = [read(name, dict(runs.change(c) for c in change or [])) for name in model or ["default"]]
     planned = [benchmark.plan(chosen, r, list(roots), "own" if own else "all", seeds) for r in recipes]
@@ -138,7 +138,8 @@ def _benchmark(
                 found = benchmark_results.result(own_runs, work, manifest, n, notes)
                 if found is not None:
                     results.append(found)
-    results = benchmark_results.joined(kept, results)
+    # Read only now: others may have written there meanwhile.
+    results = benchmark_results.joined(benchmark_results.read(output / "benchmark.json"), results)
     output.mkdir(parents=True, exist_ok=True)
     page = output / "benchmark.md"
     figures = json.dumps([benchmark_results.to_dict(r) for r in results], indent=1) + "\n"

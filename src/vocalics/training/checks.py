@@ -48,6 +48,12 @@ def check(recipe: Recipe) -> ModelSpec:
                 raise EncoderError(
                     f"{error} The teacher of recipe {recipe.name} sits on it; --set teacher=none trains without one."
                 ) from None
+        foretold = recipe.teacher is not None and recipe.teacher.n_frame_hints
+        if foretold and any(step.name == "time_shift" for step in recipe.steps):
+            raise RecipeError(
+                f"recipe {recipe.name}: time_shift moves the sound of a copy, but teacher.n_frame_hints says what "
+                "stands where; leave one of them out"
+            )
         if recipe.teacher is not None and spec.features == ENCODER:
             raise RecipeError(f"recipe {recipe.name}: a net on an encoder learns from no teacher here; leave it out")
         if recipe.variants:
