@@ -13,7 +13,7 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import audio, judgements, modelfile, reproduced, reproduced_page, reproduction, training
+from vocalics import audio, judgements, reproduced, reproduced_page, reproduction, training
 from vocalics.corpora import ScanReport
 from vocalics.dataset import whole
 from vocalics.emotions import EMOTIONS, scheme
@@ -21,7 +21,6 @@ from vocalics.errors import ManifestError, RecipeError
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import read
-from vocalics.recognizer import bundled
 from vocalics.reproduction import HELD_OUT, Run, divided, drawn, plan, recipe_of, systems
 
 
@@ -140,9 +139,7 @@ def test_the_honest_way_chooses_its_epoch_and_the_published_keeps_the_last() -> 
 
 
 @pytest.mark.corpus
-def test_who_is_held_out_is_what_the_protocols_name_and_the_bundled_default_has_not_heard(
-    shared: Path, scanned: Callable[[str], ScanReport]
-) -> None:
+def test_who_is_held_out_is_what_the_protocols_name(shared: Path, scanned: Callable[[str], ScanReport]) -> None:
     from vocalics import splits
 
     held_out = set()
@@ -154,8 +151,6 @@ def test_who_is_held_out_is_what_the_protocols_name_and_the_bundled_default_has_
         clips = scanned(corpus).manifest
         held_out |= {clips[i].speaker for i in splits.tested(clips, spec)}
     assert held_out == set(HELD_OUT)
-    card = modelfile.load(bundled()["default"]).card
-    assert len(card.training_speakers) > 50 and not held_out & {*card.training_speakers, *card.validation_speakers}
 
 
 @pytest.fixture
@@ -237,11 +232,44 @@ def test_the_default_net_is_told_beside_the_systems(small: Manifest, tmp_path: P
     assert "It is what it is." in reproduced_page.to_markdown([line], {}, False) and "what it is" not in page
 
 
-def test_the_bundled_default_is_not_judged_on_a_part_of_the_speakers(small: Manifest, tmp_path: Path) -> None:
+def test_the_default_is_not_judged_on_a_part_of_the_speakers(small: Manifest, tmp_path: Path) -> None:
+    fakes.waveform_model(tmp_path / "d.onnx", name="default")
     with pytest.raises(ManifestError, match=r"lacks crema_d/1001.*name all corpora"):
+        reproduction.default_judgements("honest", tmp_path, small, lambda *_: None, tmp_path / "d.onnx")
+    with pytest.raises(ManifestError, match=r"honest\.csv: no such file"):
         reproduction.default_judgements("honest", tmp_path, small, lambda *_: None)
     with pytest.raises(ManifestError, match=r"predictions\.csv: no such file"):
         reproduction.default_judgements("published", tmp_path, small, lambda *_: None)
+
+
+def test_the_default_is_asked_once_and_kept(small: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tested = ("ravdess/01", "ravdess/11")
+    monkeypatch.setattr(reproduction, "HELD_OUT", tested)
+    fakes.waveform_model(tmp_path / "d.onnx", name="default", training_speakers=("ravdess/02",))
+    runs = tmp_path / "runs"
+    first = reproduction.default_judgements("honest", runs, small, lambda *_: None, tmp_path / "d.onnx")
+    assert set(first.speakers) == set(tested) and len(first.paths) == 32
+    (tmp_path / "d.onnx").unlink()
+    again = reproduction.default_judgements("honest", runs, small, lambda *_: None)
+    assert again.paths == first.paths and again.prediction == first.prediction
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"name": "tiny"}, "is a model of tiny; expected one of default"),
+        ({"name": "default", "training_speakers": ("savee/KL", "x")}, "was trained with savee/KL; expected"),
+        ({"name": "default", "validation_speakers": ("ravdess/20",)}, "was trained with ravdess/20; expected"),
+    ],
+)
+def test_a_default_that_heard_who_is_tested_is_refused_before_anything_is_trained(
+    about: dict[str, Any], said: str, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    fakes.waveform_model(tmp_path / "d.onnx", **about)
+    code, _, err = run(
+        "reproduce", "cainvas_cnn1d", "--default", str(tmp_path / "d.onnx"), "--corpus", "ravdess=nowhere"
+    )
+    assert code == 1 and said in err and "nowhere" not in err
 
 
 def test_judgements_in_fewer_classes_are_merged_dropped_and_scaled() -> None:

@@ -120,6 +120,35 @@ def test_no_clip_tells_anything_of_itself(counts: list[int], n: int, seed: int) 
         assert not name or len(together) <= -(-speakers.count(name) // 5)
 
 
+@settings(max_examples=60, deadline=None)
+@given(names=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=30), n=st.integers(1, 30), seed=st.integers(0, 9))
+def test_copies_of_one_recording_tell_nothing_of_each_other(names: list[str], n: int, seed: int) -> None:
+    speakers = ["s"] * len(names) + ["t"] * 3
+    recordings = [*names, "", "", ""]
+    parts = apart(speakers, n, np.random.default_rng(seed), recordings)
+    assert sorted(i for together, _ in parts for i in together) == list(range(len(speakers)))
+    for together, heard in parts:
+        (name,) = {speakers[i] for i in (*together, *heard)}
+        own, others = ([recordings[i] or i for i in which] for which in (together, heard))
+        assert not {*own} & {*others} and len({*others}) == len(others)
+        assert len(others) == min(n, (len({*names}) if name == "s" else 3) - len({*own}))
+
+
+def test_who_has_no_recording_twice_is_dealt_as_ever() -> None:
+    speakers = ["s"] * 12 + ["t"] * 4
+    plain = apart(speakers, 3, np.random.default_rng(5))
+    assert plain == apart(speakers, 3, np.random.default_rng(5), [f"{k}" for k in range(16)])
+
+
+def test_a_link_to_a_voice_stays_one(model: Recognizer, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "ann.voice").symlink_to(tmp_path / "kept" / "real.voice")
+    model.unknown_voice().write(tmp_path / "ann.voice")
+    assert (tmp_path / "ann.voice").is_symlink()
+    assert Voice.read(tmp_path / "kept" / "real.voice").n_clips == 0
+    assert [p.name for p in (tmp_path / "kept").iterdir()] == ["real.voice"]
+
+
 def test_the_graph_takes_the_voice_from_its_layer(model: Recognizer) -> None:
     clip = np.random.default_rng(0).standard_normal((2, 20_000)).astype(np.float32) * 0.1
     plain = model.model.probabilities(clip)

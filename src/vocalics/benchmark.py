@@ -303,7 +303,11 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, targets: Ma
     judge = recognizer.load(path)
     kept: dict[Path, npt.NDArray[np.float64] | None] = {}
     for n, target in targets.items():
-        parts = apart([u.speaker for u in clips], n, np.random.default_rng(run.seed)) if n else None
+        parts = (
+            apart([u.speaker for u in clips], n, np.random.default_rng(run.seed), [u.digest for u in clips])
+            if n
+            else None
+        )
         classes = classes_of(run.protocol, known)
         said = _judged(path, judge, run.recipe, clips, classes, work.cache, work.progress, parts, kept)
         if not n:

@@ -141,7 +141,12 @@ def average(
         mixture = Mixture.of(weights, factor)
         if any(modelfile.load(path).voice_width for path in paths):
             # Known as well as a validation speaker's other clips allow: nearly all there is to know.
-            others = apart([u.speaker for u in clips], len(clips), np.random.default_rng(recipe.seed))
+            others = apart(
+                [u.speaker for u in clips],
+                len(clips),
+                np.random.default_rng(recipe.seed),
+                [u.digest for u in clips],
+            )
             judged, heard = _of_members(listed, paths, clips, cache, progress, kept, others)
             weights = mixture_weights(judged, truth[heard])
             known = temperature(_mean(judged, weights, 1.0), truth[heard])

@@ -62,7 +62,7 @@ class Line:
         alike: The same on those corpora that are tested in the honest way too.
         honest: On new speakers.
         default_published: The default net on a random split of the same clips.
-        default_honest: The bundled default on the same new speakers.
+        default_honest: A model of recipe default that heard none of them on the same new speakers.
     """
 
     name: str

@@ -19,8 +19,8 @@ speakers still.
 
 Accuracy in %, with 95 % intervals (bootstrap over speakers, all seeds together). *Alike* is the own way on those
 corpora alone that the honest way tests too; *leak* is alike less honest. *Default* is this project's net on the same
-clips: its recipe trained for a random split of the clips, without copies; and the bundled file on the new speakers. All
-its eight emotions compete before they are merged.
+clips: its recipe trained for a random split of the clips, without copies; and a model of the recipe that never heard
+the new speakers. All its eight emotions compete before they are merged.
 """
 SECOND = """\
 UAR in % of the same, and what it took, in the own way / in the honest way: seeds, test clips (or rows), epochs of every

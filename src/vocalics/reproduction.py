@@ -2,8 +2,8 @@
 
 The *published way* draws the test part at random, so that every speaker stands on both sides; where the publication
 makes its augmented copies first, copies of one clip do too. The *honest way* tests on speakers that no model has heard,
-those that the bundled default was trained without, splits first, augments the training part alone and chooses the epoch
-by other speakers still.
+those that the project holds out of training for its own figures, splits first, augments the training part alone and
+chooses the epoch by other speakers still.
 
 What is drawn at random follows from a clip's name, so that the test parts of all systems lie within one another and one
 run of the default net can be measured on each of them.
@@ -57,7 +57,8 @@ HELD_OUT: tuple[str, ...] = (
 )
 """Who is tested in the honest way: fold 1 of EmoBox on RAVDESS, the test part of TFDS on CREMA-D, a speaker of SAVEE.
 
-The bundled default has heard none of them. It has heard both speakers of TESS, who therefore train only.
+The default net that is measured beside the systems was trained without them. It has heard both speakers of TESS, who
+therefore train only. (The bundled file was trained on everybody.)
 """
 
 RANDOM_SETTINGS: Mapping[str, Any] = {
@@ -394,20 +395,30 @@ def judged(
     return Judgements.of(clips, truth, classes.emotions, rows)
 
 
-def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Progress) -> Judgements:
+def default_judgements(
+    way: Way, folder: Path, manifest: Manifest, progress: Progress, held_out: Path | None = None
+) -> Judgements:
     """Return what the default net says of all that any system tests in this way, in eight emotions.
 
-    In the published way, that is a net of its recipe trained for it; in the honest way the bundled file itself, asked
-    once and kept in the folder of all runs.
+    In the published way, that is a net of its recipe trained for it; in the honest way a model of the recipe that was
+    trained without :data:`HELD_OUT`, asked once and kept in the folder of all runs.
+
+    Args:
+        way: Published or honest.
+        folder: Of all runs.
+        manifest: Holds the clips of who is held out.
+        progress: Called with ("judging", done, all).
+        held_out: The model file for the honest way; where none is named, what was kept is read.
 
     Raises:
-        ManifestError: When the net was not trained yet, or the manifest lacks speakers who are tested.
+        ManifestError: When the net was not trained, or not named, yet, or the manifest lacks speakers who are tested.
+        VocalicsError: When the model has heard one of them.
     """
     if way == "published":
         return judgements.read(folder / plan([DEFAULT])[0].folder / "predictions.csv")
-    model = recognizer.load(DEFAULT)
-    kept = folder / DEFAULT / f"honest-{model.model.sha256[:12]}.csv"
-    if not kept.exists():
+    kept = folder / DEFAULT / "honest.csv"
+    if held_out is not None:
+        model = unheard(held_out)
         clips = manifest.where(lambda u: u.speaker in HELD_OUT)
         if missing := sorted(set(HELD_OUT) - set(clips.speakers)):
             raise ManifestError(f"the manifest lacks {some(missing)}; name all corpora with --corpus")
@@ -415,6 +426,21 @@ def default_judgements(way: Way, folder: Path, manifest: Manifest, progress: Pro
         said = judged(model, clips, scheme("eight"), progress)
         kept.write_text(said.to_csv(), encoding="utf-8")
     return judgements.read(kept)
+
+
+def unheard(path: Path) -> Recognizer:
+    """Return a model of the default recipe that heard none of :data:`HELD_OUT`.
+
+    Raises:
+        ModelFileError: For what is no model file.
+        VocalicsError: When it is of another recipe, or has heard one of them.
+    """
+    model = recognizer.load(path)
+    if model.card.name != DEFAULT:
+        raise VocalicsError(f"{path}: is a model of {model.card.name}; expected one of {DEFAULT}")
+    if heard := sorted({*model.card.training_speakers, *model.card.validation_speakers} & set(HELD_OUT)):
+        raise VocalicsError(f"{path}: was trained with {some(heard)}; expected a model that heard none of them")
+    return model
 
 
 def _judged_rows(model: Path, data: Data, rows: Rows) -> Judgements:

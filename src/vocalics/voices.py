@@ -95,8 +95,8 @@ class Voice:
         return voice
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the voice to a file that its owner alone may read, whole or not at all."""
-        target = Path(path)
+        """Write the voice to a file that its owner alone may read, whole or not at all; a link stays one."""
+        target = Path(path).resolve()
         part = target.with_name(f".{target.name}.part")
         try:
             part.touch(0o600)
@@ -158,27 +158,36 @@ def centres(values: npt.ArrayLike, truth: npt.ArrayLike, speakers: npt.ArrayLike
 _N_GROUPS = 5
 
 
-def apart(speakers: Sequence[str], n: int, rng: np.random.Generator) -> list[tuple[list[int], list[int]]]:
+def apart(
+    speakers: Sequence[str], n: int, rng: np.random.Generator, recordings: Sequence[str] = ()
+) -> list[tuple[list[int], list[int]]]:
     """Return which clips are judged together, and by which other ones of the same speaker the voice is known.
 
-    A speaker's clips are dealt into five groups; each is judged with what was learned from ``n`` clips of the others,
+    A speaker's recordings are dealt into five groups; each is judged with what was learned from ``n`` of the others,
     or from all of these where they are fewer. So no clip tells anything of itself.
 
     Args:
         speakers: Whose each clip is; clips of an empty one are judged with nothing known.
-        n: How many other clips are heard.
+        n: How many other recordings are heard.
         rng: Deals.
+        recordings: What each clip is of, e.g. the digest of its file; clips of one recording stay together, and it is
+            heard once. Where not given, or empty for a clip, every clip is of its own.
 
     Returns:
         Positions of the judged clips, and of those that are heard before, in this order.
     """
     found: list[tuple[list[int], list[int]]] = []
     for name in sorted({*speakers}):
-        own = np.array([i for i, speaker in enumerate(speakers) if speaker == name])
+        own = [i for i, speaker in enumerate(speakers) if speaker == name]
         if not name:
-            found.append((own.tolist(), []))
+            found.append((own, []))
             continue
-        for group in np.array_split(rng.permutation(own), min(_N_GROUPS, len(own))):
-            others = rng.permutation(np.setdiff1d(own, group))[:n]
-            found.append((sorted(group.tolist()), others.tolist()))
+        same: dict[str | int, list[int]] = {}
+        for i in own:
+            same.setdefault((recordings[i] if recordings else "") or i, []).append(i)
+        firsts = np.array([clips[0] for clips in same.values()])
+        clips_of = {clips[0]: clips for clips in same.values()}
+        for group in np.array_split(rng.permutation(firsts), min(_N_GROUPS, len(firsts))):
+            others = rng.permutation(np.setdiff1d(firsts, group))[:n]
+            found.append((sorted(i for first in group.tolist() for i in clips_of[first]), others.tolist()))
     return found

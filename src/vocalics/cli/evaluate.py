@@ -240,7 +240,11 @@ def judged(
     from vocalics.voices import apart
 
     speakers = [u.speaker for u in manifest]
-    parts = apart(speakers, voice, np.random.default_rng(0)) if voice else [([*range(len(manifest))], [])]
+    parts = (
+        apart(speakers, voice, np.random.default_rng(0), [u.digest for u in manifest])
+        if voice
+        else [([*range(len(manifest))], [])]
+    )
     rows: dict[int, Any] = {}
     failures: dict[int, str] = {}
     with counting(Console(stderr=True), transient=True) as progress:

@@ -48,6 +48,14 @@ def _reproduce(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
     ] = None,
+    default: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A model of recipe default that was trained without the speakers of the honest way (vocalics train "
+            "default --hold-out …), for its column there. Asked once, and kept with the runs.",
+        ),
+    ] = None,
     table: Annotated[
         bool, typer.Option("--table", help="Train nothing; write the table of the runs that are finished.")
     ] = False,
@@ -63,6 +71,8 @@ def _reproduce(
 
     plots.require()
     console = Console(stderr=True, highlight=False)
+    if default is not None:
+        reproduction.unheard(default)  # before anything is trained
     planned = reproduction.plan(names or [])
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(planned, corpus or [], console)
@@ -71,15 +81,15 @@ def _reproduce(
             _run(run, manifest, work, cache or work / "cache", notes, threads, console)
     progress = _steps(console)
 
-    def default(way: Way) -> Judgements | None:
+    def of_default(way: Way) -> Judgements | None:
         from vocalics.errors import ManifestError
 
         try:
-            return reproduction.default_judgements(way, work, manifest, progress)
+            return reproduction.default_judgements(way, work, manifest, progress, default)
         except ManifestError:  # not run yet: the table has a gap there
             return None
 
-    lines = reproduced.collect(work, default)
+    lines = reproduced.collect(work, of_default)
     page = _write(lines, output, work, notes)
     left = reproduced.runs_left(work)
     if left:
