@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,6 +152,35 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
     benchmark.execute(planned[0], Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
+
+
+def test_what_the_sentences_tell_stands_beside(clips: Manifest, tmp_path: Path) -> None:
+    (run, left) = (runs("savee-loso")[0], runs("leave-one-corpus-out")[0])
+    # Of every emotion, the first clip of each speaker is of one sentence, the others are of the emotion's own.
+    seen: Counter[tuple[str, str]] = Counter()
+    rows = []
+    for u in clips:
+        seen[u.speaker, u.emotion] += 1
+        rows.append(dataclasses.replace(u, statement="01" if seen[u.speaker, u.emotion] == 1 else f"{u.emotion}06"))
+    spoken = Manifest(tuple(rows))
+    (n,) = {k for (speaker, _), k in seen.items() if speaker.startswith("savee")}
+    told = benchmark.by_sentence(run.protocol, spoken, Path())
+    assert told == pytest.approx(((n - 1) + 1 / 4) / n)
+    assert benchmark.by_sentence(left.protocol, spoken, Path()) is None
+    assert benchmark.by_sentence(run.protocol, clips, Path()) is None  # these name no sentences
+    benchmark.execute(run, Work(spoken, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
+    found = result([run], tmp_path / "runs", spoken, by_sentence=told)
+    assert found is not None and [part.name for part in found.divided["sentence"]] == [
+        "said in every emotion",
+        "said in some emotions only",
+    ]
+    page = benchmark_page.to_markdown([found])
+    section = page.partition("## What the sentences tell")[2].partition("##")[0]
+    assert f"| {100 * told:.1f} | 25.0 |" in section
+    again = benchmark_results.from_dict(json.loads(json.dumps(benchmark_results.to_dict(found))))
+    assert again.by_sentence == told and benchmark_page.to_markdown([again]) == page
+    old = {k: v for k, v in benchmark_results.to_dict(found).items() if k != "by_sentence"}
+    assert "the sentences tell" not in benchmark_page.to_markdown([benchmark_results.from_dict(old)])
 
 
 def test_cached_features_say_what_the_files_say(clips: Manifest, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vocalics import audio, dataset, encoders, ensembles, judgements, recognizer, training
+from vocalics import audio, dataset, encoders, ensembles, judgements, recognizer, sentences, splits, training
 from vocalics.audio import Clip
 from vocalics.cached_inputs import Parts
 from vocalics.dataset import Data, Progress
@@ -129,6 +129,30 @@ def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
         )
         return {str(number): data for number, data in enumerate(every, start=1)}
     return {fold_name(spec): dataset.divide(clips, run.recipe, [spec]) for spec in hold_outs(one, clips, files)}
+
+
+def by_sentence(one: Protocol, manifest: Manifest, files: Path) -> float | None:
+    """Return the UAR of a judge who knows nothing of a protocol's test clips but which sentence each is.
+
+    He has learned from the other speakers of the corpus, see :mod:`vocalics.sentences`; ``None`` for a protocol of
+    several corpora, or one that shares speakers, and for clips that do not name their sentences.
+
+    Args:
+        one: The protocol.
+        manifest: Clips of all corpora.
+        files: Folder of the protocols' files.
+    """
+    if one.leaky or not one.corpus:
+        return None
+    classes = classes_of(one, manifest)
+    named = ((u, classes.emotion(u.emotion)) for u in manifest if u.corpus == one.corpus)
+    clips = Manifest(tuple(dataclasses.replace(u, emotion=e) for u, e in named if e is not None))
+    folds = []
+    for spec in hold_outs(one, clips, files):
+        test = clips.take(splits.tested(clips, spec))
+        voices = {*test.speakers}
+        folds.append(([u for u in clips if u.speaker not in voices], [*test]))
+    return sentences.uar(folds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,6 +65,7 @@ def to_markdown(results: Sequence[Result]) -> str:
         ]
     if any(r.voice for r in results):
         lines += _known_voices(results)
+    lines += _sentences(results)
     left_out = [r for r in results if r.protocol.folds == "corpora"]
     if left_out:
         lines += _left_out(left_out)
@@ -170,6 +171,25 @@ def _left_out(results: Sequence[Result]) -> list[str]:
     return [*lines, ""]
 
 
+def _sentences(results: Sequence[Result]) -> list[str]:
+    """The table of what the sentences tell; no lines where that is not known of any protocol."""
+    known = {r.protocol.name: r for r in results if r.by_sentence is not None}
+    if not known:
+        return []
+    return [
+        "## What the sentences tell",
+        "",
+        "UAR in % of a judge who hears nothing and knows of a test clip only which sentence it is, from the other "
+        "speakers' clips, beside chance. Where he does well, words tell the emotion, and part of what a model that "
+        "hears words reaches is not the voice: further down its figures are divided by sentences.",
+        "",
+        "| protocol | by the sentence alone | chance |",
+        "|---|---:|---:|",
+        *(f"| {_title(r)} | {_percent(r.by_sentence or 0.0)} | {_percent(1 / r.n_classes)} |" for r in known.values()),
+        "",
+    ]
+
+
 def _divided(results: Sequence[Result]) -> list[str]:
     """The table of who is heard how well; no lines where nothing divides the speakers."""
     rows = [
@@ -182,9 +202,9 @@ def _divided(results: Sequence[Result]) -> list[str]:
     return [
         "## Who is heard how well",
         "",
-        "UAR in % of the judgements of all seeds together, by what is known of the speakers, with a 95 % interval (a "
-        "bootstrap over speakers; of a single one, over clips) and their number. The gap is between the best and the "
-        "worst part, in points; intervals that overlap say that it may be chance.",
+        "UAR in % of the judgements of all seeds together, by what is known of the speakers and of what they say, with "
+        "a 95 % interval (a bootstrap over speakers; of a single one, over clips) and their number. The gap is between "
+        "the best and the worst part, in points; intervals that overlap say that it may be chance.",
         "",
         "| protocol | model | by | parts | gap |",
         "|---|---|---|---|---:|",

@@ -71,6 +71,8 @@ class Result:
         size: Of one model file, in bytes, without the encoder.
         together: Whether one model was tested on folds of several protocols, trained without the speakers of them all.
         voice: How many other clips of each one's voice were heard before, see :func:`vocalics.voices.apart`.
+        by_sentence: What a judge reaches who knows nothing of a clip but which sentence it is (UAR, see
+            :mod:`vocalics.sentences`); ``None`` where that was not found.
     """
 
     protocol: Protocol
@@ -92,6 +94,7 @@ class Result:
     size: int
     together: bool = False
     voice: int = 0
+    by_sentence: float | None = None
 
     @property
     def value(self) -> float:
@@ -147,6 +150,7 @@ def to_dict(found: Result) -> dict[str, Any]:
         "macs_per_second": found.macs,
         "real_time": found.real_time,
         "size": found.size,
+        "by_sentence": found.by_sentence,
     }
 
 
@@ -182,6 +186,7 @@ def from_dict(row: Mapping[str, Any]) -> Result:
         int(row["size"]),
         together,
         int(row["voice"]),
+        None if row.get("by_sentence") is None else float(row["by_sentence"]),
     )
 
 
@@ -220,16 +225,22 @@ def joined(kept: Sequence[Result], found: Sequence[Result]) -> list[Result]:
 
 
 def result(
-    runs: Sequence[Run], folder: Path, clips: Manifest, voice: int = 0, notes: Mapping[str, str] | None = None
+    runs: Sequence[Run],
+    folder: Path,
+    clips: Manifest,
+    voice: int = 0,
+    notes: Mapping[str, str] | None = None,
+    by_sentence: float | None = None,
 ) -> Result | None:
     """Return the figures of a recipe under one protocol, over the seeds that are finished; ``None`` for none.
 
     Args:
         runs: The same recipe, protocol and scope with several seeds.
         folder: Of all runs.
-        clips: What is known of the tested speakers: sex, age and language, by which the figures are divided.
+        clips: What is known of the tested clips: sex, age, language and sentence, by which the figures are divided.
         voice: How many other clips of a voice were heard before.
         notes: What is to be said of a corpus's copy, by corpus.
+        by_sentence: Of the protocol, see :func:`vocalics.benchmark.by_sentence`.
     """
     first, tables, about, joint = runs[0], [], [], False
     for run in runs:
@@ -276,6 +287,7 @@ def result(
         max(a["size"] for a in about),
         joint,
         voice,
+        by_sentence,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics import metrics
+from vocalics import metrics, sentences
 from vocalics.confidence import candidates
 from vocalics.errors import VocalicsError
 from vocalics.listening import Listening, compare
@@ -341,16 +341,19 @@ def evaluate(
 
 
 def groups_of(clips: Iterable[Utterance]) -> dict[str, tuple[str, ...]]:
-    """Return what the speakers of clips are divided by: sex, age group and language, one name per clip.
+    """Return what the speakers of clips are divided by: sex, age group, language and sentence.
+
+    One name per clip; empty where it is not known, and of sentences where the corpus says all in every emotion.
 
     >>> groups_of([Utterance("a.wav", "x", "x/1", "", "sad", sex="female", age=31)])
-    {'sex': ('female',), 'age': ('30 to 44',), 'language': ('',)}
+    {'sex': ('female',), 'age': ('30 to 44',), 'language': ('',), 'sentence': ('',)}
     """
     listed = list(clips)
     return {
         "sex": tuple(u.sex for u in listed),
         "age": tuple(_age_group(u.age) for u in listed),
         "language": tuple(u.language for u in listed),
+        "sentence": tuple(sentences.kind(u) for u in listed),
     }
 
 

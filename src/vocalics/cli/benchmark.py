@@ -131,11 +131,12 @@ def _benchmark(
         for jointly in _groups(of_recipe, together):
             _run(jointly, shared, console)
     results = []
+    told = {one.name: benchmark.by_sentence(one, manifest, protocols) for one in chosen}
     for of_recipe in planned:
         for one in chosen:
             for n in (0, *shared.voices):
                 own_runs = [run for run in of_recipe if run.protocol is one]
-                found = benchmark_results.result(own_runs, work, manifest, n, notes)
+                found = benchmark_results.result(own_runs, work, manifest, n, notes, told[one.name])
                 if found is not None:
                     results.append(found)
     # Read only now: others may have written there meanwhile.

@@ -63,6 +63,8 @@ class Corpus:
             open the file.
         expected: The canonical names of all clips, given the root; empty where they cannot be derived.
         annotate: Adds to the utterances what the corpus says in files beside the audio.
+        in_every_emotion: The sentences (:attr:`Parsed.statement`) that are said in every emotion, where others are not;
+            empty where all are.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Corpus:
     parse: Callable[[Path], Parsed | str] = field(repr=False)
     expected: Callable[[Path], Sequence[str]] = field(default=_nothing_expected, repr=False)
     annotate: Callable[[Path, Sequence[Utterance]], Sequence[Utterance]] = field(default=_as_found, repr=False)
+    in_every_emotion: frozenset[str] = frozenset()
 
 
 def check_code(code: str, known: Mapping[str, object] | Sequence[str], what: str, path: Path) -> None:
