@@ -132,7 +132,13 @@ def corpora_page() -> str:
         "",
     ]
     for c in known:
-        lines += [f"**{c.name}**: {c.title}. From <{c.url}>. Cite: {c.citation}", ""]
+        told = (
+            f" Only the sentences {', '.join(sorted(c.in_every_emotion))} are said in every emotion: words tell it, see "
+            "`vocalics audit`."
+            if c.in_every_emotion
+            else ""
+        )
+        lines += [f"**{c.name}**: {c.title}. From <{c.url}>. Cite: {c.citation}{told}", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
