@@ -169,8 +169,10 @@ def test_what_the_sentences_tell_stands_beside(clips: Manifest, tmp_path: Path) 
     assert benchmark.by_sentence(left.protocol, spoken, Path()) is None
     assert benchmark.by_sentence(run.protocol, clips, Path()) is None  # these name no sentences
     benchmark.execute(run, Work(spoken, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
-    found = result([run], tmp_path / "runs", spoken, by_sentence=told)
-    assert found is not None and [part.name for part in found.divided["sentence"]] == [
+    plain = result([run], tmp_path / "runs", spoken)
+    assert plain is not None
+    found = dataclasses.replace(plain, by_sentence=told)
+    assert [part.name for part in found.divided["sentence"]] == [
         "said in every emotion",
         "said in some emotions only",
     ]

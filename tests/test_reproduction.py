@@ -17,7 +17,7 @@ from vocalics import audio, judgements, reproduced, reproduced_page, reproductio
 from vocalics.corpora import ScanReport
 from vocalics.dataset import whole
 from vocalics.emotions import EMOTIONS, scheme
-from vocalics.errors import ManifestError, RecipeError
+from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import read
@@ -233,10 +233,10 @@ def test_the_default_net_is_told_beside_the_systems(small: Manifest, tmp_path: P
 
 
 def test_the_default_is_not_judged_on_a_part_of_the_speakers(small: Manifest, tmp_path: Path) -> None:
-    fakes.waveform_model(tmp_path / "d.onnx", name="default")
-    with pytest.raises(ManifestError, match=r"lacks crema_d/1001.*name all corpora"):
+    fakes.waveform_model(tmp_path / "d.onnx", name="default", training_speakers=("ravdess/02",))
+    with pytest.raises(VocalicsError, match=r"--default: the manifest lacks crema_d/1001.*name all corpora"):
         reproduction.default_judgements("honest", tmp_path, small, lambda *_: None, tmp_path / "d.onnx")
-    with pytest.raises(ManifestError, match=r"honest\.csv: no such file"):
+    with pytest.raises(ManifestError, match=r"no model of recipe default was asked yet; name one with --default"):
         reproduction.default_judgements("honest", tmp_path, small, lambda *_: None)
     with pytest.raises(ManifestError, match=r"predictions\.csv: no such file"):
         reproduction.default_judgements("published", tmp_path, small, lambda *_: None)
@@ -249,6 +249,12 @@ def test_the_default_is_asked_once_and_kept(small: Manifest, tmp_path: Path, mon
     runs = tmp_path / "runs"
     first = reproduction.default_judgements("honest", runs, small, lambda *_: None, tmp_path / "d.onnx")
     assert set(first.speakers) == set(tested) and len(first.paths) == 32
+
+    def asked(*_: object) -> None:
+        raise AssertionError("it was asked already")
+
+    monkeypatch.setattr(reproduction, "judged", asked)
+    assert reproduction.default_judgements("honest", runs, small, lambda *_: None, tmp_path / "d.onnx").paths
     (tmp_path / "d.onnx").unlink()
     again = reproduction.default_judgements("honest", runs, small, lambda *_: None)
     assert again.paths == first.paths and again.prediction == first.prediction
@@ -258,8 +264,12 @@ def test_the_default_is_asked_once_and_kept(small: Manifest, tmp_path: Path, mon
     ("about", "said"),
     [
         ({"name": "tiny"}, "is a model of tiny; expected one of default"),
+        ({"name": "default"}, "its card does not say whom it was trained on"),
         ({"name": "default", "training_speakers": ("savee/KL", "x")}, "was trained with savee/KL; expected"),
-        ({"name": "default", "validation_speakers": ("ravdess/20",)}, "was trained with ravdess/20; expected"),
+        (
+            {"name": "default", "training_speakers": ("x",), "validation_speakers": ("ravdess/20",)},
+            "was trained with ravdess/20; expected",
+        ),
     ],
 )
 def test_a_default_that_heard_who_is_tested_is_refused_before_anything_is_trained(

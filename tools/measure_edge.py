@@ -60,7 +60,7 @@ def main() -> None:
     commands.add_parser("page")
     arguments = parser.parse_args()
     if arguments.command == FRAMES:
-        _add(FRAMES, _frames(_drawn(arguments.manifests, "default", arguments.clips)))
+        _add(FRAMES, _frames(_drawn(arguments.manifests, arguments.models[0], arguments.clips)))
     if arguments.command == "run":
         drawn = _drawn(arguments.manifests, arguments.models[0], arguments.more)
         plain = (arguments.front_end, arguments.cpu) == (FLOAT, "")
@@ -74,10 +74,11 @@ def main() -> None:
 
 
 def _drawn(manifests: list[Path], model: str, n: int) -> Manifest:
-    """Clips of speakers that a model was not trained on, evenly over its emotions, in an order by chance."""
+    """Clips of speakers that a model never heard (where it heard all: was not fitted to), evenly over its emotions."""
     card = load(model).card
     clips = Manifest(tuple(u for path in manifests for u in Manifest.read(path)))
     clips = clips.where(lambda u: u.emotion in card.emotions and u.speaker not in card.training_speakers)
+    clips = clips.where(lambda u: u.speaker not in card.validation_speakers) or clips
     rng, each = np.random.default_rng(0), -(-n // len(card.emotions))
     rows = [u for e in card.emotions for u in clips.where(lambda u, e=e: u.emotion == e).drawn(each, rng)]
     return Manifest(tuple(rows[i] for i in rng.permutation(len(rows))[:n]))
@@ -86,7 +87,8 @@ def _drawn(manifests: list[Path], model: str, n: int) -> Manifest:
 def _measured(model: str, name: str, clips: Manifest, n: int, kind: str, cpu: str) -> dict[str, Any]:
     target, path = TARGETS[name], model_path(model)
     recognizer = load(path)
-    whole = load(Path(model).stem.removesuffix("-int8")) if path.stem.endswith("-int8") else recognizer
+    # The same net in float32: beside the file, or bundled as it is.
+    whole = load(path.with_name(path.name.replace("-int8", ""))) if path.stem.endswith("-int8") else recognizer
     is_board = target.board is not None
     with tempfile.TemporaryDirectory(prefix="vocalics-") as folder:
         output = Path(folder, "board" if is_board else f"emotion{target.suffix}")

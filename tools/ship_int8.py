@@ -48,6 +48,9 @@ def main() -> None:
         measured, small_path = source, target
         if arguments.measured:
             measured, small_path = arguments.measured, Path(folder, target.name)
+            theirs, ours = (modelfile.load(path).card for path in (measured, source))
+            if (theirs.name, dict(theirs.recipe)) != (ours.name, dict(ours.recipe)):
+                raise SystemExit(f"{measured}: is not of the recipe of {source}; name a model that is")
             card_file.write(small_path, *_quantised(measured, clips))
         whole, small = recognizer.load(measured), recognizer.load(small_path)
         rows, figures = [], []

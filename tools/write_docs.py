@@ -133,12 +133,12 @@ def corpora_page() -> str:
     ]
     for c in known:
         told = (
-            f" Only the sentences {', '.join(sorted(c.in_every_emotion))} are said in every emotion: words tell it, see "
-            "`vocalics audit`."
+            f" Sentences {', '.join(sorted(c.in_every_emotion))} (column statement) are said in every emotion, all "
+            "others in one or two: there words tell it, see `vocalics audit`."
             if c.in_every_emotion
             else ""
         )
-        lines += [f"**{c.name}**: {c.title}. From <{c.url}>. Cite: {c.citation}{told}", ""]
+        lines += [f"**{c.name}**: {c.title}. From <{c.url}>.{told} Cite: {c.citation}", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

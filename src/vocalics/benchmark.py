@@ -149,10 +149,12 @@ def by_sentence(one: Protocol, manifest: Manifest, files: Path) -> float | None:
     clips = Manifest(tuple(dataclasses.replace(u, emotion=e) for u, e in named if e is not None))
     folds = []
     for spec in hold_outs(one, clips, files):
-        test = clips.take(splits.tested(clips, spec))
-        voices = {*test.speakers}
-        folds.append(([u for u in clips if u.speaker not in voices], [*test]))
-    return sentences.uar(folds)
+        tested = {*splits.tested(clips, spec)}
+        voices = {clips[i].speaker for i in tested}
+        train = [u for i, u in enumerate(clips) if i not in tested and u.speaker not in voices]
+        folds.append((train, [clips[i] for i in sorted(tested)]))
+    found = sentences.told(folds).get(one.corpus)
+    return None if found is None else found.uar
 
 
 @dataclass(frozen=True, eq=False)

@@ -181,7 +181,9 @@ def _sentences(results: Sequence[Result]) -> list[str]:
         "",
         "UAR in % of a judge who hears nothing and knows of a test clip only which sentence it is, from the other "
         "speakers' clips, beside chance. Where he does well, words tell the emotion, and part of what a model that "
-        "hears words reaches is not the voice: further down its figures are divided by sentences.",
+        "hears words reaches may not be the voice: further down, figures measured since this is looked at are divided "
+        "by sentences. What is said in one emotion only may also be easier to hear: see the gap of models that hear no "
+        "words, or never heard the corpus.",
         "",
         "| protocol | by the sentence alone | chance |",
         "|---|---:|---:|",
@@ -204,7 +206,8 @@ def _divided(results: Sequence[Result]) -> list[str]:
         "",
         "UAR in % of the judgements of all seeds together, by what is known of the speakers and of what they say, with "
         "a 95 % interval (a bootstrap over speakers; of a single one, over clips) and their number. The gap is between "
-        "the best and the worst part, in points; intervals that overlap say that it may be chance.",
+        "the best and the worst part, in points; intervals that overlap say that it may be chance (not of sentences: "
+        "the same speakers say both kinds).",
         "",
         "| protocol | model | by | parts | gap |",
         "|---|---|---|---|---:|",

@@ -32,7 +32,7 @@ Ends = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Part:
-    """The judgements that have something in common: the speakers' sex, age group, language or corpus.
+    """The judgements that have something in common: the speakers' sex, age group or language, or the kind of sentence.
 
     Attributes:
         name: "female".
@@ -230,7 +230,6 @@ def result(
     clips: Manifest,
     voice: int = 0,
     notes: Mapping[str, str] | None = None,
-    by_sentence: float | None = None,
 ) -> Result | None:
     """Return the figures of a recipe under one protocol, over the seeds that are finished; ``None`` for none.
 
@@ -240,7 +239,6 @@ def result(
         clips: What is known of the tested clips: sex, age, language and sentence, by which the figures are divided.
         voice: How many other clips of a voice were heard before.
         notes: What is to be said of a corpus's copy, by corpus.
-        by_sentence: Of the protocol, see :func:`vocalics.benchmark.by_sentence`.
     """
     first, tables, about, joint = runs[0], [], [], False
     for run in runs:
@@ -287,7 +285,6 @@ def result(
         max(a["size"] for a in about),
         joint,
         voice,
-        by_sentence,
     )
 
 

@@ -80,7 +80,8 @@ class Score:
 
 @dataclass(frozen=True)
 class PartScore:
-    """The figures of the clips that have something in common: the speakers' sex, age group, language or corpus.
+    """The figures of the clips that have something in common: the speakers' sex, age group, language or corpus, or the
+    kind of sentence.
 
     Attributes:
         name: "female".
@@ -341,7 +342,7 @@ def evaluate(
 
 
 def groups_of(clips: Iterable[Utterance]) -> dict[str, tuple[str, ...]]:
-    """Return what the speakers of clips are divided by: sex, age group, language and sentence.
+    """Return what figures are divided by: sex, age group, language and sentence.
 
     One name per clip; empty where it is not known, and of sentences where the corpus says all in every emotion.
 

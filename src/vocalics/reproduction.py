@@ -58,7 +58,7 @@ HELD_OUT: tuple[str, ...] = (
 """Who is tested in the honest way: fold 1 of EmoBox on RAVDESS, the test part of TFDS on CREMA-D, a speaker of SAVEE.
 
 The default net that is measured beside the systems was trained without them. It has heard both speakers of TESS, who
-therefore train only. (The bundled file was trained on everybody.)
+therefore train only. (The bundled file has heard them all.)
 """
 
 RANDOM_SETTINGS: Mapping[str, Any] = {
@@ -408,23 +408,28 @@ def default_judgements(
         folder: Of all runs.
         manifest: Holds the clips of who is held out.
         progress: Called with ("judging", done, all).
-        held_out: The model file for the honest way; where none is named, what was kept is read.
+        held_out: The model file for the honest way; where none is named, what was kept last is read.
 
     Raises:
-        ManifestError: When the net was not trained, or not named, yet, or the manifest lacks speakers who are tested.
-        VocalicsError: When the model has heard one of them.
+        ManifestError: When the net was not trained, or none was named, yet.
+        VocalicsError: When the model has heard one of them, or the manifest lacks them.
     """
     if way == "published":
         return judgements.read(folder / plan([DEFAULT])[0].folder / "predictions.csv")
-    kept = folder / DEFAULT / "honest.csv"
-    if held_out is not None:
-        model = unheard(held_out)
+    own = folder / DEFAULT
+    if held_out is None:
+        every = sorted(own.glob("honest-*.csv"), key=lambda file: file.stat().st_mtime)
+        if not every:
+            raise ManifestError(f"{own}: no model of recipe {DEFAULT} was asked yet; name one with --default")
+        return judgements.read(every[-1])
+    model = unheard(held_out)
+    kept = own / f"honest-{model.model.sha256[:12]}.csv"
+    if not kept.exists():
         clips = manifest.where(lambda u: u.speaker in HELD_OUT)
         if missing := sorted(set(HELD_OUT) - set(clips.speakers)):
-            raise ManifestError(f"the manifest lacks {some(missing)}; name all corpora with --corpus")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        said = judged(model, clips, scheme("eight"), progress)
-        kept.write_text(said.to_csv(), encoding="utf-8")
+            raise VocalicsError(f"--default: the manifest lacks {some(missing)}; name all corpora with --corpus")
+        own.mkdir(parents=True, exist_ok=True)
+        kept.write_text(judged(model, clips, scheme("eight"), progress).to_csv(), encoding="utf-8")
     return judgements.read(kept)
 
 
@@ -433,11 +438,13 @@ def unheard(path: Path) -> Recognizer:
 
     Raises:
         ModelFileError: For what is no model file.
-        VocalicsError: When it is of another recipe, or has heard one of them.
+        VocalicsError: When it is of another recipe, has heard one of them, or does not say whom it heard.
     """
     model = recognizer.load(path)
     if model.card.name != DEFAULT:
         raise VocalicsError(f"{path}: is a model of {model.card.name}; expected one of {DEFAULT}")
+    if not model.card.training_speakers:
+        raise VocalicsError(f"{path}: its card does not say whom it was trained on; expected a model of vocalics train")
     if heard := sorted({*model.card.training_speakers, *model.card.validation_speakers} & set(HELD_OUT)):
         raise VocalicsError(f"{path}: was trained with {some(heard)}; expected a model that heard none of them")
     return model

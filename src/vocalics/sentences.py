@@ -9,12 +9,36 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from vocalics.corpora import corpora
 from vocalics.manifest import Utterance
 
 IN_EVERY = "said in every emotion"
 IN_SOME = "said in some emotions only"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What that judge reaches on the clips of a corpus.
+
+    Attributes:
+        uar: Unweighted average recall, from 0 to 1.
+        chance: Of one who guesses.
+    """
+
+    uar: float
+    chance: float
+
+
+def statement(utterance: Utterance) -> str:
+    """Return the code of what is said, by which its corpus knows it today; empty where it is not known.
+
+    >>> statement(Utterance("a.wav", "savee", "savee/DC", "a", "angry", statement="a02"))  # of an earlier scan
+    '02'
+    """
+    known = corpora().get(utterance.corpus)
+    return utterance.statement if known is None else known.sentence(utterance.statement)
 
 
 def kind(utterance: Utterance) -> str:
@@ -26,7 +50,7 @@ def kind(utterance: Utterance) -> str:
     known = corpora().get(utterance.corpus)
     if known is None or not known.in_every_emotion or not utterance.statement:
         return ""
-    return IN_EVERY if utterance.statement in known.in_every_emotion else IN_SOME
+    return IN_EVERY if statement(utterance) in known.in_every_emotion else IN_SOME
 
 
 def right(train: Iterable[Utterance], test: Sequence[Utterance]) -> list[float]:
@@ -46,33 +70,41 @@ def right(train: Iterable[Utterance], test: Sequence[Utterance]) -> list[float]:
     n: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for u in train:
         n[u.corpus][u.emotion] += 1
-        if u.statement:
-            said[u.corpus, u.statement][u.emotion] += 1
+        if code := statement(u):
+            said[u.corpus, code][u.emotion] += 1
     found = []
     for u in test:
         every = n[u.corpus]
-        share = {e: k / every[e] for e, k in said.get((u.corpus, u.statement), Counter[str]()).items()}
+        share = {e: k / every[e] for e, k in said.get((u.corpus, statement(u)), Counter[str]()).items()}
         most = max(share.values(), default=0.0)
         named = {e for e, k in share.items() if k > most - 1e-9} or {*every}
         found.append(1 / len(named) if u.emotion in named else 0.0)
     return found
 
 
-def uar(folds: Iterable[tuple[Iterable[Utterance], Sequence[Utterance]]]) -> float | None:
-    """Return the unweighted average recall of that judge over all folds together, from 0 to 1.
+def told(folds: Iterable[tuple[Sequence[Utterance], Sequence[Utterance]]]) -> dict[str, Told]:
+    """Return what that judge reaches, corpus by corpus, over all folds together.
+
+    A corpus's clips count where the training part has some of the corpus, too. Of a corpus that names no sentences,
+    nothing is said.
 
     Args:
         folds: Training and test clips of each.
-
-    Returns:
-        ``None`` where no test clip names its sentence.
     """
-    by_emotion: defaultdict[str, list[float]] = defaultdict(list)
-    known = False
+    chances: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    named, emotions = set[str](), defaultdict[str, set[str]](set)
     for train, test in folds:
-        known = known or any(u.statement for u in test)
-        for utterance, chance in zip(test, right(train, test), strict=True):
-            by_emotion[utterance.emotion].append(chance)
-    if not known:
-        return None
-    return sum(sum(chances) / len(chances) for chances in by_emotion.values()) / len(by_emotion)
+        for u in train:
+            emotions[u.corpus].add(u.emotion)
+        both = {u.corpus for u in train} & {u.corpus for u in test}
+        asked = [u for u in test if u.corpus in both]
+        for utterance, chance in zip(asked, right(train, asked), strict=True):
+            chances[utterance.corpus][utterance.emotion].append(chance)
+            emotions[utterance.corpus].add(utterance.emotion)
+            if utterance.statement:
+                named.add(utterance.corpus)
+    return {
+        corpus: Told(sum(sum(c) / len(c) for c in own.values()) / len(own), 1 / len(emotions[corpus]))
+        for corpus, own in sorted(chances.items())
+        if corpus in named
+    }

@@ -96,7 +96,7 @@ class Voice:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the voice to a file that its owner alone may read, whole or not at all; a link stays one."""
-        target = Path(path).resolve()
+        target = Path(os.path.realpath(path))
         part = target.with_name(f".{target.name}.part")
         try:
             part.touch(0o600)

@@ -53,7 +53,7 @@ def clips(corpora: Path, speaker: str, kind: str) -> list[Path]:
 
 
 def untrained(shared: Path) -> list[str]:
-    """Return ten speakers whom the bundled default model has never heard: RAVDESS's fold 1, CREMA-D's test part."""
+    """Return ten speakers whom the bundled tiny model has never heard: RAVDESS's fold 1, CREMA-D's test part."""
     with (shared / "protocols" / "crema_d_tfds.csv").open() as file:
         tests = sorted({row["utterance"][:4] for row in csv.DictReader(file) if row["part"] == "test"})
     return ["ravdess/01", "ravdess/11", "ravdess/20", "ravdess/21", *(f"crema_d/{number}" for number in tests[:6])]

@@ -1,4 +1,4 @@
-"""Ten calls with a known course of emotions, by speakers that the default model has never heard."""
+"""Ten calls with a known course of emotions, by speakers that the model, tiny, has never heard."""
 
 from __future__ import annotations
 
@@ -16,16 +16,26 @@ from vocalics.calls.storage import Storage
 pytestmark = [pytest.mark.corpus, pytest.mark.slow]
 
 
+def unheard(shared: Path) -> recognizer.Recognizer:
+    """A bundled model that heard none of the speakers: the default was trained on everybody."""
+    model = recognizer.load("tiny")
+    assert not set(mixed.untrained(shared)) & {*model.card.training_speakers, *model.card.validation_speakers}
+    return model
+
+
 def places(call: object, kind: Kind) -> list[int]:
     """Which of the customer's turns, from 0, begin a moment of a kind."""
     own = [turn.number for turn in call.turns if turn.party == CUSTOMER]  # type: ignore[attr-defined]
     return [own.index(m.turn) for m in call.moments if m.kind is kind and m.party == CUSTOMER]  # type: ignore[attr-defined]
 
 
-def test_escalations_are_found_in_the_right_turn(shared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "least"), [(0, (6, 8, 4)), (1, (6, 6, 4)), (2, (7, 8, 4))])
+def test_escalations_are_found_in_the_right_turn(
+    seed: int, least: tuple[int, int, int], shared: Path, tmp_path: Path
+) -> None:
     """Measured, see docs/calls.md; what is asked for here leaves room for one call."""
-    model = recognizer.load()
-    scripts = mixed.scripts(shared, rise=True)
+    model = unheard(shared)
+    scripts = mixed.scripts(shared, rise=True, seed=seed)
     found = []
     with Storage(str(tmp_path / "calls.db")) as storage:
         for script in scripts:
@@ -43,14 +53,16 @@ def test_escalations_are_found_in_the_right_turn(shared: Path, tmp_path: Path) -
     fell = [any(abs(place - (s.falls or 0)) <= 1 for place in places(c, Kind.RECOVERY)) for s, c in back]
     print(f"escalation: exact {sum(exact)}, within a turn {sum(near)} of 10; recovery {sum(fell)} of {len(fell)}")
     assert len(scripts) == 10 and len(back) == 5
-    assert sum(exact) >= 6 and sum(near) >= 8 and sum(fell) >= 4
+    assert sum(exact) >= least[0] and sum(near) >= least[1] and sum(fell) >= least[2]
+    if seed:
+        return
     stayed = [c for s, c in zip(scripts, found, strict=True) if s.falls is None]
     assert sum(c.digest in risen for c in stayed) >= 4, "who ends angry, ends angrier than at the beginning"
     assert not risen & {c.digest for _, c in back}
 
 
 def test_nothing_is_found_in_calls_without_one(shared: Path, tmp_path: Path) -> None:
-    model = recognizer.load()
+    model = unheard(shared)
     for script in mixed.scripts(shared, rise=False)[::3]:
         call = analyse(model, mixed.write(script, tmp_path))
         assert places(call, Kind.ESCALATION) == [] and call.parties[1].course.n_turns >= 10

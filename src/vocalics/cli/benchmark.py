@@ -95,6 +95,8 @@ def _benchmark(
     Every fold's model is trained without the speakers it is tested on. Stopped and called again, it goes on. Figures
     that the output folder's benchmark.json holds already stay on the page, unless the runs give them anew.
     """
+    import dataclasses
+
     from rich.console import Console
 
     from vocalics import benchmark, benchmark_page, benchmark_results, training
@@ -131,14 +133,16 @@ def _benchmark(
         for jointly in _groups(of_recipe, together):
             _run(jointly, shared, console)
     results = []
-    told = {one.name: benchmark.by_sentence(one, manifest, protocols) for one in chosen}
+    told: dict[str, float | None] = {}
     for of_recipe in planned:
         for one in chosen:
             for n in (0, *shared.voices):
                 own_runs = [run for run in of_recipe if run.protocol is one]
-                found = benchmark_results.result(own_runs, work, manifest, n, notes, told[one.name])
+                found = benchmark_results.result(own_runs, work, manifest, n, notes)
                 if found is not None:
-                    results.append(found)
+                    if one.name not in told:
+                        told[one.name] = _by_sentence(one, manifest, protocols, table)
+                    results.append(dataclasses.replace(found, by_sentence=told[one.name]))
     # Read only now: others may have written there meanwhile.
     results = benchmark_results.joined(benchmark_results.read(output / "benchmark.json"), results)
     output.mkdir(parents=True, exist_ok=True)
@@ -150,6 +154,19 @@ def _benchmark(
         part_file.write_text(text, encoding="utf-8")
         part_file.replace(path)
     console.print(f"written to {page}", soft_wrap=True)
+
+
+def _by_sentence(one: Any, manifest: Any, files: Path, is_table: bool) -> float | None:
+    """What sentences tell; a table alone is written without it where the protocols' files are missing."""
+    from vocalics import benchmark
+    from vocalics.errors import ManifestError
+
+    try:
+        return benchmark.by_sentence(one, manifest, files)
+    except ManifestError:
+        if is_table:
+            return None
+        raise
 
 
 def _gathered(roots: Any, console: Any) -> Any:

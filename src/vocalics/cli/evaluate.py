@@ -239,6 +239,8 @@ def judged(
     from vocalics.judgements import chances_of
     from vocalics.voices import apart
 
+    if voice:
+        manifest = manifest.with_digests()  # what is one recording tells nothing of itself
     speakers = [u.speaker for u in manifest]
     parts = (
         apart(speakers, voice, np.random.default_rng(0), [u.digest for u in manifest])

@@ -38,6 +38,10 @@ def _nothing_expected(root: Path) -> tuple[str, ...]:
     return ()
 
 
+def _as_it_is(code: str) -> str:
+    return code
+
+
 def _as_found(root: Path, utterances: Sequence[Utterance]) -> Sequence[Utterance]:
     return utterances
 
@@ -65,6 +69,7 @@ class Corpus:
         annotate: Adds to the utterances what the corpus says in files beside the audio.
         in_every_emotion: The sentences (:attr:`Parsed.statement`) that are said in every emotion, where others are not;
             empty where all are.
+        sentence: The code of a sentence today, of one that an earlier scan may have written.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Corpus:
     expected: Callable[[Path], Sequence[str]] = field(default=_nothing_expected, repr=False)
     annotate: Callable[[Path, Sequence[Utterance]], Sequence[Utterance]] = field(default=_as_found, repr=False)
     in_every_emotion: frozenset[str] = frozenset()
+    sentence: Callable[[str], str] = field(default=_as_it_is, repr=False)
 
 
 def check_code(code: str, known: Mapping[str, object] | Sequence[str], what: str, path: Path) -> None:

@@ -26,6 +26,7 @@ _ALSO_NEUTRAL = ("a", "d", "f", "su", "sa", "h")
 SPEAKERS = ("DC", "JE", "JK", "KL")
 N_SENTENCES = MappingProxyType({label: 30 if label == "n" else 15 for label in EMOTIONS})
 
+_CODE = re.compile(r"(a|d|f|h|n|sa|su)([0-2]\d|30)")
 _NAME = re.compile(r"(?:([A-Z]{2})_)?([a-z]{1,2})(\d{2})")
 
 
@@ -34,32 +35,39 @@ def parse(path: Path) -> Parsed | str:
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return "is not called like a SAVEE clip (DC_a01, or a01 in a folder DC)"
-    speaker, label, sentence = match.groups()
+    speaker, label, number = match.groups()
     if speaker is None:
         speaker = path.parent.name
         if speaker not in SPEAKERS:
             return f"lacks its speaker: expected the name DC_{path.stem}, or one of the folders {', '.join(SPEAKERS)}"
     check_code(speaker, SPEAKERS, "speaker", path)
     check_code(label, EMOTIONS, "emotion", path)
-    check_code(sentence, _sentences(label), f'sentence of emotion "{label}"', path)
+    check_code(number, _sentences(label), f'sentence of emotion "{label}"', path)
     return Parsed(
-        name=f"{speaker}_{label}{sentence}",
+        name=f"{speaker}_{label}{number}",
         speaker=speaker,
         label=label,
         sex="male",
-        statement=_sentence(label, int(sentence)),
+        statement=sentence(f"{label}{number}"),
     )
 
 
-def _sentence(label: str, number: int) -> str:
-    """The code of what is said: the same for the same words, whatever the emotion.
+def sentence(code: str) -> str:
+    """Return the code of what is said, the same for the same words, whatever the emotion.
 
     The corpus numbers each emotion's clips. Which numbers are of one sentence was found by aligning the clips of a
     speaker with one another (dynamic time warping of an encoder's frames: the same for all four speakers).
 
-    >>> _sentence("h", 2), _sentence("n", 17), _sentence("su", 4), _sentence("n", 25)
-    ('02', '02', 'su04', 'su04')
+    Args:
+        code: Emotion and number ("h02"), or what this function returned.
+
+    >>> [sentence(code) for code in ("h02", "n17", "su04", "n25", "02")]
+    ['02', '02', 'su04', 'su04', '02']
     """
+    match = _CODE.fullmatch(code)
+    if match is None:
+        return code
+    label, number = match.group(1), int(match.group(2))
     if label == "n" and number > 15:
         number -= 15
         if number > 3:
@@ -95,4 +103,5 @@ CORPUS = Corpus(
     parse=parse,
     expected=expected,
     in_every_emotion=IN_EVERY_EMOTION,
+    sentence=sentence,
 )
