@@ -63,6 +63,8 @@ def audit_command(
 
     Exits with 0 where nothing leaks (or that is unclear, since speakers are unknown), with 1 where something does or
     the audit failed, with 2 for wrong usage.
+
+    A note says where the words tell the emotion: what one reaches who knows of a clip only which sentence it is.
     """
     from dataclasses import replace
 
