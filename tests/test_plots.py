@@ -103,6 +103,21 @@ def test_a_long_caption_is_broken_within_the_figure() -> None:
         assert label.get_text().split() == words.split()
 
 
+def test_reliability_leads_no_line_to_a_bin_of_few_clips() -> None:
+    rng = np.random.default_rng(0)
+    chances = rng.dirichlet([9.0, 1.0], 60)
+    chances[0] = [0.55, 0.45]
+    found = evaluate(
+        ["sad"] * 60, None, ("sad", "happy"), speakers=["x/1"] * 60, corpora=["x"] * 60, rng=rng, probabilities=chances
+    )
+    assert found.bins is not None and 0 < (found.bins.n >= 10).sum() < (found.bins.n > 0).sum()
+    upper = plots.reliability(found).axes[0]
+    (line,) = [line for line in upper.lines if "model" in str(line.get_label())]
+    np.testing.assert_array_equal(line.get_xdata(), found.bins.confidence[found.bins.n >= 10])
+    labels = [text.get_text() for text in upper.get_legend().get_texts()]
+    assert "hits" in labels and "hits of fewer than 10 clips" in labels
+
+
 def test_reliability_needs_probabilities() -> None:
     with pytest.raises(VocalicsError, match="holds no probabilities"):
         plots.reliability(report(probabilities=False))

@@ -10,6 +10,9 @@ from vocalics.errors import VocalicsError
 from vocalics.evaluation import EvaluationReport
 from vocalics.plots.canvas import FAINT, INK, PALETTE, blank, plain_axes, titled
 
+FEW = 10
+"""Of so few clips, a share says next to nothing."""
+
 
 def confusion_matrix(report: EvaluationReport) -> Any:
     """Draw the confusion matrix: shade and large figure are % of the row, the small figure is clips."""
@@ -50,6 +53,8 @@ def confusion_matrix(report: EvaluationReport) -> Any:
 def reliability(report: EvaluationReport) -> Any:
     """Draw accuracy over confidence, with the clips per bin below.
 
+    Bins of fewer than :data:`FEW` clips are pale, and no line leads there: one clip is right or wrong altogether.
+
     Raises:
         VocalicsError: When the report was made without probabilities.
     """
@@ -58,24 +63,22 @@ def reliability(report: EvaluationReport) -> Any:
         raise VocalicsError("this report holds no probabilities; evaluate with probabilities to see their reliability")
     figure = blank(6.0, 5.8)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    filled, width = bins.n > 0, np.diff(bins.edges)
+    many, width = bins.n >= FEW, np.diff(bins.edges)
+    few = (bins.n > 0) & ~many
     left = bins.edges[:-1]
     upper.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="perfectly calibrated")
-    upper.bar(
-        left[filled],
-        bins.accuracy[filled],
-        width[filled],
-        align="edge",
-        color="#A9CBE3",
-        edgecolor="white",
-        label="hits",
-    )
+    for which, colour, label in ((many, "#A9CBE3", "hits"), (few, "#E6F0F7", f"hits of fewer than {FEW} clips")):
+        if which.any():
+            upper.bar(
+                left[which], bins.accuracy[which], width[which], align="edge", color=colour, edgecolor="white",
+                label=label,
+            )  # fmt: skip
     upper.plot(
-        bins.confidence[filled], bins.accuracy[filled], color=PALETTE["sad"], marker="o", markersize=4.5,
+        bins.confidence[many], bins.accuracy[many], color=PALETTE["sad"], marker="o", markersize=4.5,
         label=f"model (calibration error {100 * report.calibration_error:.1f} %)",
     )  # fmt: skip
     upper.set(ylabel="share of hits", ylim=(0, 1.02), xlim=(0, 1))
-    upper.legend(frameon=False, loc="upper left", fontsize=8)
+    upper.legend(loc="upper left", fontsize=8, facecolor="white", edgecolor="none", framealpha=0.9)
     lower.bar(left, bins.n, width, align="edge", color=FAINT, edgecolor="white")
     lower.set(xlabel="confidence (the largest probability)", ylabel="clips")
     for axes in (upper, lower):
