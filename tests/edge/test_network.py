@@ -366,7 +366,7 @@ def test_recurrent_layers(kind: str, reset_after: int, direction: str, folder: P
 def test_bundled_models(name: str, folder: Path) -> None:
     path = recognizer.model_path(name)
     net, asked = build(path, folder, 400, flags=("-O2",)), session(onnx.load(str(path)))
-    emotions = set()
+    chances = []
     for n in (7, 8, 9, 10, 11, 64, 97, 298, 400):
         given = log_mel(n, seed=n)
         (expected, strange), found = ask(asked, given), net.run(given)
@@ -374,8 +374,8 @@ def test_bundled_models(name: str, folder: Path) -> None:
         np.testing.assert_allclose(found[0], expected, atol=2e-5)
         assert found[1] == pytest.approx(strange, rel=1e-4) if name == "default" else found[1] == 0.0
         np.testing.assert_array_equal(net.without_strangeness(given), found[0])
-        emotions.add(int(expected.argmax()))
-    assert len(emotions) > 1
+        chances.append(np.ravel(expected))
+    assert np.ptp(chances, axis=0).max() > 0.1  # it was not one answer to all
     assert (
         net.run(log_mel(6)) is None and net.run(log_mel(30), n_frames=401) is None and net.run(log_mel(9)) is not None
     )
