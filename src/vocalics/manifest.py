@@ -169,7 +169,7 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
         else:
             raise ManifestError(f"{source}: is no manifest; expected a .csv or .parquet file")
         if not rows:
-            raise ManifestError(f"{source}: holds no utterance; make one that does with: vocalics scan NAME ROOT -o FILE")
+            raise ManifestError(f"{source}: holds no utterance; make one with: vocalics scan NAME ROOT -o FILE")
         missing = [c for c in REQUIRED if c not in rows[0]]
         if missing:
             raise ManifestError(f"{source}: lacks the column(s) {', '.join(missing)}; expected {', '.join(COLUMNS)}")
