@@ -14,7 +14,7 @@ import pytest
 
 from vocalics import audio, benchmark, benchmark_page, benchmark_results, judgements, recognizer
 from vocalics.audio import Clip
-from vocalics.benchmark import Run, Work, _settings, divisions, plan
+from vocalics.benchmark import Run, Work, divisions, plan, settings
 from vocalics.benchmark_results import result
 from vocalics.corpora import ScanReport, corpora
 from vocalics.emotions import scheme
@@ -107,12 +107,11 @@ def test_a_member_that_has_changed_is_another_run(clips: Manifest, tmp_path: Pat
         'scheme = "three"\n[fit]\nn_epochs = 1\n[model_settings]\nwidths = [{}]\n'
     )
     member = tmp_path / "one.toml"
-    work = Work(clips, tmp_path, tmp_path / "runs", tmp_path / "cache", {}, 1)
     found = []
     for width in (4, 9, 4):
         member.write_text(text.format(width), encoding="utf-8")
         both = Recipe("both", "x", "ensemble", corpora=("savee",), members=(str(member),) * 2)
-        found.append(_settings(both, work))
+        found.append(settings(both, clips))
     assert found[0] == found[2] != found[1]
 
 
@@ -149,6 +148,11 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     changed = dataclasses.replace(planned[0], recipe=dataclasses.replace(planned[0].recipe, model_settings={"C": 1.0}))
     with pytest.raises(VocalicsError, match=r"benchmark of another configuration .* another folder with --runs"):
         benchmark.execute(changed, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
+    with pytest.raises(VocalicsError, match=r"\(recipe.model_settings.C is unset there, not 1.0\)"):
+        result([changed], tmp_path / "runs", clips)
+    other = Manifest((*clips[1:], dataclasses.replace(clips[0], emotion="sad")))
+    with pytest.raises(VocalicsError, match=r"of another configuration \(clips differs\)"):
+        result(planned[:1], tmp_path / "runs", other)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
     benchmark.execute(planned[0], Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}

@@ -110,6 +110,11 @@ def _check_shares(recipe: Recipe) -> None:
         )
 
 
+def of_corpora(clips: Manifest, recipe: Recipe) -> Manifest:
+    """Return the clips of a recipe's corpora."""
+    return clips.where(lambda u: u.corpus in recipe.corpora)
+
+
 def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
     """Return every fold's data by the fold's name.
 
@@ -121,7 +126,7 @@ def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
     Raises:
         VocalicsError: When a file is not there, or does not fit the clips.
     """
-    clips = manifest.where(lambda u: u.corpus in run.recipe.corpora)
+    clips = of_corpora(manifest, run.recipe)
     one = run.protocol
     if one.leaky:
         every = dataset.divisions(
@@ -210,10 +215,6 @@ class Work:
         every = {n: self.folder / run.folder / table_name(fold, n) for n in (0, *voices)}
         return {n: path for n, path in every.items() if not path.exists()}
 
-    def own(self, recipe: Recipe) -> Manifest:
-        """The clips of a recipe's corpora."""
-        return self.manifest.where(lambda u: u.corpus in recipe.corpora)
-
     def shared(self, every: list[Any]) -> list[Any]:
         """Those of all models or folds that are this process's part."""
         return every[self.part[0] - 1 :: self.part[1]]
@@ -227,7 +228,7 @@ def execute(run: Run, work: Work) -> None:
     """
     own = work.folder / run.folder
     every = divisions(run, work.manifest, work.files)
-    training.freeze(own, {**_settings(run.recipe, work), "folds": list(every)}, True, "benchmark", "--runs")
+    training.freeze(own, {**settings(run.recipe, work.manifest), "folds": list(every)}, True, "benchmark", "--runs")
     for name in work.shared(list(every)):
         targets = work.targets(run, name)
         if not targets:
@@ -238,13 +239,23 @@ def execute(run: Run, work: Work) -> None:
         _measure(model, run, data.manifest, data.manifest.take(test), targets, work)
 
 
-def _settings(recipe: Recipe, work: Work) -> dict[str, Any]:
-    """What decides a run's figures."""
+def settings(recipe: Recipe, clips: Manifest) -> dict[str, Any]:
+    """Return what decides a run's figures.
+
+    Args:
+        recipe: As it is trained.
+        clips: Of these, those of the recipe's corpora count.
+    """
     plain = {k: v for k, v in recipe.as_dict().items() if k != "publication"}
-    found: dict[str, Any] = {"recipe": plain, "clips": training.digest(work.own(recipe))}
+    found: dict[str, Any] = {"recipe": plain, "clips": training.digest(of_corpora(clips, recipe))}
     if recipe.members:  # names alone: what they stand for may change
         found["members"] = [member.as_dict() for member in ensembles.members(recipe)]
     return found
+
+
+def jointly(recipe: Recipe) -> Recipe:
+    """Return a recipe as it is trained for several protocols: its models know the classes of them all."""
+    return dataclasses.replace(recipe, scheme=JOINT_SCHEME)
 
 
 def together(runs: Sequence[Run], manifest: Manifest, files: Path) -> list[list[tuple[Run, str]]]:
@@ -286,22 +297,22 @@ def execute_together(runs: Sequence[Run], work: Work) -> None:
     Raises:
         VocalicsError: When a folder holds a run of other settings.
     """
-    recipe = dataclasses.replace(runs[0].recipe, scheme=JOINT_SCHEME)
+    recipe = jointly(runs[0].recipe)
     models = together(runs, work.manifest, work.files)
-    settings = _settings(recipe, work)
+    decided = settings(recipe, work.manifest)
     named = [[f"{run.protocol.name} {fold_name(spec)}" for run, spec in model] for model in models]
     own = work.folder / TOGETHER / recipe.name / str(recipe.seed)
-    training.freeze(own, {**settings, "models": named}, True, "benchmark", "--runs")
+    training.freeze(own, {**decided, "models": named}, True, "benchmark", "--runs")
     for run in runs:
         folds = [fold_name(spec) for model in models for r, spec in model if r is run]
         training.freeze(
-            work.folder / run.folder, {**settings, "folds": folds, TOGETHER: True}, True, "benchmark", "--runs"
+            work.folder / run.folder, {**decided, "folds": folds, TOGETHER: True}, True, "benchmark", "--runs"
         )
     for k, model in work.shared(list(enumerate(models, start=1))):
         missing = [work.targets(run, fold_name(spec)) for run, spec in model]
         if not any(missing):
             continue
-        data = dataset.divide(work.own(recipe), recipe, [spec for _, spec in model])
+        data = dataset.divide(of_corpora(work.manifest, recipe), recipe, [spec for _, spec in model])
         path = work.trained(data, recipe, own / f"model-{k:02}")
         for (run, _), targets, test in zip(model, missing, data.tests.values(), strict=True):
             if targets:

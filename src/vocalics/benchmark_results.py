@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from vocalics import judgements, metrics
-from vocalics.benchmark import TOGETHER, Run, table_name
+from vocalics import judgements, metrics, training
+from vocalics.benchmark import TOGETHER, Run, jointly, settings, table_name
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import ManifestError, VocalicsError
 from vocalics.evaluation import EvaluationReport, groups_of
@@ -236,9 +236,14 @@ def result(
     Args:
         runs: The same recipe, protocol and scope with several seeds.
         folder: Of all runs.
-        clips: What is known of the tested clips: sex, age, language and sentence, by which the figures are divided.
+        clips: Of all corpora, with what is known of them: sex, age, language and sentence, by which the figures are
+            divided.
         voice: How many other clips of a voice were heard before.
         notes: What is to be said of a corpus's copy, by corpus.
+
+    Raises:
+        VocalicsError: When a finished one was made with other settings, or of other clips: its figures are not this
+            recipe's.
     """
     first, tables, about, joint = runs[0], [], [], False
     for run in runs:
@@ -247,6 +252,11 @@ def result(
         names, joint = frozen.get("folds", []), joint or bool(frozen.get(TOGETHER))
         files = {name: folder / run.folder / table_name(name, voice) for name in names}
         if files and all(f.exists() for f in files.values()):
+            # Figures stand beside the recipe's name as long as it says how they come about.
+            recipe = jointly(run.recipe) if frozen.get(TOGETHER) else run.recipe
+            wanted = settings(recipe, clips)
+            kept = {key: frozen.get(key) for key in wanted}
+            training.compare(folder / run.folder, kept, wanted, "benchmark", "--runs")
             tables.append({name: judgements.read(f) for name, f in files.items()})
             costs = [folder / run.folder / table_name(name) for name in names]
             about += [json.loads(f.with_suffix(".json").read_text(encoding="utf-8")) for f in costs]

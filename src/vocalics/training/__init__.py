@@ -6,7 +6,7 @@ configuration, the checkpoint, the history with its curves, and in the end ``NAM
 
 from vocalics.training.cards import card
 from vocalics.training.checks import check
-from vocalics.training.folder import COMPARISON, digest, freeze
+from vocalics.training.folder import COMPARISON, compare, digest, freeze
 from vocalics.training.inputs import feature_rows
 from vocalics.training.neural import N_COMPARED, TOLERANCE, Report
 from vocalics.training.run import train, train_on
@@ -18,6 +18,7 @@ __all__ = [
     "Report",
     "card",
     "check",
+    "compare",
     "digest",
     "feature_rows",
     "freeze",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,11 @@ COMPARISON = "comparison.json"
 
 TOLD = ("description", "intended_use", "limits", "publication")
 """Keys of a recipe that decide nothing of a training: it may be gone on with when they are put better."""
+
+N_TOLD = 3
+"""How many differing settings a message names."""
+N_SHOWN = 24
+"""The longest value that a message shows, in characters."""
 
 
 def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, option: str = "-o") -> None:
@@ -42,15 +47,43 @@ def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, opt
             raise VocalicsError(
                 f"{folder}: holds a {what} already; go on with --resume, or choose another folder with {option}"
             )
-        if _deciding(json.loads(path.read_text(encoding="utf-8"))) != _deciding(json.loads(text)):
-            raise VocalicsError(
-                f"{folder}: holds a {what} of another configuration (recipe, corpora or hold-outs differ, see "
-                f"{path.name}); choose another folder with {option}"
-            )
+        compare(folder, json.loads(path.read_text(encoding="utf-8")), json.loads(text), what, option)
     else:
         part = path.with_suffix(".part")
         part.write_text(text, encoding="utf-8")
         part.replace(path)
+
+
+def compare(folder: Path, kept: Mapping[str, Any], config: Mapping[str, Any], what: str, option: str = "-o") -> None:
+    """Check that a configuration that a folder holds is this very one.
+
+    Args:
+        folder: For the message.
+        kept: What its ``config.json`` holds.
+        config: As :func:`freeze` takes it.
+        what: As :func:`freeze` takes it.
+        option: As :func:`freeze` takes it.
+
+    Raises:
+        VocalicsError: When it is another one; says where they differ.
+    """
+    differing = list(_differing(_deciding(kept), _deciding(json.loads(json.dumps(config)))))
+    if differing:
+        told = ", ".join(differing[:N_TOLD]) + (f" and {len(differing) - N_TOLD} more" * (len(differing) > N_TOLD))
+        raise VocalicsError(
+            f"{folder}: holds a {what} of another configuration ({told}); choose another folder with {option}"
+        )
+
+
+def _differing(kept: Any, wanted: Any, at: str = "") -> Iterator[str]:
+    """Name where two configurations differ: "recipe.fit.n_epochs is 20 there, not 50".."""
+    if isinstance(kept, dict) and isinstance(wanted, dict):
+        for key in sorted({*kept, *wanted}):
+            inner = f"{at}.{key}" if at else key
+            yield from _differing(kept.get(key), wanted.get(key), inner)
+    elif kept != wanted:
+        there, here = ("unset" if value is None else json.dumps(value) for value in (kept, wanted))
+        yield f"{at} is {there} there, not {here}" if max(len(there), len(here)) <= N_SHOWN else f"{at} differs"
 
 
 def _deciding(config: Any) -> Any:
