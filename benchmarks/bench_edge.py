@@ -33,7 +33,7 @@ import torch
 from vocalics.edge import network, toolchain
 from vocalics.export.onnx import from_torch
 from vocalics.models.cnn2d import Cnn2d
-from vocalics.recognizer import model_path
+from vocalics.named_models import model_path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "edge"))
 from c_network import LIBRARY, log_mel, session

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from vocalics import audio
+from vocalics import audio, named_models
 from vocalics.audio import Clip
 from vocalics.dataset import Data
 from vocalics.emotions import EMOTIONS
@@ -198,7 +198,7 @@ def adaptable(path: Path, seed: int = 0) -> Path:
     from vocalics import recognizer
     from vocalics.export import voice as voices
 
-    graph = onnx.load(str(recognizer.model_path()))
+    graph = onnx.load(str(named_models.model_path()))
     name = hidden_layer(graph)
     held = recognizer.load().emotions
     made = np.random.default_rng(seed).standard_normal((len(held), 96)).astype(np.float32)

@@ -19,10 +19,10 @@ from vocalics.benchmark_results import result
 from vocalics.corpora import ScanReport, corpora
 from vocalics.emotions import scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
+from vocalics.judgements import judged
 from vocalics.manifest import Manifest, Utterance
 from vocalics.protocols import PROTOCOLS, classes_of, protocol
 from vocalics.recipe import Fit, Recipe
-from vocalics.reproduction import judged
 from vocalics.voices import apart
 
 RECIPE = Recipe("lr", "for tests", "logistic_regression", features="mfcc_pitch_energy_statistics", validation=0.0)
@@ -248,7 +248,7 @@ def test_clips_are_judged_again_with_their_voices_known(
     model = recognizer.load(path)
     tested = more.where(lambda u: u.speaker == "savee/DC")
     heard_long = False
-    for together, heard in apart([u.speaker for u in tested], 4, np.random.default_rng(0)):
+    for together, heard in apart(tested, 4, np.random.default_rng(0)):
         knowing = model.knowing(tested[i].path for i in heard)
         heard_long |= any(tested[i].path == str(long) for i in heard)
         for i in together:

@@ -13,7 +13,8 @@ import pytest
 from vocalics import audio, modelfile
 from vocalics.audio import Clip
 from vocalics.emotions import EMOTIONS
-from vocalics.recognizer import Recognizer, bundled, load
+from vocalics.named_models import bundled
+from vocalics.recognizer import Recognizer, load
 
 CLIPS = sorted((Path(__file__).parents[1] / "examples" / "clips").glob("*.wav"))
 

@@ -21,8 +21,9 @@ from vocalics.evaluation import evaluate
 from vocalics.export import familiarity
 from vocalics.export.recalibration import recalibrate
 from vocalics.manifest import Manifest, Utterance
+from vocalics.named_models import model_path
 from vocalics.recipe import Recipe, parse
-from vocalics.recognizer import UNFAMILIAR, UNSURE, Recognizer, model_path
+from vocalics.recognizer import UNFAMILIAR, UNSURE, Recognizer
 
 Run = Callable[..., tuple[int, str, str]]
 SETS = {"0.8": 0.3, "0.9": 0.2, "0.95": 0.01}

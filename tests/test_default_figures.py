@@ -15,7 +15,8 @@ from vocalics.corpora import scan
 from vocalics.emotions import EMOTIONS
 from vocalics.evaluation import EvaluationReport, evaluate
 from vocalics.manifest import Manifest
-from vocalics.recognizer import Recognizer, bundled, load
+from vocalics.named_models import bundled
+from vocalics.recognizer import Recognizer, load
 from vocalics.splits import tested
 
 pytestmark = pytest.mark.corpus

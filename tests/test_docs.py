@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from vocalics import recipe, recognizer
+from vocalics import named_models, recipe
 from vocalics.audio import Clip
 from vocalics.features import spectral
 
@@ -64,7 +64,7 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     head = (ROOT / "README.md").read_text(encoding="utf-8")[:1200]
     assert "make run" in head
     assert "make test" in head
-    assert recognizer.DEFAULT == "default"
+    assert named_models.DEFAULT == "default"
 
 
 def code(page: str, namespace: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_the_example_recipe_reads() -> None:
 
 def test_what_make_run_prints_is_taken_from_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fakes.waveform_model(tmp_path / "default.onnx")
-    for namespace in (vars(recognizer), DOCS["predictions"].__globals__):
+    for namespace in (vars(named_models), DOCS["predictions"].__globals__):
         monkeypatch.setitem(namespace, "bundled", lambda: {"default": tmp_path / "default.onnx"})
     lines = DOCS["predictions"]().splitlines()
     assert lines[0] == lines[-1] == "```"

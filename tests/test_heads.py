@@ -8,12 +8,13 @@ import numpy as np
 import onnx
 import pytest
 
-from vocalics import audio, encoders, modelfile, recognizer
+from vocalics import audio, encoders, modelfile, named_models
 from vocalics.audio import Clip
 from vocalics.export import card as card_file
 from vocalics.export.encoder import _weights
 from vocalics.export.thin import filled
-from vocalics.recognizer import Recognizer, heads, load
+from vocalics.named_models import heads
+from vocalics.recognizer import Recognizer, load
 
 if not heads():
     pytest.skip("no head is trained yet", allow_module_level=True)
@@ -43,7 +44,7 @@ def got(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
     from vocalics.cli.main import build
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(recognizer.MODELS_VARIABLE, str(tmp_path_factory.mktemp("models")))
+        patch.setenv(named_models.MODELS_VARIABLE, str(tmp_path_factory.mktemp("models")))
         folder = shared / "encoders" / "whisper-base"
         said = CliRunner().invoke(build(), ["models", "get", "accurate", "--encoder", str(folder)])
         assert said.exit_code == 0, said.output

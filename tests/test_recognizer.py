@@ -17,8 +17,10 @@ from vocalics.audio import Clip
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import AudioError, ModelFileError, VocalicsError
 from vocalics.export.card import with_card
-from vocalics.recognizer import WHOLE_SECONDS, Recognizer, Windows, bundled, load, model_path
+from vocalics.named_models import bundled, model_path
+from vocalics.recognizer import WHOLE_SECONDS, Recognizer, load
 from vocalics.segment import speech_seconds
+from vocalics.windows import Windows
 
 MODEL = Recognizer(modelfile.load(fakes.waveform_model()))
 
@@ -247,7 +249,7 @@ def test_models_are_loaded_by_path_or_name(tmp_path: Path, monkeypatch: pytest.M
     assert vocalics.load(str(tmp_path / "mine.onnx")).predict(fakes.voice()).emotion
     with pytest.raises(ModelFileError, match=r"other\.onnx: no such model file"):
         load(tmp_path / "other.onnx")
-    monkeypatch.setattr("vocalics.recognizer.bundled", lambda: {"default": tmp_path / "mine.onnx"})
+    monkeypatch.setattr("vocalics.named_models.bundled", lambda: {"default": tmp_path / "mine.onnx"})
     assert load().card.name == "fake"
     assert model_path("default") == tmp_path / "mine.onnx"
     with pytest.raises(ModelFileError, match='unknown model "defualt"; did you mean "default"'):

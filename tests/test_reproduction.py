@@ -253,7 +253,7 @@ def test_the_default_is_asked_once_and_kept(small: Manifest, tmp_path: Path, mon
     def asked(*_: object) -> None:
         raise AssertionError("it was asked already")
 
-    monkeypatch.setattr(reproduction, "judged", asked)
+    monkeypatch.setattr("vocalics.judgements.judged", asked)
     assert reproduction.default_judgements("honest", runs, small, lambda *_: None, tmp_path / "d.onnx").paths
     (tmp_path / "d.onnx").unlink()
     again = reproduction.default_judgements("honest", runs, small, lambda *_: None)

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from vocalics import modelfile, recognizer
+from vocalics import modelfile, named_models, recognizer
 from vocalics.audio import Clip
 from vocalics.errors import ModelFileError, VocalicsError
 from vocalics.export import voice as graphs
+from vocalics.manifest import Utterance
 from vocalics.recognizer import Recognizer
 from vocalics.streaming import StreamingRecognizer
 from vocalics.voices import PRIOR, Voice, apart, centres
@@ -106,11 +107,16 @@ def test_a_missing_voice_is_said(tmp_path: Path) -> None:
         Voice.read(tmp_path / "b.voice")
 
 
+def _clips(speakers: list[str], digests: list[str] | None = None) -> list[Utterance]:
+    known = digests or [""] * len(speakers)
+    return [Utterance("", "", speaker, "", "neutral", digest=d) for speaker, d in zip(speakers, known, strict=True)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=5), n=st.integers(1, 50), seed=st.integers(0, 9))
 def test_no_clip_tells_anything_of_itself(counts: list[int], n: int, seed: int) -> None:
     speakers = [f"s{k}" for k, count in enumerate(counts) for _ in range(count)] + ["", ""]
-    parts = apart(speakers, n, np.random.default_rng(seed))
+    parts = apart(_clips(speakers), n, np.random.default_rng(seed))
     judged = [i for together, _ in parts for i in together]
     assert sorted(judged) == list(range(len(speakers)))
     for together, heard in parts:
@@ -125,7 +131,7 @@ def test_no_clip_tells_anything_of_itself(counts: list[int], n: int, seed: int) 
 def test_copies_of_one_recording_tell_nothing_of_each_other(names: list[str], n: int, seed: int) -> None:
     speakers = ["s"] * len(names) + ["t"] * 3
     recordings = [*names, "", "", ""]
-    parts = apart(speakers, n, np.random.default_rng(seed), recordings)
+    parts = apart(_clips(speakers, recordings), n, np.random.default_rng(seed))
     assert sorted(i for together, _ in parts for i in together) == list(range(len(speakers)))
     for together, heard in parts:
         (name,) = {speakers[i] for i in (*together, *heard)}
@@ -139,8 +145,9 @@ DEALT = [([1, 4], [0, 5]), ([2], [0, 1]), ([3], [2, 4]), ([5], [2, 1]), ([0], [4
 
 
 def test_who_has_no_recording_twice_is_dealt_as_in_published_figures() -> None:
-    plain = apart(["s"] * 6 + ["t"] * 2, 2, np.random.default_rng(5))
-    assert plain == apart(["s"] * 6 + ["t"] * 2, 2, np.random.default_rng(5), [f"{k}" for k in range(8)])
+    speakers = ["s"] * 6 + ["t"] * 2
+    plain = apart(_clips(speakers), 2, np.random.default_rng(5))
+    assert plain == apart(_clips(speakers, [f"{k}" for k in range(8)]), 2, np.random.default_rng(5))
     assert plain == DEALT
 
 
@@ -162,7 +169,7 @@ def test_the_graph_takes_the_voice_from_its_layer(model: Recognizer) -> None:
     np.testing.assert_array_equal(plain, same)
     bundled = recognizer.load()
     np.testing.assert_allclose(plain, bundled.model.probabilities(clip), atol=1e-6)
-    graph = onnx.load(str(recognizer.model_path()))
+    graph = onnx.load(str(named_models.model_path()))
     name = fakes.hidden_layer(graph)
     graph.graph.output.append(helper.make_empty_tensor_value_info(name))
     exposed = modelfile.load(graph.SerializeToString())
@@ -272,7 +279,7 @@ def test_in_c_and_in_eight_bits_probabilities_stay_what_they_are(model: Recogniz
     graphs.add(used, name, np.ones((3, 16), np.float32))
     wanted, found = (network.text(g, 1) for g in (plain, used))
     assert found["network.h"] == wanted["network.h"] and "TELLS_STRANGENESS 0" in found["network.h"]
-    graph = onnx.load(str(recognizer.model_path()))
+    graph = onnx.load(str(named_models.model_path()))
     own, eight = int8._layers(graph), int8._layers(onnx.load(str(fakes.adaptable(tmp_path / "used.onnx"))))
     assert {*eight} <= {*own} and len(eight) > 20
 

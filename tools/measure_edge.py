@@ -31,7 +31,8 @@ from vocalics.edge import compilation, front_end, network, running, source, tool
 from vocalics.edge.readme import in_kilobytes
 from vocalics.edge.targets import TARGETS
 from vocalics.manifest import Manifest
-from vocalics.recognizer import load, model_path
+from vocalics.named_models import model_path
+from vocalics.recognizer import load
 
 RESULTS = Path("docs/results/edge.json")
 PAGE = Path("docs/results/edge.md")

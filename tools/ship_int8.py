@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vocalics import audio, judgements, modelfile, recognizer, splits
+from vocalics import audio, judgements, modelfile, named_models, recognizer, splits
 from vocalics.cli.evaluate import short
 from vocalics.emotions import scheme
 from vocalics.export import card as card_file
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/results/int8.md"))
     arguments = parser.parse_args()
     notes = dict(note.split("=", 1) for note in arguments.note)
-    source = recognizer.model_path(arguments.model)
+    source = named_models.model_path(arguments.model)
     clips = Manifest(tuple(u for path in arguments.manifests for u in Manifest.read(path)))
     data, about = _quantised(source, clips)
     target = arguments.output / f"{about.name}.onnx"

@@ -30,9 +30,9 @@ from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.features.feature_set import FEATURE_SETS, FeatureSet
 from vocalics.modelfile import Card
 from vocalics.models import models
+from vocalics.named_models import bundled, heads
 from vocalics.preprocess import PREPROCESSING
 from vocalics.preprocess.settings import settings_of
-from vocalics.recognizer import bundled, heads
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120

@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from vocalics import audio, dataset, encoders, ensembles, judgements, recognizer, sentences, splits, training
 from vocalics.audio import Clip
-from vocalics.cached_inputs import Parts
 from vocalics.dataset import Data, Progress
 from vocalics.emotions import Scheme
 from vocalics.errors import EncoderError, ManifestError, RecipeError
@@ -31,8 +30,7 @@ from vocalics.manifest import Manifest, Utterance
 from vocalics.protocols import Protocol, classes_of, fold_name, hold_outs
 from vocalics.recipe import Recipe
 from vocalics.recognizer import Recognizer
-from vocalics.reproduction import judged
-from vocalics.voices import apart
+from vocalics.voices import Parts, apart
 
 N_TIMED = 20
 """Test clips of a fold that are judged from their files, to tell the real-time factor."""
@@ -340,11 +338,7 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, targets: Ma
     judge = recognizer.load(path)
     kept: dict[Path, npt.NDArray[np.float64] | None] = {}
     for n, target in targets.items():
-        parts = (
-            apart([u.speaker for u in clips], n, np.random.default_rng(run.seed), [u.digest for u in clips])
-            if n
-            else None
-        )
+        parts = apart(clips, n, np.random.default_rng(run.seed)) if n else None
         classes = classes_of(run.protocol, known)
         said = _judged(path, judge, run.recipe, clips, classes, work.cache, work.progress, parts, kept)
         if not n:
@@ -383,13 +377,13 @@ def _judged(
     parts: Parts | None = None,
     kept: dict[Path, npt.NDArray[np.float64] | None] | None = None,
 ) -> Judgements:
-    """Return what :func:`vocalics.reproduction.judged` does, from the features that the training has computed.
+    """Return what :func:`vocalics.judgements.judged` does, from the features that the training has computed.
 
     See :mod:`vocalics.cached_inputs`.
     """
     said = ensembles.said_of(path, recipe, clips, cache, progress, parts, kept)
     if said is None:
-        return judged(model, clips, classes, progress, parts)
+        return judgements.judged(model, clips, classes, progress, parts)
     chances = np.full((len(clips), len(classes.emotions)), np.nan)
     for n, row in enumerate(said):
         if np.isfinite(row).all():

@@ -6,7 +6,6 @@ Features are the same in every fold and for every seed; what takes long is not d
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,7 @@ from vocalics.manifest import Manifest
 from vocalics.recipe import Recipe
 from vocalics.recognizer import Recognizer
 from vocalics.segment import speech_seconds
-from vocalics.voices import Voice
-
-Parts = Sequence[tuple[Sequence[int], Sequence[int]]]
-"""Which clips are judged together, and by which others their voice is known: see :func:`vocalics.voices.apart`."""
+from vocalics.voices import Parts, Voice
 
 
 def probabilities(

@@ -18,7 +18,7 @@ from vocalics.errors import RecipeError
 from vocalics.manifest import Manifest
 from vocalics.modelfile import Card
 from vocalics.recipe import Recipe, read
-from vocalics.voices import PRIOR, apart
+from vocalics.voices import PRIOR, Parts, apart
 
 ENSEMBLE_FILE = "ensemble.json"
 """In an ensemble's run: its members, their weights and the temperature of their mean."""
@@ -54,7 +54,7 @@ def said_of(
     clips: Manifest,
     cache: Path,
     progress: Progress | None = None,
-    parts: cached_inputs.Parts | None = None,
+    parts: Parts | None = None,
     kept: dict[Path, npt.NDArray[np.float64] | None] | None = None,
 ) -> npt.NDArray[np.float64] | None:
     """Return what a run's model says of clips, from cached features; ``None`` where there are none that it takes.
@@ -141,12 +141,7 @@ def average(
         mixture = Mixture.of(weights, factor)
         if any(modelfile.load(path).voice_width for path in paths):
             # Known as well as a validation speaker's other clips allow: nearly all there is to know.
-            others = apart(
-                [u.speaker for u in clips],
-                len(clips),
-                np.random.default_rng(recipe.seed),
-                [u.digest for u in clips],
-            )
+            others = apart(clips, len(clips), np.random.default_rng(recipe.seed))
             judged, heard = _of_members(listed, paths, clips, cache, progress, kept, others)
             weights = mixture_weights(judged, truth[heard])
             known = temperature(_mean(judged, weights, 1.0), truth[heard])
@@ -185,7 +180,7 @@ def _of_members(
     cache: Path,
     progress: Progress | None,
     kept: dict[Path, Any],
-    parts: cached_inputs.Parts | None = None,
+    parts: Parts | None = None,
 ) -> tuple[list[npt.NDArray[np.float64]], npt.NDArray[np.int64]]:
     """What each member says of the clips in which all of them hear somebody, and the positions of those."""
     said = [said_of(p, m, clips, cache, progress, parts, kept) for p, m in zip(paths, listed, strict=True)]
@@ -197,7 +192,7 @@ def _of_members(
     return [one[heard] for one in judged], heard
 
 
-def _predicted(path: Path, clips: Manifest, parts: cached_inputs.Parts | None) -> npt.NDArray[np.float64]:
+def _predicted(path: Path, clips: Manifest, parts: Parts | None) -> npt.NDArray[np.float64]:
     """What a model says of clips, from their files, as :func:`said_of` does."""
     model = recognizer.load(path)
     said = np.zeros((len(clips), len(model.emotions)))

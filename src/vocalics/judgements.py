@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vocalics.dataset import Progress
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS, Scheme
-from vocalics.errors import ManifestError, VocalicsError
+from vocalics.errors import AudioError, ManifestError, VocalicsError
 from vocalics.evaluation import EvaluationReport, evaluate
 from vocalics.manifest import Manifest, csv_rows
-from vocalics.recognizer import Prediction
+from vocalics.recognizer import Prediction, Recognizer
+from vocalics.voices import Parts
 
 COLUMNS = ("path", "corpus", "speaker", "truth", "prediction")
 PREFIX = "probability_"
@@ -93,6 +95,51 @@ class Judgements:
             silent = row[-1] is None
             writer.writerow([*row[:-1], row[-1] or "", *("" if silent else f"{p:.6f}" for p in chances)])
         return text.getvalue()
+
+
+def judged(
+    model: Recognizer,
+    clips: Manifest,
+    classes: Scheme,
+    progress: Progress,
+    parts: Parts | None = None,
+    failed: Callable[[int, AudioError], None] | None = None,
+) -> Judgements:
+    """Return what a model says of clips, from their audio files as a user would have it, in a scheme's classes.
+
+    Args:
+        model: Knows these classes, or others that the scheme merges into them; what it says of further ones is left
+            out and the rest scaled to 1.
+        clips: Emotions of any scheme.
+        classes: The scheme.
+        progress: Called with ("judging", done, all).
+        parts: Which clips are judged with a known voice; ``None``: with none.
+        failed: Called with the position of a clip that is no usable sound, whose row is NaN then; a voice is known by
+            the others. Where ``None``, the first such clip is an error.
+
+    Raises:
+        AudioError: When a clip is no usable sound, unless ``failed`` is called.
+    """
+    rows, done = np.full((len(clips), len(classes.emotions)), np.nan), 0
+    for together, heard in parts or [(range(len(clips)), ())]:
+        knowing = model
+        for i in heard:
+            try:
+                knowing = knowing.knowing([clips[i].path])
+            except AudioError:
+                if failed is None:
+                    raise
+        for i in together:
+            try:
+                rows[i] = chances_of(knowing.predict(clips[i].path), classes)
+            except AudioError as error:
+                if failed is None:
+                    raise
+                failed(i, error)
+            done += 1
+            progress("judging", done, len(clips))
+    truth = [str(classes.emotion(u.emotion)) for u in clips]
+    return Judgements.of(clips, truth, classes.emotions, rows)
 
 
 def report(said: Judgements, rng: np.random.Generator, **values: Any) -> EvaluationReport:

@@ -7,11 +7,9 @@ holds. Memory does not grow with length, and the result does not depend on how t
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import audio, confidence, modelfile
-from vocalics.audio import Clip, Samples
+from vocalics.audio import Clip
 from vocalics.errors import AudioError, FeatureError, MissingExtraError, ModelFileError, VocalicsError
 from vocalics.modelfile import Card, LoadedModel
+from vocalics.named_models import DEFAULT, model_path
 from vocalics.preprocess import Preparation, chain, trim_silence
-from vocalics.registry import lookup
 from vocalics.segment import speech_seconds
 from vocalics.voices import Voice
+from vocalics.windows import Windows, cut
 
 NO_SPEECH = "no speech"
 """The label of a prediction that names no emotion, since nobody speaks."""
@@ -36,11 +35,6 @@ UNSURE = "unsure"
 UNFAMILIAR = "unfamiliar"
 """The label of a prediction that names no emotion, since the sound is too strange."""
 
-DEFAULT = "default"
-"""The name of the model that is used where none is named."""
-
-MODELS_VARIABLE = "VOCALICS_MODELS"
-"""Environment variable: the folder of models that were put together on this machine, see :func:`joined_path`."""
 WHOLE_SECONDS = 10.0
 """A recording of at most this length is judged in one piece."""
 
@@ -226,7 +220,7 @@ class Recognizer:
     def _pieces(self, source: Source, sample_rate: int | None) -> Iterator[tuple[int, Clip]]:
         """A recording in one piece, or a long one's consecutive windows, each with its first sample's position."""
         windows = Windows(self.card.window_seconds, self.card.window_seconds, self.card.sample_rate, WHOLE_SECONDS)
-        for start, samples in _cut(windows, self._blocks(source, sample_rate)):
+        for start, samples in cut(windows, self._blocks(source, sample_rate)):
             yield start, Clip(samples, self.card.sample_rate)
 
     def predict(self, source: Source, sample_rate: int | None = None) -> Prediction:
@@ -297,7 +291,7 @@ class Recognizer:
     def _timeline(
         self, windows: Windows, blocks: Iterator[Clip], name: str, judge: Callable[[int, Clip, str], Prediction]
     ) -> Iterator[Prediction]:
-        for start, samples in _cut(windows, blocks):
+        for start, samples in cut(windows, blocks):
             yield judge(start, Clip(samples, self.card.sample_rate), name)
 
     def judge_window(self, start: int, clip: Clip, name: str = "") -> Prediction:
@@ -461,52 +455,6 @@ class Recognizer:
         return tuple(self.emotions[i] for i in np.argsort(-values, kind="stable") if held[i])
 
 
-def bundled() -> dict[str, Path]:
-    """Return the model files that come with vocalics, by name."""
-    return {path.stem: path for path in sorted((Path(__file__).parent / "bundled").glob("*.onnx"))}
-
-
-def heads() -> dict[str, Path]:
-    """Return the heads that come with vocalics, by name: models that sit on a pre-trained encoder, without it."""
-    return {path.stem: path for path in sorted((Path(__file__).parent / "bundled" / "heads").glob("*.onnx"))}
-
-
-def joined_path(name: str) -> Path:
-    """Return where a head is kept together with its encoder, in one file that is there or not.
-
-    The folder is the one that ``VOCALICS_MODELS`` names, else the user's own for data. A head of other weights has
-    another file.
-    """
-    own = os.environ.get(MODELS_VARIABLE)
-    base = Path(own) if own else Path(
-        os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".local" / "share"
-    ) / "vocalics" / "models"  # fmt: skip
-    digest = hashlib.sha256(heads()[name].read_bytes()).hexdigest()[:12]
-    return base / f"{name}-{digest}.onnx"
-
-
-def model_path(name: str | os.PathLike[str] = DEFAULT) -> Path:
-    """Return the file of a bundled model's name, or the path itself.
-
-    Raises:
-        ModelFileError: When it is neither a bundled model's name nor looks like a path, or sits on an encoder that was
-            not fetched yet.
-    """
-    if isinstance(name, str):
-        if name in bundled():
-            return bundled()[name]
-        if name in heads():
-            if (joined := joined_path(name)).is_file():
-                return joined
-            raise ModelFileError(
-                f"the model {name} sits on a pre-trained encoder that does not come with vocalics; "
-                f"vocalics models get {name} fetches it, once"
-            )
-        if not (name.endswith(".onnx") or os.sep in name or "/" in name or Path(name).exists()):
-            return lookup({**bundled(), **heads()}, name, "model", ModelFileError)
-    return Path(name)
-
-
 def load(
     name: str | os.PathLike[str] = DEFAULT,
     threads: int = 1,
@@ -563,77 +511,7 @@ def voice_weight(seconds: float) -> float:
     return min(1.0, seconds)
 
 
-class Windows:
-    """Cuts a stream of samples into windows; what comes out depends on the samples only, not on how they are fed.
-
-    Window k starts at k hops. It is as long as a window, but the last one takes in a rest of less than half a window,
-    or is itself between half a window and a whole one. Nothing is cut while the stream may still end within ``whole``
-    seconds: it then comes out in one piece.
-    """
-
-    def __init__(self, window: float, hop: float, sample_rate: int, whole: float = 0.0) -> None:
-        if not 0.25 <= window < float("inf"):
-            raise VocalicsError(f"a window of {window:g} s is too short to judge; expected at least 0.25 s")
-        if not 0 < hop <= window or round(hop * sample_rate) < 1:
-            raise VocalicsError(
-                f"a hop of {hop:g} s leaves gaps or stands still; expected above 0, at most {window:g} s"
-            )
-        self._window, self._hop = round(window * sample_rate), round(hop * sample_rate)
-        self._whole = round(max(whole, window if whole else 0) * sample_rate)
-        self._start, self._held = 0, np.zeros(0, np.float32)
-        self._pieces: list[Samples] = []
-        self._n_pieces = 0
-
-    def feed(self, samples: Samples) -> Iterator[tuple[int, Samples]]:
-        """Take samples in; yield the windows that are complete, each with its first sample's position."""
-        self._pieces.append(samples)
-        self._n_pieces += len(samples)
-        n_held = len(self._held) + self._n_pieces
-        # Cut only when the rest is long enough for a window of its own.
-        needed = max(self._window, self._hop + (self._window + 1) // 2)
-        if n_held < needed or (self._start == 0 and n_held <= self._whole):
-            return
-        self._join()
-        while len(self._held) >= needed:
-            yield self._start, self._held[: self._window]
-            self._start, self._held = self._start + self._hop, self._held[self._hop :]
-
-    def flush(self) -> Iterator[tuple[int, Samples]]:
-        """Yield what is left, unless earlier windows hold all of it."""
-        self._join()
-        if self._start == 0 or len(self._held) > self._window - self._hop:
-            yield self._start, self._held
-
-    def _join(self) -> None:
-        """Put the pieces behind what is held: once per window, however small they are."""
-        self._held = np.concatenate([self._held, *self._pieces])
-        self._pieces, self._n_pieces = [], 0
-
-
-def _cut(windows: Windows, blocks: Iterator[Clip]) -> Iterator[tuple[int, Samples]]:
-    for block in blocks:
-        yield from windows.feed(block.samples)
-    yield from windows.flush()
-
-
 def _name(source: Any) -> str:
     if isinstance(source, bytes):
         return "-"
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
-
-
-__all__: Sequence[str] = (
-    "DEFAULT",
-    "NO_SPEECH",
-    "UNFAMILIAR",
-    "UNSURE",
-    "Prediction",
-    "Recognizer",
-    "Source",
-    "Windows",
-    "bundled",
-    "heads",
-    "joined_path",
-    "load",
-    "model_path",
-)

@@ -24,10 +24,9 @@ from typing import Any, Literal
 import numpy as np
 
 from vocalics import judgements, recognizer, splits, training
-from vocalics.cached_inputs import Parts
 from vocalics.corpora import canonical_name
 from vocalics.dataset import Data, Progress, whole
-from vocalics.emotions import EMOTIONS, Scheme, scheme
+from vocalics.emotions import EMOTIONS, scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, compute
 from vocalics.features.feature_set import feature_set
@@ -329,7 +328,7 @@ def execute(
     else:
         (test,) = data.tests.values()
         clips = data.manifest.take(test)
-        said = judged(recognizer.load(model), clips, scheme(recipe.scheme), counted)
+        said = judgements.judged(recognizer.load(model), clips, scheme(recipe.scheme), counted)
     (own / "predictions.csv").write_text(said.to_csv(), encoding="utf-8")
     about = {
         "epochs": len(history),
@@ -371,30 +370,6 @@ def settings_of(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, publication=None, description="", intended_use="", limits="")
 
 
-def judged(
-    model: Recognizer, clips: Manifest, classes: Scheme, progress: Progress, parts: Parts | None = None
-) -> Judgements:
-    """Return what a model says of clips, from their audio files as a user would have it, in a scheme's classes.
-
-    Args:
-        model: Knows these classes, or others that the scheme merges into them; what it says of further ones is left
-            out and the rest scaled to 1.
-        clips: Emotions of any scheme.
-        classes: The scheme.
-        progress: Called with ("judging", done, all).
-        parts: Which clips are judged with a known voice; ``None``: with none.
-    """
-    rows, done = np.full((len(clips), len(classes.emotions)), np.nan), 0
-    for together, heard in parts or [(range(len(clips)), ())]:
-        knowing = model.knowing(clips[i].path for i in heard) if heard else model
-        for i in together:
-            rows[i] = judgements.chances_of(knowing.predict(clips[i].path), classes)
-            done += 1
-            progress("judging", done, len(clips))
-    truth = [str(classes.emotion(u.emotion)) for u in clips]
-    return Judgements.of(clips, truth, classes.emotions, rows)
-
-
 def default_judgements(
     way: Way, folder: Path, manifest: Manifest, progress: Progress, held_out: Path | None = None
 ) -> Judgements:
@@ -429,7 +404,7 @@ def default_judgements(
         if missing := sorted(set(HELD_OUT) - set(clips.speakers)):
             raise VocalicsError(f"--default: the manifest lacks {some(missing)}; name all corpora with --corpus")
         own.mkdir(parents=True, exist_ok=True)
-        kept.write_text(judged(model, clips, scheme("eight"), progress).to_csv(), encoding="utf-8")
+        kept.write_text(judgements.judged(model, clips, scheme("eight"), progress).to_csv(), encoding="utf-8")
     return judgements.read(kept)
 
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from vocalics.audio import Clip, Resampler, Samples
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.recognizer import Prediction, Recognizer, Windows
+from vocalics.recognizer import Prediction, Recognizer
 from vocalics.voices import Voice
+from vocalics.windows import Windows
 
 HOP_SECONDS = 0.5
 """Between two predictions of a stream, where nothing else is asked for."""

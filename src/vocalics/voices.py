@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics.errors import VocalicsError
+from vocalics.manifest import Utterance
 
 Values = npt.NDArray[np.float32]
 
@@ -155,39 +156,38 @@ def centres(values: npt.ArrayLike, truth: npt.ArrayLike, speakers: npt.ArrayLike
     return result
 
 
+Parts = Sequence[tuple[Sequence[int], Sequence[int]]]
+"""Which clips are judged together, and by which others their voice is known: see :func:`apart`."""
 _N_GROUPS = 5
 
 
-def apart(
-    speakers: Sequence[str], n: int, rng: np.random.Generator, recordings: Sequence[str] = ()
-) -> list[tuple[list[int], list[int]]]:
+def apart(clips: Sequence[Utterance], n: int, rng: np.random.Generator) -> list[tuple[list[int], list[int]]]:
     """Return which clips are judged together, and by which other ones of the same speaker the voice is known.
 
     A speaker's recordings are dealt into five groups; each is judged with what was learned from ``n`` of the others,
-    or from all of these where they are fewer. So no clip tells anything of itself.
+    or from all of these where they are fewer. So no clip tells anything of itself: clips of one file's digest are one
+    recording, stay together and are heard once; one without a digest is a recording of its own.
 
     Args:
-        speakers: Whose each clip is; clips of an empty one are judged with nothing known.
+        clips: Clips of no named speaker are judged with nothing known.
         n: How many other recordings are heard.
         rng: Deals.
-        recordings: What each clip is of, e.g. the digest of its file; clips of one recording stay together, and it is
-            heard once. Where not given, or empty for a clip, every clip is of its own.
 
     Returns:
         Positions of the judged clips, and of those that are heard before, in this order.
     """
     found: list[tuple[list[int], list[int]]] = []
-    for name in sorted({*speakers}):
-        own = [i for i, speaker in enumerate(speakers) if speaker == name]
+    for name in sorted({u.speaker for u in clips}):
+        own = [i for i, u in enumerate(clips) if u.speaker == name]
         if not name:
             found.append((own, []))
             continue
         same: dict[str | int, list[int]] = {}
         for i in own:
-            same.setdefault((recordings[i] if recordings else "") or i, []).append(i)
-        firsts = np.array([clips[0] for clips in same.values()])
-        clips_of = {clips[0]: clips for clips in same.values()}
+            same.setdefault(clips[i].digest or i, []).append(i)
+        firsts = np.array([copies[0] for copies in same.values()])
+        copies_of = {copies[0]: copies for copies in same.values()}
         for group in np.array_split(rng.permutation(firsts), min(_N_GROUPS, len(firsts))):
             others = rng.permutation(np.setdiff1d(firsts, group))[:n]
-            found.append((sorted(i for first in group.tolist() for i in clips_of[first]), others.tolist()))
+            found.append((sorted(i for first in group.tolist() for i in copies_of[first]), others.tolist()))
     return found

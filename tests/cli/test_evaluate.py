@@ -101,7 +101,8 @@ def test_other_clips_of_a_voice_are_heard_before(folder: Path, run: Run) -> None
     clips = [u for u in Manifest.read(folder / "manifest.csv") if u.emotion != "boredom"]
     said = {row.path: row for row in _said(folder / "known")}
     assert [*said] == [u.path for u in clips] != [] and _said(folder / "plain") != [*said.values()]
-    for together, heard in apart([u.speaker for u in clips], 2, np.random.default_rng(0)):
+    parts = apart(clips, 2, np.random.default_rng(0))
+    for together, heard in parts:
         assert len(heard) == 2 and not {*together} & {*heard}
         voice = model.unknown_voice()
         for i in heard:
@@ -109,6 +110,15 @@ def test_other_clips_of_a_voice_are_heard_before(folder: Path, run: Run) -> None
         for i in together:
             expected = replace(model, voice=voice).predict(clips[i].path)
             assert said[clips[i].path].probability_sad == pytest.approx(expected.probabilities["sad"], abs=1e-6)
+    # A clip that is no sound is left out where it is judged, and where it is heard before.
+    together, (broken, other) = parts[0]
+    Path(clips[broken].path).write_text("no sound", encoding="utf-8")
+    code, _, err = evaluate(run, folder, *allowed, "--voice", "2", "-o", str(folder / "broken"))
+    assert code == 1 and err.count(Path(clips[broken].path).name) == 1
+    left = {row.path: row for row in _said(folder / "broken")}
+    assert {*said} - {*left} == {clips[broken].path}
+    expected = model.knowing([clips[other].path]).predict(clips[together[0]].path)
+    assert left[clips[together[0]].path].probability_sad == pytest.approx(expected.probabilities["sad"], abs=1e-6)
     fakes.waveform_model(folder / "m.onnx")
     code, _, err = evaluate(run, folder, "--voice", "2")
     assert code == 1 and "the model fake gets used to no voice" in err

@@ -152,7 +152,7 @@ def test_an_unknown_model_is_one_line(folder: Path, run: Run) -> None:
 
 
 def test_without_options_it_is_the_same_command(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vocalics.recognizer.bundled", lambda: {"default": Path("m.onnx")})
+    monkeypatch.setattr("vocalics.named_models.bundled", lambda: {"default": Path("m.onnx")})
     plain = run("predict", "in", "missing.wav")
     assert plain == run("predict", "in", "missing.wav", "--top", "3")
     assert plain[0] == 1
@@ -217,8 +217,8 @@ def test_names_are_shortened_from_the_left_by_their_columns() -> None:
 
 
 def test_models_are_listed_and_shown(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vocalics.recognizer.bundled", lambda: {"mini": Path("m.onnx")})
-    monkeypatch.setattr("vocalics.recognizer.heads", dict)
+    monkeypatch.setattr("vocalics.named_models.bundled", lambda: {"mini": Path("m.onnx")})
+    monkeypatch.setattr("vocalics.named_models.heads", dict)
     monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = run("models")
     assert code == 0

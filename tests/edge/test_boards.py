@@ -20,8 +20,9 @@ from vocalics.export.card import with_card
 from vocalics.export.onnx import from_torch
 from vocalics.features.feature_set import feature_set
 from vocalics.models import model_spec
+from vocalics.named_models import bundled
 from vocalics.recipe import read
-from vocalics.recognizer import bundled, load
+from vocalics.recognizer import load
 
 PUBLISHED = ("mfcc_cnn2d", "augmented_cnn1d", "cainvas_cnn1d", "dense_268", "dense_193", "cnn_lstm")
 M4, RV32 = TARGETS["cortex-m4"], TARGETS["rv32"]

@@ -25,7 +25,8 @@ from vocalics.export import waveform
 from vocalics.export.card import with_card
 from vocalics.features.logmel import LogMel
 from vocalics.models.logmel_cnn import LogMelTdnn
-from vocalics.recognizer import bundled, load
+from vocalics.named_models import bundled
+from vocalics.recognizer import load
 
 Run = Callable[..., tuple[int, str, str]]
 NEEDS_ZIG = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs ziglang (extra edge)")

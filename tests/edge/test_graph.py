@@ -14,7 +14,7 @@ pytest.importorskip("onnx")
 import onnx
 from onnx import helper
 
-from vocalics import recognizer
+from vocalics import named_models
 from vocalics.edge import fold, graph, network
 from vocalics.edge.sizes import Size, broadcast
 from vocalics.errors import ModelFileError
@@ -52,7 +52,7 @@ def test_shapes_fit_together_as_in_numpy() -> None:
 
 @pytest.mark.parametrize(("name", "n", "n_pools"), [("default", 12, 2), ("tiny", 14, 3)])
 def test_a_bundled_model_is_layers_behind_a_spectrogram(name: str, n: int, n_pools: int) -> None:
-    read = folded(onnx.load(str(recognizer.model_path(name))), 998)
+    read = folded(onnx.load(str(named_models.model_path(name))), 998)
     assert read.source == "log_mel" and read.values["log_mel"].shape == (1, 64, Size())
     convolutions = [n for n in read.nodes if n.kind == "conv"]
     assert len(convolutions) == n and sum("pool" in c.settings for c in convolutions) == n_pools
@@ -64,7 +64,7 @@ def test_a_bundled_model_is_layers_behind_a_spectrogram(name: str, n: int, n_poo
 
 @pytest.mark.parametrize(("name", "n"), [("default-int8", 12), ("tiny-int8", 14)])
 def test_eight_bits_meet_no_floats_between_layers(name: str, n: int) -> None:
-    read = folded(onnx.load(str(recognizer.model_path(name))), 998)
+    read = folded(onnx.load(str(named_models.model_path(name))), 998)
     convolutions = [n for n in read.nodes if n.kind == "conv"]
     assert len(convolutions) == n
     assert all("codes_in" in n.settings and "codes_out" in n.settings for n in convolutions)
@@ -154,7 +154,7 @@ def test_two_lengths_that_vary_are_refused() -> None:
 
 
 def test_facts_tell_what_a_model_takes() -> None:
-    path = recognizer.model_path("default")
+    path = named_models.model_path("default")
     short, long = network.facts(path, 98), network.facts(path, 998)
     assert short.macs * 9.5 < long.macs < short.macs * 11 and short.arena_bytes * 5 < long.arena_bytes
     assert short.weight_bytes == long.weight_bytes > 4 * 500_000

@@ -18,7 +18,7 @@ pytest.importorskip("onnx")
 import onnx
 from onnx import helper
 
-from vocalics import recognizer
+from vocalics import named_models
 from vocalics.edge import arena, network
 from vocalics.edge.loops import Buffer
 
@@ -364,7 +364,7 @@ def test_recurrent_layers(kind: str, reset_after: int, direction: str, folder: P
 
 @pytest.mark.parametrize("name", ["default", pytest.param("open", marks=pytest.mark.slow)])
 def test_bundled_models(name: str, folder: Path) -> None:
-    path = recognizer.model_path(name)
+    path = named_models.model_path(name)
     net, asked = build(path, folder, 400, flags=("-O2",)), session(onnx.load(str(path)))
     chances = []
     for n in (7, 8, 9, 10, 11, 64, 97, 298, 400):
@@ -382,7 +382,7 @@ def test_bundled_models(name: str, folder: Path) -> None:
 
 
 def test_bundled_model_in_eight_bits(folder: Path) -> None:
-    path = recognizer.model_path("default-int8")
+    path = named_models.model_path("default-int8")
     asked = session(onnx.load(str(path)))
     nets = [
         build(path, folder, 300, flags=f) for f in (("-O2",), ("-O2", "-march=native"), ("-O2", "-DVOCALICS_PORTABLE"))
@@ -403,7 +403,7 @@ def test_memory_is_shared_only_by_what_is_never_needed_together(
     small: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A plan in which nothing shares anything gives the same numbers, to the last bit."""
-    planned = {path: build(path, folder, 60) for path in (small, recognizer.model_path("default-int8"))}
+    planned = {path: build(path, folder, 60) for path in (small, named_models.model_path("default-int8"))}
 
     def apart(source: Buffer, steps: Any, max_frames: int) -> arena.Plan:
         sizes = {source.name: arena.n_bytes(source, max_frames)}
@@ -451,7 +451,7 @@ int main(int argc, char **argv)
 @pytest.mark.parametrize("eight_bits", [False, True])
 @pytest.mark.parametrize("flag", ["-march=x86-64-v3", "-DVOCALICS_PORTABLE"])
 def test_sanitisers_find_nothing(eight_bits: bool, flag: str, small: Path, tmp_path: Path) -> None:
-    for file, text in network.write(recognizer.model_path("default-int8") if eight_bits else small, 40).items():
+    for file, text in network.write(named_models.model_path("default-int8") if eight_bits else small, 40).items():
         (tmp_path / file).write_text(text)
     (tmp_path / "main.c").write_text(SANITISED)
     sources = [str(tmp_path / f) for f in ("main.c", "network.c", "weights.c")]
@@ -472,7 +472,7 @@ def test_no_compiler_has_a_word_to_say(compiler: str, flags: tuple[str, ...], fo
 
 
 def test_files_say_what_they_are() -> None:
-    files = network.write(recognizer.model_path("default"), 98, "vocalics compile default")
+    files = network.write(named_models.model_path("default"), 98, "vocalics compile default")
     assert set(files) == {"network.h", "network.c", "weights.c"}
     for text in files.values():
         head = text[:300]
@@ -480,7 +480,7 @@ def test_files_say_what_they_are() -> None:
 
 
 def test_the_header_says_where_the_input_lies() -> None:
-    files = network.write(recognizer.model_path("default-int8"), 298)
+    files = network.write(named_models.model_path("default-int8"), 298)
     said = re.search(r"#define NETWORK_INPUT_OFFSET (\d+) ", files["network.h"])
     assert said is not None
     assert f"return (float *)(void *)(arena.bytes + {said[1]});" in files["network.c"]

@@ -23,7 +23,8 @@ from vocalics.export import waveform
 from vocalics.export.card import with_card
 from vocalics.features.feature_set import feature_set
 from vocalics.features.logmel import LogMel
-from vocalics.recognizer import Prediction, Recognizer, load, model_path
+from vocalics.named_models import model_path
+from vocalics.recognizer import Prediction, Recognizer, load
 
 sys.path.insert(0, str(Path(__file__).parent))
 import c_sound

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from vocalics import audio, encoders, recognizer, training
+from vocalics import audio, encoders, named_models, recognizer, training
 from vocalics.audio import Clip
 from vocalics.dataset import Data
 from vocalics.errors import EncoderError, ModelFileError, VocalicsError
@@ -177,14 +177,14 @@ def test_a_model_on_an_encoder_is_got_once_by_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(recognizer, "heads", lambda: {"head": head})
-    monkeypatch.setenv(recognizer.MODELS_VARIABLE, str(tmp_path / "models"))
+    monkeypatch.setenv(named_models.MODELS_VARIABLE, str(tmp_path / "models"))
     with pytest.raises(ModelFileError, match="vocalics models get head fetches it, once"):
         recognizer.load("head")
     code, out, _ = run("models")
     assert code == 0 and "not here yet" in out
     assert run("models", "show", "head")[1].startswith("name:            head")
     code, _, err = run("models", "get", "head", "--encoder", str(tmp_path))
-    assert code == 1 and "holds no config.json" in err and not recognizer.joined_path("head").exists()
+    assert code == 1 and "holds no config.json" in err and not named_models.joined_path("head").exists()
     code, out, err = run("models", "get", "head", "--encoder", str(whisper))
     assert code == 0 and "vocalics predict --model head takes it" in out, err
     said = recognizer.load("head").predict(fakes.voice(1.0))

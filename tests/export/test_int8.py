@@ -9,7 +9,7 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import audio, modelfile, recognizer
+from vocalics import audio, modelfile, named_models, recognizer
 from vocalics.errors import ModelFileError
 from vocalics.export import card, int8
 from vocalics.manifest import Manifest, Utterance
@@ -29,13 +29,13 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(voices: Path) -> tuple[bytes, modelfile.Card]:
     model = recognizer.load("default")
     clips = [audio.read(path, 16_000) for path in sorted(voices.iterdir())]
-    return int8.quantised(recognizer.model_path("default"), [model.given(clip) for clip in clips])
+    return int8.quantised(named_models.model_path("default"), [model.given(clip) for clip in clips])
 
 
 def test_weights_are_a_quarter_and_the_front_end_stays(small: tuple[bytes, modelfile.Card], tmp_path: Path) -> None:
     data, about = small
     card.write(tmp_path / "small.onnx", data, about)
-    before, after = recognizer.model_path("default").stat().st_size, (tmp_path / "small.onnx").stat().st_size
+    before, after = named_models.model_path("default").stat().st_size, (tmp_path / "small.onnx").stat().st_size
     assert after < 0.8e6 < before
     graph = onnx.load_model_from_string(data).graph
     made_by = {name: node for node in graph.node for name in node.output}
@@ -46,7 +46,7 @@ def test_weights_are_a_quarter_and_the_front_end_stays(small: tuple[bytes, model
     kinds = {t.name: t.data_type for t in graph.initializer}
     assert all(kinds[made_by[n.input[1]].input[0]] == onnx.TensorProto.INT8 for n in eight)
     assert about.name == "default-int8" and about.figures == () and "eight bits" in about.description
-    known = modelfile.load(recognizer.model_path("default")).card
+    known = modelfile.load(named_models.model_path("default")).card
     assert about.training_speakers == known.training_speakers and about.conformal == known.conformal
 
 
@@ -62,7 +62,7 @@ def test_it_hears_nearly_the_same(small: tuple[bytes, modelfile.Card], tmp_path:
 
 
 def test_what_cannot_be_done_is_said(small: tuple[bytes, modelfile.Card], tmp_path: Path) -> None:
-    source = recognizer.model_path("default")
+    source = named_models.model_path("default")
     with pytest.raises(ModelFileError, match=r"3 calibration clips are too few; expected 16"):
         int8.quantised(source, [np.zeros((1, 16_000), np.float32)] * 3)
     card.write(tmp_path / "small.onnx", *small)
@@ -83,13 +83,13 @@ def test_the_command(run: Callable[..., tuple[int, str, str]], voices: Path, tmp
     assert code == 1 and "no such folder" in err
     code, said, _ = run("export", "default", "-o", str(tmp_path / "same.onnx"))
     assert code == 0
-    assert (tmp_path / "same.onnx").read_bytes() == recognizer.model_path("default").read_bytes()
+    assert (tmp_path / "same.onnx").read_bytes() == named_models.model_path("default").read_bytes()
 
 
 def test_a_manifest_calibrates_by_training_speakers_where_it_has_some(voices: Path) -> None:
     from vocalics.cli.calibration import recordings
 
-    about = modelfile.load(recognizer.model_path("default")).card
+    about = modelfile.load(named_models.model_path("default")).card
     names = [about.training_speakers[0]] * 3 + ["stranger/1"] * 17
     rows = [Utterance(str(p), "x", s, "", "sad") for p, s in zip(sorted(voices.iterdir()), names, strict=True)]
     Manifest(tuple(rows)).write(voices.parent / "clips.csv")

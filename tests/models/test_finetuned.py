@@ -9,7 +9,7 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import benchmark, encoders, modelfile, recognizer, training
+from vocalics import benchmark, encoders, modelfile, named_models, recognizer, training
 from vocalics.dataset import Data
 from vocalics.emotions import scheme
 from vocalics.errors import EncoderError, ModelFileError, RecipeError
@@ -169,4 +169,4 @@ def test_what_does_not_fit_is_said(whisper: Path, trained: tuple[Path, Recipe, P
     with pytest.raises(RecipeError, match=r'model_settings: unknown key "after"'):
         training.check(recipe)
     with pytest.raises(EncoderError, match=r"the model holds none of its weights"):
-        thin(recognizer.model_path("default").read_bytes(), whisper)
+        thin(named_models.model_path("default").read_bytes(), whisper)

@@ -16,9 +16,10 @@ import vocalics
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.preprocess import trim_silence
-from vocalics.recognizer import Prediction, Windows
+from vocalics.recognizer import Prediction
 from vocalics.segment import speech_seconds
 from vocalics.streaming import Display
+from vocalics.windows import Windows
 
 LOCAL = Path(vocalics.__file__).parent / "web" / "static" / "js" / "local"
 

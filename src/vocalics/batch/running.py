@@ -196,13 +196,15 @@ def planned(
         return Job(
             folder, chosen, feature_set=feature_set, feature_settings=settings, by_content=by_content, attempts=attempts
         )
-    from vocalics import recognizer
+    from vocalics import named_models, recognizer
 
     known = recognizer.load(model)
     if chosen is Task.TIMELINE:
         known.windows(window, hop)
         _require_detector()
-    name = str(model) if str(model) in {**recognizer.bundled(), **recognizer.heads()} else str(Path(model).absolute())
+    name = (
+        str(model) if str(model) in {**named_models.bundled(), **named_models.heads()} else str(Path(model).absolute())
+    )
     return Job(
         folder, chosen, name, known.model.sha256, "", "", window, hop, windows, mix, by_content, attempts
     )  # fmt: skip

@@ -110,7 +110,8 @@ def compile(
     from vocalics.edge.limits import Limits, n_bytes
     from vocalics.edge.targets import target as known
     from vocalics.errors import CompileError
-    from vocalics.recognizer import load, model_path
+    from vocalics.named_models import model_path
+    from vocalics.recognizer import load
 
     wanted = known(target)
     limit = Limits(

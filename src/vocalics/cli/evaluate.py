@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -233,50 +232,35 @@ def judged(
     import numpy as np
     from rich.console import Console
 
+    from vocalics import judgements
     from vocalics.cli.predictions import complain
     from vocalics.cli.progress import counting
     from vocalics.errors import AudioError
-    from vocalics.judgements import chances_of
     from vocalics.voices import apart
 
     if voice:
         manifest = manifest.with_digests()  # what is one recording tells nothing of itself
-    speakers = [u.speaker for u in manifest]
-    parts = (
-        apart(speakers, voice, np.random.default_rng(0), [u.digest for u in manifest])
-        if voice
-        else [([*range(len(manifest))], [])]
-    )
-    rows: dict[int, Any] = {}
+    parts = apart(manifest, voice, np.random.default_rng(0)) if voice else None
     failures: dict[int, str] = {}
+
+    def failed(i: int, error: AudioError) -> None:
+        complain(error)
+        failures[i] = str(error)
+
     with counting(Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluate", total=len(manifest))
-        for together, heard in parts:
-            known = _knowing(recognizer, [manifest[i].path for i in heard]) if heard else recognizer
-            for i in together:
-                try:
-                    rows[i] = chances_of(known.predict(manifest[i].path), classes)
-                except AudioError as error:
-                    complain(error)
-                    failures[i] = str(error)
-                progress.advance(task)
-    if not rows:
+        said = judgements.judged(
+            recognizer,
+            manifest,
+            classes,
+            lambda _, done, n: progress.update(task, completed=done, total=n),
+            parts,
+            failed,
+        )
+    done = [i for i in range(len(manifest)) if i not in failures]
+    if not done:
         raise AudioError(f"none of the {len(manifest)} clips could be judged; see the lines above")
-    done = sorted(rows)
-    return manifest.take(done), np.array([rows[i] for i in done]), [failures[i] for i in sorted(failures)]
-
-
-def _knowing(recognizer: Recognizer, paths: Sequence[str]) -> Recognizer:
-    """A recognizer that has heard some recordings; one that cannot be read is told when it is to be judged itself."""
-    from dataclasses import replace
-
-    from vocalics.errors import AudioError
-
-    voice = recognizer.unknown_voice()
-    for path in paths:
-        with contextlib.suppress(AudioError):
-            voice = recognizer.learn(path, voice=voice)
-    return replace(recognizer, voice=voice)
+    return manifest.take(done), said.probabilities[done], [failures[i] for i in sorted(failures)]
 
 
 def _notes(card: Card, classes: Scheme, failures: Sequence[str]) -> list[str]:

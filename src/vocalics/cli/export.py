@@ -53,7 +53,7 @@ def export(
     README with the sizes. vocalics compile does that and compiles it, for a dozen kinds of processors.
     """
     from vocalics.errors import ModelFileError
-    from vocalics.recognizer import model_path
+    from vocalics.named_models import model_path
 
     if not output.parent.is_dir():
         raise ModelFileError(f"{output.parent}: no such folder; make it first, or write elsewhere")
@@ -100,7 +100,8 @@ def _int8(model: str, output: Path, paths: list[str]) -> None:
     from vocalics.cli.progress import counting
     from vocalics.errors import ModelFileError
     from vocalics.export import card, int8
-    from vocalics.recognizer import load, model_path
+    from vocalics.named_models import model_path
+    from vocalics.recognizer import load
 
     int8.require()
     if not paths:

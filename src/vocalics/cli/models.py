@@ -49,7 +49,7 @@ def models(
     if context.invoked_subcommand is not None:
         return
     from vocalics import modelfile
-    from vocalics.recognizer import bundled, heads, joined_path
+    from vocalics.named_models import bundled, heads, joined_path
 
     known = {**bundled(), **heads()}
     cards = {name: (path, modelfile.load(path).card) for name, path in known.items()}
@@ -92,7 +92,7 @@ def show(
 ) -> None:
     """Print a model's card."""
     from vocalics import modelfile
-    from vocalics.recognizer import heads, model_path
+    from vocalics.named_models import heads, model_path
 
     loaded = modelfile.load(heads().get(model) or model_path(model))
     if format is Format.JSON:
@@ -117,7 +117,7 @@ def get(
     from vocalics import modelfile
     from vocalics.errors import ModelFileError
     from vocalics.export import encoder as export
-    from vocalics.recognizer import heads, joined_path
+    from vocalics.named_models import heads, joined_path
     from vocalics.registry import lookup
 
     head = lookup(heads(), name, "model on an encoder", ModelFileError)
@@ -181,7 +181,8 @@ def calibrate(
     from vocalics.errors import ManifestError
     from vocalics.export.recalibration import N_FAMILIAR, recalibrate, require
     from vocalics.manifest import Manifest
-    from vocalics.recognizer import load, model_path
+    from vocalics.named_models import model_path
+    from vocalics.recognizer import load
 
     require()
     if not output.parent.is_dir():

@@ -68,7 +68,8 @@ def serve(
         token, line = bearers.new(new_token)
         print(f"token, shown this once:  {token}\nline for the file:       {line}")
         return
-    from vocalics.recognizer import DEFAULT, load
+    from vocalics.named_models import DEFAULT
+    from vocalics.recognizer import load
 
     limits = Limits(
         body_bytes=round(max_body_mb * 1e6),

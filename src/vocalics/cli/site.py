@@ -29,7 +29,7 @@ def site(
     Any web server can serve the folder (the browser wants http, or https for the microphone; a file: address will not
     do). It holds onnxruntime-web (MIT), of which 14 MB are loaded once, with the first recording.
     """
-    from vocalics.recognizer import DEFAULT
+    from vocalics.named_models import DEFAULT
     from vocalics.web.site import build
 
     files = build(output, model or [DEFAULT], onnxruntime_web)

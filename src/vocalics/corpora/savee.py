@@ -56,7 +56,7 @@ def sentence(code: str) -> str:
     """Return the code of what is said, the same for the same words, whatever the emotion.
 
     The corpus numbers each emotion's clips. Which numbers are of one sentence was found by aligning the clips of a
-    speaker with one another (dynamic time warping of an encoder's frames: the same for all four speakers).
+    speaker with one another (dynamic time warping of an encoder's frames, docs/results/sentences.md).
 
     Args:
         code: Emotion and number ("h02"), or what this function returned.

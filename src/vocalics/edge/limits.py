@@ -13,7 +13,7 @@ from vocalics.edge.source import piece_seconds, sizes
 from vocalics.edge.targets import Target
 from vocalics.errors import CompileError
 from vocalics.modelfile import Card
-from vocalics.recognizer import bundled
+from vocalics.named_models import bundled
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _REST_FLASH, _REST_RAM = 48 * 1024, 24 * 1024

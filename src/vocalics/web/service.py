@@ -15,7 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from vocalics.audio import Clip
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.recognizer import DEFAULT, Recognizer
+from vocalics.named_models import DEFAULT
+from vocalics.recognizer import Recognizer
 from vocalics.registry import lookup
 from vocalics.web import bodies, records, sound
 from vocalics.web.bodies import File

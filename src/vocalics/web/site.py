@@ -126,7 +126,7 @@ def fetched(address: str = TARBALL) -> dict[str, bytes]:
 def _bundled(name: str) -> tuple[dict[str, Any], bytes]:
     """What the page is told of a model, and the model's file."""
     from vocalics import modelfile
-    from vocalics.recognizer import model_path
+    from vocalics.named_models import model_path
 
     path = model_path(name)
     loaded = modelfile.load(path)
