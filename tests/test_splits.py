@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from vocalics.corpora import ScanReport
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
-from vocalics.splits import Split, hold_out, leaks, splits, train_validation
+from vocalics.published_folds import DIVISIONS
+from vocalics.splits import Split, hold_out, leaks, splits, tested, train_validation
 
 CLEAN = ("speaker", "leave-one-speaker-out", "leave-one-corpus-out")
 
@@ -458,3 +459,47 @@ def test_copies_of_what_is_held_out_or_validated_are_not_trained_on() -> None:
     train, chosen = train_validation(nameless, rng(), 0.1)
     names = [{nameless[i].name.split("_")[0] for i in part} for part in (train, chosen)]
     assert names[1] and not names[0] & names[1]
+
+
+# --- published divisions that are known without a file -------------------------------------------------------------
+
+
+def test_a_published_division_needs_no_file() -> None:
+    rows = [utterance("ravdess", f"{k:02d}", n) for k in range(1, 25) for n in range(2)]
+    child = replace(utterance("ravdess", "01", 9), parent=rows[0].path)
+    manifest = Manifest((*rows, child, *made(savee=2)))
+    found = splits(manifest, "folds=ravdess_emobox", rng())
+    assert [split.name for split in found] == ["1", "2", "3", "4", "5", "6"]
+    assert speakers(manifest, found[0].test) == {f"ravdess/{k}" for k in ("01", "11", "20", "21")}
+    child_at = len(rows)
+    assert child_at not in found[0].test and child_at in (*found[1].train, *found[1].validation)
+    assert not any(manifest[i].corpus == "savee" for split in found for i in (*split.train, *split.test))
+    # The published file's name stands for it too, wherever the file would be.
+    assert tested(manifest, "folds=protocols/ravdess_emobox.csv#1") == found[0].test
+    assert len(splits(manifest, "folds=ravdess_luna", rng())) == 5
+    parts = Manifest(tuple(utterance("crema_d", str(k), 0) for k in range(1001, 1092)))
+    (split,) = splits(parts, "folds=crema_d_tfds", rng())
+    assert (len(split.train), len(split.validation), len(split.test)) == (63, 9, 19)
+    assert tested(parts, "folds=crema_d_tfds#valid") == split.validation
+
+
+def test_a_division_of_another_corpus_is_said() -> None:
+    with pytest.raises(ManifestError, match="ravdess_luna: the manifest holds no clip of ravdess"):
+        splits(made(savee=2), "folds=ravdess_luna", rng())
+    with pytest.raises(ManifestError, match=r"no such file; .* without a file are known ravdess_emobox, ravdess_luna"):
+        splits(made(savee=2), "folds=ravdes_luna.csv", rng())
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", DIVISIONS)
+def test_published_divisions_are_those_of_the_files(
+    name: str, shared: Path, scanned: Callable[[str], ScanReport]
+) -> None:
+    clips = scanned(DIVISIONS[name].corpus).manifest
+    for ours, theirs in zip(
+        splits(clips, f"folds={name}", rng()),
+        splits(clips, f"folds={shared / 'protocols' / name}.csv", rng()),
+        strict=True,
+    ):
+        for part in ("train", "validation", "test", "name"):
+            assert getattr(ours, part) == getattr(theirs, part)

@@ -6,7 +6,8 @@ Protocols:
     ``leave-one-speaker-out``  one split per speaker
     ``speaker-folds=N``        N splits; every corpus's women and men are dealt evenly to N folds of speakers
     ``leave-one-corpus-out``   one split per corpus
-    ``folds=FILE``             a published protocol: a CSV of utterance and test_fold, or utterance and part
+    ``folds=FILE``             a published protocol: a CSV of utterance and test_fold, or utterance and part; some are
+                               known without a file, see :mod:`vocalics.published_folds`
     ``folds-leaky=FILE``       the same for a published protocol that shares speakers between its parts
 
 A protocol leaks by its name when the name (what stands before "=") starts with "random" or ends with "-leaky". Under
@@ -30,6 +31,7 @@ import numpy as np
 from vocalics.corpora import canonical_name
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance, csv_rows
+from vocalics.published_folds import DIVISIONS, published
 from vocalics.registry import lookup, some, suggestion
 
 TEST_FRACTION = 0.2
@@ -330,7 +332,16 @@ def _folds(manifest: Manifest, protocol: str, file: Path, rng: np.random.Generat
 def _read_folds(manifest: Manifest, file: Path) -> tuple[dict[str, list[int]], tuple[str, ...], bool]:
     """Return the positions by fold (or part), the names listed but absent, and whether the file speaks of parts."""
     if not file.is_file():
-        raise ManifestError(f"{file}: no such file; expected a CSV of utterance, test_fold or utterance, part")
+        division = published(file)
+        if division is None:
+            raise ManifestError(
+                f"{file}: no such file; expected a CSV of utterance, test_fold or utterance, part; without a file are "
+                f"known {', '.join(DIVISIONS)}"
+            )
+        of_speakers = division.positions(manifest)
+        if not of_speakers:
+            raise ManifestError(f"{file}: the manifest holds no clip of {division.corpus}, of which these folds are")
+        return {fold: of_speakers[fold] for fold in sorted(of_speakers)}, (), division.in_parts
     rows = csv_rows(file)
     column = next((c for c in ("test_fold", "part") if rows and c in rows[0]), None)
     if column is None or "utterance" not in rows[0]:
