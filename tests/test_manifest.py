@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from pathlib import Path
 from types import MappingProxyType
 
@@ -125,6 +126,32 @@ def test_a_digest_that_is_not_stated_is_computed(tmp_path: Path) -> None:
     (tmp_path / "x.wav").unlink()
     with pytest.raises(ManifestError, match=r"x\.wav: cannot be read \(No such file"):
         Manifest.read(tmp_path / "m.csv").with_digests()
+
+
+def test_ages_that_a_tool_for_tables_wrote(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"{HEAD},age\nx.wav,a,a/1,W,angry,26.0\ny.wav,a,a/1,W,angry,\n")
+    assert [u.age for u in Manifest.read(tmp_path / "m.csv")] == [26, None]
+    (tmp_path / "m.csv").write_text(f"{HEAD},age\nx.wav,a,a/1,W,angry,26.5\n")
+    with pytest.raises(ManifestError, match=r'm\.csv:2: age "26\.5" is not a whole number'):
+        Manifest.read(tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_cannot_be_written_leaves_the_old_one(tmp_path: Path, ending: str) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    target = tmp_path / f"m.{ending}"
+    good = Manifest((Utterance(str(tmp_path / "x.wav"), "a", "a/1", "W", "angry"),))
+    good.write(target)
+    before = target.read_bytes()
+    latin = Manifest((*good, Utterance(os.fsdecode(b"/a/\xe9.wav"), "a", "a/1", "W", "angry")))
+    with pytest.raises(ManifestError, match=r"this path is not in UTF-8; rename the file"):
+        latin.write(target)
+    assert target.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [target.name]
+    (tmp_path / "link.csv").symlink_to(target)
+    if ending == "csv":
+        good.write(tmp_path / "link.csv")
+        assert (tmp_path / "link.csv").is_symlink() and Manifest.read(target) == good
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

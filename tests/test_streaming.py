@@ -185,6 +185,25 @@ def test_a_display_follows_a_real_change_and_silence() -> None:
         Display(margin=-1)
 
 
+def test_a_display_names_no_emotion_that_is_left_open() -> None:
+    display = Display(patience=1.0)
+
+    def open_at(end: float) -> Prediction:
+        return dataclasses.replace(_said(end, happy=0.4, angry=0.35), emotion=None)
+
+    first = display.update(open_at(2.0))
+    assert (first.emotion, first.label, first.confidence, first.changed) == (None, "unsure", 0.0, True)
+    assert display.update(_said(2.5, happy=0.9)).label == "happy"
+    # A moment of doubt does not flicker; doubt that lasts is shown.
+    labels = [display.update(open_at(3.0 + 0.5 * k)).label for k in range(4)]
+    assert labels == ["happy", "happy", "unsure", "unsure"]
+    assert display.update(_said(5.0, angry=0.9)).emotion == "angry"
+    strange = dataclasses.replace(open_at(5.5), unfamiliar=True)
+    labels = [display.update(dataclasses.replace(strange, end=5.5 + 0.5 * k)).label for k in range(4)]
+    assert labels == ["angry", "angry", "unfamiliar", "unfamiliar"]
+    assert [display.update(_said(8.0 + k)).label for k in range(3)][-1] == "no speech"
+
+
 def test_what_is_asked_of_the_recognizer_holds_in_streams() -> None:
     careful = dataclasses.replace(MODEL, abstain_below=1.0)
     assert {p.label for p in StreamingRecognizer(careful, 16_000, 2.0).feed(SOUNDS[16_000][:40_000])} == {"unsure"}

@@ -74,12 +74,14 @@ def _command(path: str, command: Any) -> list[str]:
 
 
 def _argument(parameter: Any) -> str:
-    name = parameter.metavar + ("..." if parameter.nargs == -1 else "")
+    name = parameter.metavar.removesuffix("...") + ("..." if parameter.nargs == -1 else "")
     return name if parameter.required else f"[{name}]"
 
 
 def _option(parameter: Any) -> str:
     names = ", ".join(parameter.opts)
+    if parameter.secondary_opts:
+        names += " / " + ", ".join(parameter.secondary_opts)
     if parameter.is_flag:
         return names
     if isinstance(parameter.default, Enum):

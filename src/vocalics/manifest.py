@@ -134,21 +134,31 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
         return Manifest(tuple(u if u.digest else dataclasses.replace(u, digest=_digest(u.path)) for u in self))
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write ``.csv`` or ``.parquet``; clips below the file's folder are written as relative paths."""
-        target = Path(path)
+        """Write ``.csv`` or ``.parquet``, whole or not at all; clips below its folder are written as relative paths.
+
+        Raises:
+            ManifestError: For another ending, or a path that is no text.
+        """
+        target = writable(path)
         folder = target.parent.resolve()
         rows = [_row(u, folder) for u in self]
-        if target.suffix == ".parquet":
-            pyarrow, parquet = _pyarrow()
-            columns = {c: [str(r[c]) for r in rows] for c in COLUMNS}
-            parquet.write_table(pyarrow.table(columns), target)
-            return
-        if target.suffix != ".csv":
-            raise ManifestError(f"{target}: cannot write a manifest with this ending; expected .csv or .parquet")
-        with target.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        for row in rows:
+            _check_text(row)
+        real = target.resolve()  # a link stays one
+        part = real.with_name(f".{real.name}.part")
+        try:
+            if target.suffix == ".parquet":
+                pyarrow, parquet = _pyarrow()
+                columns = {c: [str(r[c]) for r in rows] for c in COLUMNS}
+                parquet.write_table(pyarrow.table(columns), part)
+            else:
+                with part.open("w", newline="", encoding="utf-8") as file:
+                    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(rows)
+            part.replace(real)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Manifest:
@@ -190,6 +200,28 @@ def csv_rows(path: Path, error: type[VocalicsError] = ManifestError) -> list[dic
         raise error(f"{path}: is no CSV in UTF-8 ({fault}); expected a table in plain text") from None
 
 
+def writable(path: str | os.PathLike[str]) -> Path:
+    """Return where a manifest is to be written.
+
+    Raises:
+        ManifestError: When its ending is none that is written.
+    """
+    target = Path(path)
+    if target.suffix not in (".csv", ".parquet"):
+        raise ManifestError(f"{target}: cannot write a manifest with this ending; expected .csv or .parquet")
+    return target
+
+
+def _check_text(row: Mapping[str, Any]) -> None:
+    """Refuse what a table in UTF-8 cannot hold: a file's name in another coding."""
+    for column, value in row.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(str(value)).decode(errors="replace")
+            raise ManifestError(f"{shown}: this {column} is not in UTF-8; rename the file or folder") from None
+
+
 def _digest(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
@@ -224,13 +256,22 @@ def _relative(path: Path, folder: Path) -> str:
     return absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else str(absolute)
 
 
+def _whole(text: str) -> int:
+    """A whole number, also as tools for tables write one in a column with gaps: "26.0"."""
+    value = float(text)
+    if not value.is_integer():
+        raise ValueError(text)
+    return int(value)
+
+
 def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
     def number(column: str, kind: Callable[[str], Any]) -> Any:
         text = row.get(column) or ""
         try:
             return kind(text) if text else None
         except ValueError:
-            raise ManifestError(f'{where}: {column} "{text}" is not a number') from None
+            whole = " whole" if kind is _whole else ""
+            raise ManifestError(f'{where}: {column} "{text}" is not a{whole} number') from None
 
     if not row["path"]:
         raise ManifestError(f"{where}: the path is empty")
@@ -246,9 +287,9 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
         known["parent"] = str(folder / known["parent"])
     values: dict[str, Any] = dict(known)
     values.update(
-        age=number("age", int),
+        age=number("age", _whole),
         duration=number("duration", float),
-        sample_rate=number("sample_rate", int),
+        sample_rate=number("sample_rate", _whole),
         ratings=ratings,
     )
     try:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from vocalics.audio import Clip, Resampler, Samples
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.recognizer import Prediction, Recognizer
+from vocalics.recognizer import NO_SPEECH, Prediction, Recognizer
 from vocalics.voices import Voice
 from vocalics.windows import Windows
 
@@ -177,10 +177,12 @@ class Shown:
 
     Attributes:
         prediction: The window's own prediction, as it is.
-        emotion: What is shown: the emotion that has been in front for long enough; ``None`` while nobody speaks.
+        emotion: What is shown: the emotion that has been in front for long enough; ``None`` while nobody speaks, or
+            the recognizer abstains.
         since: When it came, in seconds of the stream.
         probabilities: Smoothed; all 0 while nobody speaks.
-        changed: Whether another emotion was shown before.
+        changed: Whether something else was shown before.
+        label: What is shown in words: the emotion, "no speech", "unfamiliar" or "unsure".
     """
 
     prediction: Prediction
@@ -188,10 +190,11 @@ class Shown:
     since: float
     probabilities: Mapping[str, float]
     changed: bool
+    label: str
 
     @property
     def confidence(self) -> float:
-        """The smoothed probability of what is shown; 0 while nobody speaks."""
+        """The smoothed probability of the emotion that is shown; 0 where none is."""
         return self.probabilities.get(self.emotion or "", 0.0)
 
 
@@ -200,7 +203,8 @@ class Display:
     """Predictions made steady for the eye: smoothed, and slow to change, without a change to the predictions.
 
     Probabilities follow an exponential average. What is shown changes when another emotion's average is ahead by a
-    margin, or has been ahead at all for a while; and when speech begins or ends.
+    margin, or has been ahead at all for a while; and when speech begins or ends. What the recognizer leaves open
+    ("unsure", "unfamiliar") is shown once it has done so for the same while, or where nothing else is shown.
 
     Attributes:
         smoothing: Time constant of the average in seconds; 0 is none.
@@ -217,6 +221,7 @@ class Display:
     _shown: str | None = dataclasses.field(default=None, init=False, repr=False)
     _since: float = dataclasses.field(default=0.0, init=False, repr=False)
     _rival: tuple[str, float] | None = dataclasses.field(default=None, init=False, repr=False)
+    _open: float | None = dataclasses.field(default=None, init=False, repr=False)
     _heard: float = dataclasses.field(default=0.0, init=False, repr=False)
     _end: float = dataclasses.field(default=0.0, init=False, repr=False)
 
@@ -236,19 +241,30 @@ class Display:
             keep = float(np.exp(-passed / self.smoothing)) if self.smoothing and self._mean is not None else 0.0
             self._mean = values if self._mean is None else keep * self._mean + (1 - keep) * values
             self._heard = end
-            self._choose(emotions, end)
+            if prediction.emotion is None:
+                self._leave_open(prediction.label, emotions, end)
+            else:
+                self._open = None
+                self._choose(emotions, end)
         elif end - self._heard >= self.quiet:
-            self._mean = self._shown = self._rival = None
+            self._mean = self._shown = self._rival = self._open = None
         if self._shown != before:
             self._since = end
         held = np.zeros(len(emotions)) if self._mean is None else self._mean
         smoothed = MappingProxyType(dict(zip(emotions, held.tolist(), strict=True)))
-        return Shown(prediction, self._shown, self._since, smoothed, self._shown != before)
+        emotion = self._shown if self._shown in smoothed else None
+        changed = self._shown != before
+        return Shown(prediction, emotion, self._since, smoothed, changed, self._shown or NO_SPEECH)
+
+    def _leave_open(self, label: str, emotions: tuple[str, ...], end: float) -> None:
+        self._open = end if self._open is None else self._open
+        if self._shown not in emotions or end - self._open >= self.patience:
+            self._shown, self._rival = label, None
 
     def _choose(self, emotions: tuple[str, ...], end: float) -> None:
         assert self._mean is not None
         first = emotions[int(self._mean.argmax())]
-        if self._shown is None:
+        if self._shown not in emotions:
             self._shown = first
         if first == self._shown:
             self._rival = None

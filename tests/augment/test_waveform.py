@@ -110,6 +110,15 @@ def test_telephone_is_narrow_and_companded() -> None:
     assert band_db(call, 800, 1200) == pytest.approx(band_db(noise, 800, 1200), abs=1.0)
 
 
+@pytest.mark.parametrize("kind", ["mp3", "opus"])
+@pytest.mark.parametrize("rate", [24_414, 96_000, 6_000])
+def test_a_rate_that_a_codec_does_not_know_goes_through(kind: str, rate: int) -> None:
+    clip = Clip(np.sin(np.arange(rate) * 2 * np.pi * 440 / rate).astype(np.float32) * 0.5, rate)
+    coded = augment.codec(clip, kind=kind)
+    assert (coded.sample_rate, len(coded.samples)) == (rate, rate)
+    assert np.corrcoef(coded.samples[rate // 4 : -rate // 4], clip.samples[rate // 4 : -rate // 4])[0, 1] > 0.95
+
+
 @pytest.mark.parametrize("kind", ["vorbis", "mp3", "opus"])
 @pytest.mark.parametrize("rate", [16_000, 11_025])
 def test_codec_is_near_but_not_equal(kind: str, rate: int) -> None:

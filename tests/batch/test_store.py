@@ -172,8 +172,16 @@ def test_what_the_ledger_holds() -> None:
     assert ledger.holds(Input("/a"))  # named in a list without its version
     assert ledger.holds(Input("s3://b", 7, "etag"))  # its version was not known then
     assert not ledger.holds(Input("/c", 5, "1")) and not ledger.holds_another(Input("/c", 5, "1"))
+    ledger.add("/f", 5, "1", failed=True)
+    assert ledger.failed_before(Input("/f", 5, "1")) and ledger.failed_before(Input("/f"))
+    ledger.add("/f", 6, "2")  # it was repaired
+    assert not ledger.failed_before(Input("/f", 6, "2")) and not ledger.failed_before(Input("/f"))
+    assert not ledger.failed_before(Input("/a", 5, "1"))
     ledger.add("/d", 5, "1", "digest")
     assert ledger.holds(Input("/other name", 9, "9", "digest"))
+    ledger.add("/unread", 5, "1", "", failed=True)  # by content: it could not be read
+    ledger.add("/e", 5, "1", "bad", failed=True)
+    assert ledger.failed_before(Input("/unread", 5, "1")) and ledger.failed_before(Input("/moved", 1, "2", "bad"))
 
 
 def test_by_content_a_moved_file_is_known_again(

@@ -116,6 +116,8 @@ def test_versions_of_the_tables(run: Run, call: list[str]) -> None:
     [
         (["wach", "folder"], 'calls: "wach" is neither a command nor a file; did you mean "watch"?'),
         (["none.wav"], "none.wav: no such file"),
+        (["--db", "other.db", "list"], "calls: the command comes first: vocalics calls list --db"),
+        (["-"], "a call is a file; write standard input to one first"),
         (["list", "--db", "none.db"], "none.db: no such database; name it (--db), or analyse calls first"),
         (["watch", "none"], "none: is no folder; make it first, or check the path"),
         (["delete"], "nothing to delete; name calls, --customer NAME, or --before TIME"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from vocalics.named_models import model_path
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -66,6 +70,28 @@ def test_what_cannot_be_done_is_one_line_and_exits_with_1(
     assert err.splitlines()[-1].startswith("vocalics: ")
     assert "Traceback" not in err
     assert not Path("r").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("options", [[], ["--format", "json"]])
+def test_a_full_disk_is_one_line(options: list[str]) -> None:
+    clip = str(Path(__file__).parents[2] / "examples" / "clips" / "middle.wav")
+    command = [sys.executable, "-c", "from vocalics.cli.main import main; main()", "predict", clip, *options]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "vocalics: No space left on device; what was written is not complete\n",
+    )
+
+
+def test_what_is_no_model_is_not_exported(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "old.onnx").write_bytes(b"an older model")
+    code, _, err = run("export", str(Path(__file__)), "-o", str(tmp_path / "old.onnx"))
+    assert code == 1 and "Traceback" not in err and (tmp_path / "old.onnx").read_bytes() == b"an older model"
+    assert run("export", "tiny", "-o", str(tmp_path / "old.onnx"))[0] == 0
+    assert (tmp_path / "old.onnx").read_bytes() == model_path("tiny").read_bytes()
+    assert [p.name for p in tmp_path.iterdir()] == ["old.onnx"]
 
 
 def test_a_file_that_cannot_be_written_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,30 @@ def test_wrong_requests_are_one_line(run, tmp_path: Path, monkeypatch, arguments
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_is_written_over_what_is_read(run, manifest: Path, tmp_path: Path) -> None:
+    folder, before = manifest.parent, {p: p.read_bytes() for p in manifest.parent.rglob("*") if p.is_file()}
+    for arguments in (
+        ("prepare", str(manifest), "-o", str(folder), "--sample-rate", "8000"),
+        ("augment", str(manifest), "-o", str(folder), "--step", "telephone", "--only-copies"),
+    ):
+        code, _, err = run(*arguments)
+        assert code == 1 and "would take the place of what is read; choose another folder with -o" in err
+    clip = Path(Manifest.read(manifest)[0].path)
+    code, _, err = run(
+        "prepare", str(clip), "-o", str(clip.parent), "--step", "normalise_peak", "--format", clip.suffix[1:]
+    )
+    assert code == 1 and f"{clip.name}: would take the place of what is read" in err
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_two_files_whose_copies_would_have_one_name_are_named(run, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    for name in ("1.wav", "1.flac", "1-wav.wav"):
+        audio.write(tmp_path / "s" / name, fakes.voice(0.3))
+    code, _, err = run("prepare", str(tmp_path / "s"), "-o", str(tmp_path / "o"), "--step", "normalise_peak")
+    assert code == 1 and "what is made of both would have one name" in err and not (tmp_path / "o").exists()
+
+
 def test_a_file_that_is_not_there_is_named(run, tmp_path: Path) -> None:
     code, _, err = run("prepare", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--step", "normalise_peak")
     assert code == 1 and "a.wav: no such file; check the path" in err

@@ -132,6 +132,14 @@ def test_a_file_that_is_no_sound_is_an_error_in_words(page: Any, tmp_path: Path)
     first, second = upload(page, bad, CLIPS[0])
     assert "letter.wav" in first.inner_text() and "Cannot be decoded" in first.inner_text()
     assert "fear" in second.inner_text(), "the others are judged all the same"
+    with page.expect_download() as download:
+        page.click(".result button:text('Save the sound')")
+    assert Path(download.value.path()).read_bytes() == bad.read_bytes()
+    page.click(".result button:text('Try again')")
+    page.wait_for_selector(".result:not([aria-busy]) >> text=Cannot be decoded", timeout=60_000)
+    assert page.locator(".result").count() == 2
+    page.click(".result button:text-is('Remove')")
+    assert page.locator(".result").count() == 1
     page.click(".options summary")
     page.fill("#window", "0.1")
     (first, *_) = upload(page, CLIPS[0])
@@ -160,8 +168,10 @@ def test_live_shows_what_the_microphone_hears(page: Any, models: dict[str, Recog
     assert re.fullmatch(r"\d+ %, for \d+ s", since)
     shares = [int(share) for share in re.findall(r"(\d+) %", bars)]
     assert len(shares) == 8 and 95 < sum(shares) < 105
-    page.click("#listen")
+    # Who chooses another model is not told what the one before says.
+    page.select_option("#model", "open")
     page.wait_for_selector("#now:text('Not listening')")
+    assert page.inner_text("#listen") == "Start listening"
 
 
 def test_the_card_is_shown_and_follows_the_model(page: Any, models: dict[str, Recognizer]) -> None:

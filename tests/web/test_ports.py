@@ -142,6 +142,8 @@ def test_a_display_shows_the_same() -> None:
         values = np.zeros(4) if quiet else rng.dirichlet(np.where(np.arange(4) == i // 15 % 4, 2.0, 0.7))
         stream.append({
             "end": 3 + 0.5 * i, "confidence": float(values.max()),
+            "emotion": None if quiet or 55 <= i < 65 or i % 20 == 19 else emotions[int(values.argmax())],
+            "label": "unsure",
             "probabilities": dict(zip(emotions, values.tolist(), strict=True)),
         })  # fmt: skip
     told = node(
@@ -152,10 +154,11 @@ def test_a_display_shows_the_same() -> None:
     display, changes = Display(), 0
     for one, given in zip(told, stream, strict=True):
         shown = display.update(
-            Prediction("", 0.0, given["end"], None, given["confidence"], given["probabilities"], "m")
+            Prediction("", 0.0, given["end"], given["emotion"], given["confidence"], given["probabilities"], "m")
         )
-        assert (one["emotion"], one["since"], one["changed"]) == (shown.emotion, shown.since, shown.changed)
+        said = [one[key] for key in ("emotion", "label", "since", "changed")]
+        assert said == [shown.emotion, shown.label, shown.since, shown.changed]
         assert one["probabilities"] == pytest.approx(dict(shown.probabilities))
         assert one["confidence"] == pytest.approx(shown.confidence)
         changes += shown.changed
-    assert 3 < changes < 60 and any(one["emotion"] is None for one in told)
+    assert 3 < changes < 60 and {"no speech", "unsure"} < {one["label"] for one in told}

@@ -192,6 +192,11 @@ def test_it_is_written_anew_and_nothing_else_is_touched(folder: Path, tmp_path: 
     site.build(own, ["open"], runtime)
     assert [path.name[:4] for path in (own / "models").iterdir()] == ["open"]
     assert (own / "CNAME").exists()
+    # A page of somebody else's has a configuration of that name, too.
+    (tmp_path / "theirs" / "static").mkdir(parents=True)
+    (tmp_path / "theirs" / "static" / "config.js").write_text("export const config = {};")
+    with pytest.raises(VocalicsError, match="theirs: holds other files"):
+        site.build(tmp_path / "theirs", ["open"], runtime)
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "thesis.txt").write_text("x")
     with pytest.raises(VocalicsError, match="papers: holds other files"):

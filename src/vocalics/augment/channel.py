@@ -21,7 +21,11 @@ _CODECS = {
     "opus": ("OGG", "OPUS", 1.0),
 }
 """Container, encoding and highest compression of every codec."""
-_OPUS_RATES = (8000, 12_000, 16_000, 24_000, 48_000)
+_RATES = {
+    "opus": (8000, 12_000, 16_000, 24_000, 48_000),
+    "mp3": (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+}
+"""What a codec takes, in Hz, where it does not take all."""
 
 
 def gain(clip: Clip, gain_db: Decibel) -> Clip:
@@ -111,8 +115,9 @@ def codec(
     rate = clip.sample_rate
     peak = float(np.abs(clip.samples).max()) or 1.0
     samples, coded_rate = clip.samples / peak * 0.7, rate
-    if kind == "opus" and rate not in _OPUS_RATES:
-        coded_rate = min((r for r in _OPUS_RATES if r > rate), default=48_000)
+    rates = _RATES.get(kind, (rate,))
+    if rate not in rates:
+        coded_rate = min((r for r in rates if r > rate), default=max(rates))
         samples = soxr.resample(samples, rate, coded_rate, quality="HQ")
     buffer = io.BytesIO()
     soundfile.write(

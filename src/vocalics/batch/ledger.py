@@ -24,39 +24,50 @@ class Ledger:
     Attributes:
         versions: Size and version of every state of a path that was seen.
         digests: Contents that were seen.
-        failed: Those that failed: contents, or paths where inputs are not told by content.
+        failed: Of these states, those that failed.
+        failed_digests: Of these contents, those that failed.
     """
 
     versions: dict[str, set[tuple[int | None, str]]] = field(default_factory=dict)
     digests: set[str] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
+    failed: dict[str, set[tuple[int | None, str]]] = field(default_factory=dict)
+    failed_digests: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.digests) or sum(map(len, self.versions.values()))
 
-    def add(self, path: str, size: int | None, version: str, digest: str = "") -> None:
+    def add(self, path: str, size: int | None, version: str, digest: str = "", failed: bool = False) -> None:
         """Note an input that is done with."""
         self.versions.setdefault(path, set()).add((size, version))
         if digest:
             self.digests.add(digest)
+        if failed:
+            self.failed.setdefault(path, set()).add((size, version))
+            self.failed_digests.update({digest} - {""})
 
     def holds(self, item: Input) -> bool:
         """Whether an input is done with; one whose version is not known is, when any of its path is."""
         if item.digest:
             return item.digest in self.digests
         known = self.versions.get(tables.text(item.path), set())
-        if not item.version:
-            return bool(known)
-        # Behind a URL it may be the one whose version was not known then; a file here was not there then.
-        return (item.size, item.version) in known or ((None, "") in known and is_url(item.path))
+        return _is_among(item, known) if item.version else bool(known)
 
     def failed_before(self, item: Input) -> bool:
-        """Whether an input is done with and failed."""
-        return known_as(item) in self.failed and self.holds(item)
+        """Whether an input is done with and failed, in its present state; one of unknown version, in every state."""
+        if item.digest:
+            return item.digest in self.failed_digests
+        path = tables.text(item.path)
+        failed = self.failed.get(path, set())
+        return _is_among(item, failed) if item.version else bool(failed) and failed == self.versions[path]
 
     def holds_another(self, item: Input) -> bool:
         """Whether an earlier state of a file is done with."""
         return not item.digest and not self.holds(item) and tables.text(item.path) in self.versions
+
+
+def _is_among(item: Input, states: Collection[tuple[int | None, str]]) -> bool:
+    # Behind a URL it may be the one whose version was not known then; a file here was not there then.
+    return (item.size, item.version) in states or ((None, "") in states and is_url(item.path))
 
 
 def known_as(item: Input) -> str:
@@ -79,19 +90,17 @@ def recovered(output: Path, job: Job, again: Collection[str] = ()) -> Ledger:
     sweep(output)
     held = Ledger()
     committed = set()
-    known = "digest" if job.by_content else "path"
     for path in ledger.glob(f"part-*{PART}"):
         table = _read(path) if (results / path.name).exists() else None
         if table is not None:
-            table = _agreed(table, path, failures / path.name, known, again)
+            table = _agreed(table, path, failures / path.name, again)
         if table is None:
             path.unlink()
             continue
         committed.add(path.name)
         names = ("path", "size", "version", *(["digest"] if job.by_content else []))
-        for values in zip(*(table[name].to_pylist() for name in names), strict=True):
-            held.add(*values)
-        held.failed.update(_failed(table, known))
+        for *row, has_failed in zip(*_columns(table, *names, "failed"), strict=True):
+            held.add(row[0], row[1], row[2], row[3] if job.by_content else "", has_failed)
     for folder in (results, failures):
         for path in folder.glob(f"part-*{PART}"):
             if path.name not in committed:
@@ -117,31 +126,41 @@ def _read(path: Path) -> Any:
         raise VocalicsError(f"{path}: cannot be read ({error.strerror}); nothing was changed, try again") from None
 
 
-def _failed(table: Any, known: str) -> list[str]:
-    return [one for one, failed in zip(table[known].to_pylist(), table["failed"].to_pylist(), strict=True) if failed]
+def _known(table: Any) -> list[str]:
+    """What every row's input is known by, see :func:`known_as`: one that could not be read has no digest."""
+    paths = table["path"].to_pylist()
+    return (
+        [d or p for d, p in zip(table["digest"].to_pylist(), paths, strict=True)]
+        if "digest" in table.column_names
+        else paths
+    )
 
 
-def _agreed(table: Any, path: Path, failures: Path, known: str, again: Collection[str]) -> Any:
+def _failed(table: Any) -> list[str]:
+    return [one for one, failed in zip(_known(table), table["failed"].to_pylist(), strict=True) if failed]
+
+
+def _agreed(table: Any, path: Path, failures: Path, again: Collection[str]) -> Any:
     """A block's file of the ledger, in agreement with its reasons; ``None`` where nothing is left of it.
 
     What failed and is to be tried again is taken out of the ledger first, then its reasons are: a run that is killed in
     between leaves reasons that nothing in the ledger goes with, and a disk may have lost reasons.
     """
     told = _read(failures) if failures.exists() else None
-    reasons = set() if told is None else set(told[known].to_pylist())
-    gone = {one for one in _failed(table, known) if one not in reasons or one in again}
+    reasons = set() if told is None else set(_known(told))
+    gone = {one for one in _failed(table) if one not in reasons or one in again}
     if gone:
-        is_left = [not (f and one in gone) for one, f in zip(*_columns(table, known, "failed"), strict=True)]
+        is_left = [not (f and one in gone) for one, f in zip(_known(table), table["failed"].to_pylist(), strict=True)]
         table = table.filter(is_left)
         if len(table):
             _replace(path, table)
     if not len(table):
         return None
-    left = set(_failed(table, known))
+    left = set(_failed(table))
     if told is None or not reasons - left:
         return table
     if left:
-        _replace(failures, told.filter([one in left for one in told[known].to_pylist()]))
+        _replace(failures, told.filter([one in left for one in _known(told)]))
     else:
         failures.unlink()
     return table

@@ -187,7 +187,11 @@ def planned(
         raise VocalicsError("window, hop, windows and mix are settings of a timeline; choose the task timeline")
     if (chosen is Task.FEATURES) != bool(feature_set):
         raise VocalicsError("a feature set belongs to the task features, and the task features to a feature set")
+    from vocalics import named_models, recognizer
+
     if chosen is Task.FEATURES:
+        if model != named_models.DEFAULT:
+            raise VocalicsError(f"features are computed without a model; leave {model} out")
         try:
             from vocalics.features.feature_set import feature_set as named
         except ModuleNotFoundError:
@@ -196,8 +200,6 @@ def planned(
         return Job(
             folder, chosen, feature_set=feature_set, feature_settings=settings, by_content=by_content, attempts=attempts
         )
-    from vocalics import named_models, recognizer
-
     known = recognizer.load(model)
     if chosen is Task.TIMELINE:
         known.windows(window, hop)

@@ -160,7 +160,7 @@ def _more_seconds(path: str) -> float:
     try:
         long = Path(path).stat().st_size >= _LONG_BYTES
         return _SLOWEST * float(soundfile.info(path).duration) if long else 0.0
-    except (OSError, ValueError, soundfile.SoundFileError):
+    except (OSError, ValueError, TypeError, soundfile.SoundFileError):  # TypeError: a name that ends in .raw
         return 0.0  # whatever it is, it is told when it is judged
 
 

@@ -74,6 +74,8 @@ def audit_command(
         raise typer.BadParameter(f"{len(manifests)} manifests were given; expected one, or TRAIN TEST [VALIDATION]")
     if estimate and protocol is None and len(manifests) == 1:
         raise typer.BadParameter("--estimate needs a division: --protocol NAME, or manifests of TRAIN and TEST")
+    if estimate:
+        _require_estimate()
     if output is not None and output.suffix not in (".md", ".json"):
         raise typer.BadParameter(f'"{output}" is neither .md nor .json', param_hint="-o")
     report, divisions, related = _audited(manifests, protocol, seed, fingerprint)
@@ -89,6 +91,20 @@ def audit_command(
             typer.echo(f"written to {output}")
     if report.verdict == "leaks":
         raise typer.Exit(1)
+
+
+def _require_estimate() -> None:
+    """Ask for what the estimate needs before anything is computed.
+
+    Raises:
+        MissingExtraError: Where it is not installed.
+    """
+    from vocalics.errors import MissingExtraError
+
+    try:
+        import sklearn  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingExtraError("the estimate", "train") from None
 
 
 def _audited(

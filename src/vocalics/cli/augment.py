@@ -56,16 +56,17 @@ def _augment(
     """
     from vocalics.augment import material
     from vocalics.manifest import Manifest
-    from vocalics.preprocess.files import claim, stems, top_folder
+    from vocalics.preprocess.files import check_apart, claim, stems, top_folder
 
     chain = _chain(steps, step or [])
     rows = Manifest.read(manifest)
     paths = [u.path for u in rows]
     targets = [[output / f"{name}_{k + 1}.{format}" for k in range(copies)] for name in stems(paths)]
     how = {"steps": [s.as_dict() for s in chain], "seed": seed, "recordings": material(chain)}
+    target = output / "manifest.csv"
+    check_apart(manifest, target)
     claim(output, {**how, "from": str(top_folder(paths))})
     whole, failed = _write(rows, chain, seed, targets, only_copies, workers)
-    target = output / "manifest.csv"
     if len(whole):
         whole.write(target)
         typer.echo(f"{target}: {len(whole)} clips, {sum(1 for u in whole if u.parent)} of them copies", err=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vocalics.cli.predictions import complain, expand, plain
+from vocalics.cli.predictions import STDIN, complain, expand, plain
 from vocalics.errors import AudioError, MissingExtraError, StorageError, VocalicsError
 from vocalics.registry import suggestion
 
@@ -70,6 +70,9 @@ class Group(TyperGroup):
             close = suggestion(first, self.commands)
             if close and not first.startswith("-") and os.sep not in first and not Path(first).exists():
                 raise VocalicsError(f'calls: "{first}" is neither a command nor a file{close}')
+            late = next((a for a in args[1:] if a in self.commands and not Path(a).exists()), None)
+            if first.startswith("-") and late:
+                raise VocalicsError(f"calls: the command comes first: vocalics calls {late} {first} ...")
             args = ["analyse", *args]
         return super().parse_args(ctx, args)
 
@@ -185,15 +188,15 @@ def analyse(
     """
     settings = _settings(agent, transcript, language, keywords, diarise, customer_only, adapt, pseudonymise, key)
     given, rows = _given(agent_name, customer, started), _rows(table)
-    storage = open_storage(db, audio) if store else None
     recognizer = _loaded(model, adapt)
+    storage = open_storage(db, audio) if store else None
     good = True
     try:
         for source in (source for path in recordings for source in expand(path)):
             try:
                 if isinstance(source, AudioError):
                     raise source
-                if isinstance(source, bytes):
+                if source == STDIN:
                     raise AudioError("a call is a file; write standard input to one first")
                 call = _analysed(recognizer, source, settings, given, rows)
                 if storage is not None:

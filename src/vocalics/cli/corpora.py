@@ -16,6 +16,7 @@ from rich.table import Table
 
 from vocalics.corpora import Corpus, Finding, ScanReport, corpora, scan
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
+from vocalics.manifest import writable
 
 SHOWN = 20
 """How many names of a list are printed before "and N more"."""
@@ -85,6 +86,8 @@ def _scan(
 
     Reports what is missing, unexpected, unreadable or there twice. With -o, the clips become a manifest.
     """
+    if output is not None:
+        writable(output)  # said before everything is read
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task(f"reading {name}", total=None)

@@ -68,9 +68,23 @@ def export(
     if to is Target.INT8:
         _int8(model, output, clips or [])
     else:
-        output.write_bytes(source.read_bytes())
+        _copy(source, output)
     before, after = source.stat().st_size, output.stat().st_size
     print(f"written to {output} ({after / 1e6:.2f} MB" + (f", from {before / 1e6:.2f})" if before != after else ")"))
+
+
+def _copy(source: Path, output: Path) -> None:
+    """Copy a model, once it is known to be one, whole or not at all."""
+    from vocalics import modelfile
+
+    data = source.read_bytes()
+    modelfile.load(source)
+    part = output.with_name(f".{output.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _c(source: Path, folder: Path, is_fixed: bool) -> None:

@@ -91,8 +91,7 @@ def listen(
     with _shown(format, sound, hop) as show:
         for shown in (display.update(p) for p in _predictions(stream, sound, seconds)):
             show(shown)
-            name = shown.emotion or "no speech"
-            shares[name] = shares.get(name, 0.0) + 1
+            shares[shown.label] = shares.get(shown.label, 0.0) + 1
     if format is Format.METER:
         told = ", ".join(f"{e} {n / sum(shares.values()):.0%}" for e, n in sorted(shares.items(), key=lambda x: -x[1]))
         print(f"{stream.seconds:.1f} s of {sound.name}" + (f": {told}" if told else ""))
@@ -139,6 +138,7 @@ def _json_line(shown: Shown) -> None:
     record = as_record(shown.prediction)
     record["shown"] = {
         "emotion": shown.emotion,
+        "label": shown.label,
         "confidence": round(shown.confidence, 6),
         "since": round(shown.since, 3),
         "probabilities": {e: round(p, 6) for e, p in shown.probabilities.items()},

@@ -78,17 +78,26 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # A folder that cannot be written, a disk that went away: no fault of ours, and no traceback.
-        if error.filename is None:
+        if error.errno is None:
             raise
-        complain(VocalicsError(f"{error.filename}: {error.strerror}; check the path and its permissions"))
+        if error.filename is None:  # while something was written: what is still to be, must not fail once more
+            _silence()
+            complain(VocalicsError(f"{error.strerror}; what was written is not complete"))
+        else:
+            complain(VocalicsError(f"{error.filename}: {error.strerror}; check the path and its permissions"))
         sys.exit(1)
+
+
+def _silence() -> None:
+    """Let standard output go nowhere from here on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plainly(paths: list[str]) -> int:
     try:
         return 0 if print_predictions(paths) else 1
     except BrokenPipeError:  # as Typer does: whoever read has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 1
     except KeyboardInterrupt:
         print("Aborted.", file=sys.stderr)

@@ -40,11 +40,11 @@ class Meter:
 
         said = shown.prediction
         self._past.append((said.end, shown.emotion or ""))
-        title = Text(shown.emotion or "no speech", style=f"bold {COLOURS.get(shown.emotion or '', 'white')}")
+        title = Text(shown.label, style=f"bold {COLOURS.get(shown.emotion or '', 'white')}")
         if shown.emotion:
             title.append(f"  {shown.confidence:.0%}", style="default")
             title.append(f"  for {max(0.0, said.end - shown.since):.0f} s", style="dim")
-        if said.unfamiliar:
+        if said.unfamiliar and shown.emotion:
             title.append("  unfamiliar", style="bold")
         bars = [self._bar(emotion, value) for emotion, value in shown.probabilities.items()]
         return Group(Text(f"{self.name}  {clock(said.end)}", style="dim"), title, *bars, self._minute(said.end))
@@ -74,4 +74,4 @@ def follow(console: Console, shown: Shown) -> None:
     """Print a line where what is shown has changed: for a pipe, or a terminal that cannot draw."""
     if shown.changed:
         confidence = f"  {shown.confidence:.0%}" if shown.emotion else ""
-        console.print(f"{clock(shown.since):>9}  {shown.emotion or 'no speech'}{confidence}")
+        console.print(f"{clock(shown.since):>9}  {shown.label}{confidence}")

@@ -90,7 +90,7 @@ def _prepare(
     standard error; the others are written all the same, and the exit code is then 1.
     """
     from vocalics.manifest import Manifest
-    from vocalics.preprocess.files import claim, row, stems, top_folder
+    from vocalics.preprocess.files import check_apart, claim, row, stems, top_folder
 
     plan = Plan(
         _chain(steps, step or []),
@@ -107,12 +107,18 @@ def _prepare(
     _try(plan)
     rows = Manifest.read(source) if source.suffix in MANIFEST_ENDINGS else None
     paths = _recordings(source, output) if rows is None else [u.path for u in rows]
+    names = [output / name for name in stems(paths)]
+    target = output / ("segments.csv" if rows is None else "manifest.csv")
+    if rows is not None:
+        check_apart(source, target)
+    if not segment:
+        for path, name in zip(paths, names, strict=True):
+            check_apart(Path(path), _target(name, plan))
     claim(output, {**_as_dict(plan), "from": str(top_folder(paths))})
-    found = _write(paths, [output / name for name in stems(paths)], plan, workers)
+    found = _write(paths, names, plan, workers)
     failed = [f for f in found if isinstance(f, str)]
     made = [prepared for prepared in found if not isinstance(prepared, str)]
     n_empty = sum(1 for prepared in made if not prepared)
-    target = output / ("segments.csv" if rows is None else "manifest.csv")
     if rows is None:
         _list(target, [p for prepared in made for p in prepared])
     else:
@@ -224,6 +230,11 @@ def _work(item: tuple[str, Path], plan: Plan) -> list[Prepared] | str:
         return f"{error.filename or path}: {error.strerror or error}"
 
 
+def _target(stem: Path, plan: Plan) -> Path:
+    """The file of a whole recording."""
+    return stem.with_name(f"{stem.name}.{plan.ending}")
+
+
 def _prepared(path: str, stem: Path, plan: Plan) -> list[Prepared]:
     from vocalics import audio
     from vocalics.preprocess import chain
@@ -231,7 +242,7 @@ def _prepared(path: str, stem: Path, plan: Plan) -> list[Prepared]:
     from vocalics.segment import cut, utterances
 
     if plan.segmenting is None:
-        target = stem.with_name(f"{stem.name}.{plan.ending}")
+        target = _target(stem, plan)
         if not target.exists():
             write_whole(target, chain(plan.steps, audio.read(path, plan.sample_rate)))
         return [Prepared(target, path)]

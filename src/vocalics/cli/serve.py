@@ -72,7 +72,7 @@ def serve(
     from vocalics.recognizer import load
 
     limits = Limits(
-        body_bytes=round(max_body_mb * 1e6),
+        body_bytes=round(max_body_mb * 1e6) if 0 < max_body_mb < float("inf") else 0,
         seconds=max_seconds,
         requests=max_requests,
         streams=max_streams,

@@ -202,17 +202,22 @@ def _compared(
 
 def seconds_per_second(program: Path, source: Source, paths: Sequence[Path], repeats: int = 10) -> float:
     """Return the seconds that this computer's program takes for one of sound: the least of runs, without the start."""
-    files = [str(p.resolve()) for p in paths if p.suffix.lower() == ".wav"]
-    if not (files and source.takes_sound):
+    if not (paths and source.takes_sound):
         return 0.0
-    duration = sum(audio.read(f).duration for f in files)
+    clips = [audio.read(str(path)) for path in paths]
+    duration = sum(clip.duration for clip in clips)
+    with tempfile.TemporaryDirectory(prefix="vocalics-") as folder:
+        # Written anew: a recording may be coded in a way that the program does not read.
+        files = [str(Path(folder, f"{i}.wav")) for i in range(len(clips))]
+        for file, clip in zip(files, clips, strict=True):
+            audio.write(file, clip, "PCM_16")
 
-    def run(n: int) -> float:
-        began = _seconds_of_children()
-        subprocess.run([str(program.resolve()), *(n * files)], capture_output=True, check=True)
-        return _seconds_of_children() - began
+        def run(n: int) -> float:
+            began = _seconds_of_children()
+            subprocess.run([str(program.resolve()), *(n * files)], capture_output=True, check=True)
+            return _seconds_of_children() - began
 
-    least = [min(run(n) for _ in range(3)) for n in (1, 1 + repeats)]
+        least = [min(run(n) for _ in range(3)) for n in (1, 1 + repeats)]
     return max(0.0, least[1] - least[0]) / repeats / duration
 
 

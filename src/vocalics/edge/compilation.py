@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -122,7 +123,8 @@ def compile(
     is_board = target.board is not None
     with tempfile.TemporaryDirectory(prefix="vocalics-") as temporary:
         folder = output if is_board else Path(temporary, "source")
-        program = output / f"{PROGRAM}{target.suffix}" if is_board else output
+        # A program takes the place of an older one when it fits and says what the model says.
+        program = output / f"{PROGRAM}{target.suffix}" if is_board else Path(temporary, f"built{target.suffix}")
         tell("writing C")
         sound = _sound(model, recognizer, target, seconds, clips) if is_board else None
         written = source.write(model, folder, target, seconds, command, sound, is_fixed)
@@ -133,7 +135,20 @@ def compile(
             said = limits.does_not_fit(recognizer.card, target, broken)
             raise CompileError(f"{said} {limits.hint(model, recognizer.card, target, limit, written.facts, seconds)}")
         compiled = Compiled(target, written, program, sizes, (), 0.0, _is_int8(model))
-        return _checked(compiled, model, recognizer, Path(temporary), clips, tell) if check else compiled
+        if check:
+            compiled = _checked(compiled, model, recognizer, Path(temporary), clips, tell)
+        return compiled if is_board else replace(compiled, program=_kept(program, output))
+
+
+def _kept(program: Path, output: Path) -> Path:
+    """Move a program to its place, whole."""
+    part = output.with_name(f".{output.name}.part")
+    try:
+        shutil.copy(program, part)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+    return output
 
 
 def _sound(

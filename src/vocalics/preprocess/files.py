@@ -40,16 +40,26 @@ def stems(paths: Sequence[str]) -> list[str]:
 
     >>> stems(["/a/x/1.wav", "/a/y/1.wav", "/a/y/1.flac"])
     ['x/1', 'y/1-wav', 'y/1-flac']
+
+    Raises:
+        VocalicsError: When two would have one name: a file that is listed twice, or "1-wav.wav" beside "1.wav".
     """
     top = top_folder(paths)
     below = [Path(os.path.abspath(p)).relative_to(top) for p in paths]  # noqa: PTH100
     plain = [p.with_suffix("").as_posix() for p in below]
     # A file system may take upper and lower case for one.
     count = Counter(name.casefold() for name in plain)
-    return [
+    found = [
         name if count[name.casefold()] == 1 else f"{name}-{path.suffix[1:]}"
         for name, path in zip(plain, below, strict=True)
     ]
+    again = Counter(name.casefold() for name in found)
+    if again.total() > len(again):
+        some = [path for path, name in zip(paths, found, strict=True) if again[name.casefold()] > 1]
+        raise VocalicsError(
+            f"{some[0]}, {some[1]}: what is made of both would have one name; rename one, or leave one out"
+        )
+    return found
 
 
 def claim(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -66,6 +76,16 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
             f"{folder}: holds clips made with other settings (see {SETTINGS} there); choose another folder or remove it"
         )
     file.write_text(text, encoding="utf-8")
+
+
+def check_apart(source: Path, target: Path) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        VocalicsError: When both are one file.
+    """
+    if target.exists() and target.samefile(source):
+        raise VocalicsError(f"{target}: would take the place of what is read; choose another folder with -o")
 
 
 def write_whole(path: Path, clip: Clip) -> None:

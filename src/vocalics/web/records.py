@@ -57,6 +57,7 @@ def shown(display: Shown) -> dict[str, Any]:
     """Return what a display shows: steady, beside the prediction as it is."""
     return {
         "emotion": display.emotion,
+        "label": display.label,
         "confidence": round(display.confidence, 6),
         "probabilities": {emotion: round(p, 6) for emotion, p in display.probabilities.items()},
         "since": round(display.since, 3),

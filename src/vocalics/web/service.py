@@ -71,7 +71,7 @@ class Service:
 
     Args:
         settings: How it works.
-        models: What it serves, by name; the first one where a client names none.
+        models: What it serves, by name. A client that names none gets "default"; where that is not served, the first.
     """
 
     def __init__(self, settings: Settings, models: Mapping[str, Recognizer]) -> None:

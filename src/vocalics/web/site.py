@@ -146,10 +146,18 @@ def _bundled(name: str) -> tuple[dict[str, Any], bytes]:
     return entry, path.read_bytes()
 
 
+_MARK = "Written by `vocalics site`."
+
+
+def _is_ours(config: Path) -> bool:
+    """Whether a page's configuration is one that was written here: what stands beside it is replaced."""
+    return config.is_file() and _MARK in config.read_text(encoding="utf-8", errors="replace")
+
+
 def _config(models: Sequence[Mapping[str, Any]]) -> str:
     told = {"engine": "local", "api": "", "runtime": f"{_PLACE}/", "models": models}
     return (
-        "/** Who judges: the browser. Written by `vocalics site`. */\n\n"
+        f"/** Who judges: the browser. {_MARK} */\n\n"
         f"export const config = {json.dumps(told, ensure_ascii=True, indent=1)};\n"
     )
 
@@ -157,5 +165,5 @@ def _config(models: Sequence[Mapping[str, Any]]) -> str:
 def _refuse_foreign(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise VocalicsError(f"{output}: is a file; expected a folder, or the name of a new one")
-    if output.is_dir() and any(output.iterdir()) and not (output / "static" / "config.js").is_file():
+    if output.is_dir() and any(output.iterdir()) and not _is_ours(output / "static" / "config.js"):
         raise VocalicsError(f"{output}: holds other files; expected an empty folder, or one that was written before")

@@ -6,6 +6,7 @@
 #ifndef VOCALICS_MATHS_H
 #define VOCALICS_MATHS_H
 
+#include <float.h>
 #include <stdint.h>
 
 /* VOCALICS_PORTABLE: plain C only, as on a machine of which nothing is known. */
@@ -52,7 +53,12 @@ static inline float math_sign_of(float x, float s)
 static inline float math_round(float x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: a sum with it has no room for a fraction */
+#if FLT_EVAL_METHOD == 0
     return (x + magic) - magic;
+#else
+    volatile float sum = x + magic; /* stored, for a processor that computes in more digits keeps the fraction */
+    return sum - magic;
+#endif
 }
 
 /* The largest whole number that is not above x. |x| < 2^22. */

@@ -70,5 +70,9 @@ setUpTabs(() => {
   clearAlerts();
   live.paint();
 });
-select.addEventListener("change", showCard);
+select.addEventListener("change", async () => {
+  // What listens goes on with the model it began with: its emotions may be others.
+  if (live.microphone) await live.stop();
+  await showCard();
+});
 start();

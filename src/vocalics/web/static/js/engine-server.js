@@ -32,7 +32,7 @@ export class ServerEngine {
 
   /** @param {File} file @param {Options} options @returns {Promise<Result>} */
   async analyse(file, { model, window, hop }) {
-    const query = new URLSearchParams({ model, name: file.name });
+    const query = new URLSearchParams({ model });
     const whole = file.size <= SENT_TWICE ? (await this.json(`predict?${query}`, file)).predictions[0] : null;
     if (window !== null) query.set("window", String(window));
     if (hop !== null) query.set("hop", String(hop));

@@ -11,6 +11,11 @@ import { Problem } from "./types.js";
 import { percent, ranked } from "./words.js";
 
 const MINUTE = 60; // seconds
+/** @type {Record<string, string>} why no emotion is shown though someone speaks */
+const OPEN = {
+  unsure: "No emotion is probable enough.",
+  unfamiliar: "Unlike the voices that the model knows.",
+};
 
 export class Live {
   /** @param {Engine} engine @param {() => Options} options @param {() => string[]} emotions */
@@ -97,11 +102,11 @@ export class Live {
     this.bars(shown.probabilities);
     this.paint();
     if (!this.microphone) return;
-    this.now(shown.emotion ?? "no speech", shown.emotion);
+    this.now(shown.label, shown.emotion);
     byId("since", HTMLElement).textContent = shown.emotion
       ? `${percent(shown.confidence)}, for ${Math.round(prediction.end - shown.since)} s`
-      : "Nobody speaks.";
-    if (shown.changed) announce(shown.emotion ?? "no speech");
+      : OPEN[shown.label] ?? "Nobody speaks.";
+    if (shown.changed) announce(shown.label);
   }
 
   /** @param {string} text @param {string | null} emotion */
@@ -171,8 +176,9 @@ export class Live {
     this.heard.forEach((one, i) => {
       const start = Math.max(from, this.heard[i - 1]?.end ?? one.start);
       const last = runs.at(-1);
-      if (last && last.emotion === one.shown.emotion) last.end = one.end;
-      else runs.push({ ...one, start, emotion: one.shown.emotion, label: one.shown.emotion ?? "no speech" });
+      const { emotion, label } = one.shown;
+      if (last && last.label === label) last.end = one.end;
+      else runs.push({ ...one, start, emotion, label });
     });
     return runs;
   }

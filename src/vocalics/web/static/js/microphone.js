@@ -41,9 +41,16 @@ export class Microphone {
       throw new Problem("No microphone", name === "NotFoundError" ? "None was found. Plug one in." : String(error));
     }
     const context = new AudioContext();
-    await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
-    await context.resume();
-    return new Microphone(media, context, heard);
+    try {
+      await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
+      await context.resume();
+      return new Microphone(media, context, heard);
+    } catch (error) {
+      // Nobody else holds it: it would stay open, and the browser would show so.
+      media.getTracks().forEach((track) => track.stop());
+      await context.close();
+      throw error;
+    }
   }
 
   async close() {

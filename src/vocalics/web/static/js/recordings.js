@@ -1,10 +1,11 @@
 /** Files, dropped, chosen or recorded, and their results. */
 
 /** @import { Engine, Options } from "./types.js" */
-import { byId, make } from "./dom.js";
+import { button, byId, make } from "./dom.js";
 import { Microphone, levelOf } from "./microphone.js";
 import { alertOf, announce, clearAlerts, problemBox } from "./notices.js";
 import { headlineOf, headlineWords, resultBody } from "./result.js";
+import { save } from "./saving.js";
 import { Problem } from "./types.js";
 import { writeWave } from "./wave.js";
 import { clock, percent } from "./words.js";
@@ -133,7 +134,14 @@ export class Recordings {
       announce(`${file.name}: ${headlineWords(result)}.`);
     } catch (error) {
       const problem = Problem.from(error);
-      place.replaceChildren(problemBox(problem, file.name));
+      // What was recorded is nowhere else.
+      const again = button("Try again", () => {
+        place.remove();
+        this.take([file]);
+      });
+      const keep = button("Save the sound", () => save(file, file.name));
+      const drop = button("Remove", () => this.remove(place), { class: "quiet", "aria-label": `Remove ${file.name}` });
+      place.replaceChildren(problemBox(problem, file.name), make("p", { class: "actions" }, again, keep, drop));
       announce(`${file.name}: ${problem.message}`);
     }
     place.removeAttribute("aria-busy");

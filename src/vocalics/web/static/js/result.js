@@ -20,13 +20,17 @@ export function headlines({ timeline: { channels, emotions }, whole }) {
 
 /** @param {Channel} channel @param {string[]} emotions @returns {Prediction} each segment counts by its length */
 function mean({ segments, windows }, emotions) {
-  const spoken = segments.filter((one) => one.confidence > 0);
+  const heard = segments.filter((one) => one.confidence > 0);
+  // Where an emotion was named; where none was, why not.
+  const named = heard.filter((one) => one.emotion !== null);
+  const spoken = named.length ? named : heard;
   const total = spoken.reduce((sum, one) => sum + one.end - one.start, 0);
   const of = (/** @type {string} */ emotion) =>
     spoken.reduce((sum, one) => sum + ((one.end - one.start) / total) * (one.probabilities[emotion] ?? 0), 0);
   const probabilities = Object.fromEntries(emotions.map((emotion) => [emotion, of(emotion)]));
   const [emotion, confidence] = total ? ranked(probabilities)[0] : [null, 0];
-  return { ...windows[0], emotion, label: emotion ?? "no speech", confidence, probabilities };
+  const none = named.length ? null : (heard[0]?.label ?? "no speech");
+  return { ...windows[0], emotion: none ? null : emotion, label: none ?? emotion, confidence, probabilities };
 }
 
 /** @param {Result} result @returns {string} */

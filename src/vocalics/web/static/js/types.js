@@ -40,6 +40,7 @@
  *
  * @typedef {Object} Shown
  * @property {string | null} emotion
+ * @property {string} label the emotion, or why there is none
  * @property {number} confidence
  * @property {Record<string, number>} probabilities smoothed
  * @property {number} since

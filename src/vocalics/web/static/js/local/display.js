@@ -16,6 +16,8 @@ export class Display {
     this.since = 0;
     /** @type {[string, number] | null} */
     this.rival = null;
+    /** @type {number | null} since when no emotion is named */
+    this.open = null;
     this.heard = 0;
     this.end = 0;
   }
@@ -33,20 +35,36 @@ export class Display {
       const mean = this.mean ?? values;
       this.mean = values.map((value, i) => keep * mean[i] + (1 - keep) * value);
       this.heard = end;
-      this.choose(emotions, end);
+      if (prediction.emotion === null) {
+        this.leaveOpen(prediction.label, emotions, end);
+      } else {
+        this.open = null;
+        this.choose(emotions, end);
+      }
     } else if (end - this.heard >= QUIET) {
-      this.mean = this.shown = this.rival = null;
+      this.mean = this.shown = this.rival = this.open = null;
     }
     if (this.shown !== before) this.since = end;
     const held = this.mean ?? emotions.map(() => 0);
     const probabilities = Object.fromEntries(emotions.map((emotion, i) => [emotion, held[i]]));
+    const emotion = this.shown !== null && this.shown in probabilities ? this.shown : null;
     return {
-      emotion: this.shown,
-      confidence: this.shown === null ? 0 : probabilities[this.shown],
+      emotion,
+      label: this.shown ?? "no speech",
+      confidence: emotion === null ? 0 : probabilities[emotion],
       probabilities,
       since: this.since,
       changed: this.shown !== before,
     };
+  }
+
+  /** @param {string} label @param {string[]} emotions @param {number} end */
+  leaveOpen(label, emotions, end) {
+    this.open ??= end;
+    if (!emotions.includes(this.shown ?? "") || end - this.open >= PATIENCE) {
+      this.shown = label;
+      this.rival = null;
+    }
   }
 
   /** @param {string[]} emotions @param {number} end */
@@ -54,7 +72,7 @@ export class Display {
     const mean = /** @type {number[]} */ (this.mean);
     const highest = Math.max(...mean);
     const first = emotions[mean.indexOf(highest)];
-    this.shown ??= first;
+    if (this.shown === null || !emotions.includes(this.shown)) this.shown = first;
     if (first === this.shown) {
       this.rival = null;
       return;

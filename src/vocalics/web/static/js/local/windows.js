@@ -1,4 +1,4 @@
-/** Cuts a stream of samples into windows: `vocalics.recognizer.Windows`. */
+/** Cuts a stream of samples into windows: `vocalics.windows.Windows`. */
 
 import { round } from "./rounding.js";
 
@@ -15,7 +15,7 @@ export class Windows {
    */
   constructor(window, hop, rate, whole = 0) {
     if (!(window >= 0.25)) throw new Error(`A window of ${window} s is too short to judge; expected at least 0.25 s.`);
-    if (!(hop > 0 && hop <= window)) {
+    if (!(hop > 0 && hop <= window) || round(hop * rate) < 1) {
       throw new Error(`A hop of ${hop} s leaves gaps or stands still; expected above 0, at most ${window} s.`);
     }
     this.window = round(window * rate);
