@@ -115,7 +115,7 @@ def test_a_member_that_has_changed_is_another_run(clips: Manifest, tmp_path: Pat
     assert found[0] == found[2] != found[1]
 
 
-def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> None:
+def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = [*runs("savee-loso", seeds=2), *runs("leave-one-corpus-out")]
     for run in planned:
         benchmark.execute(run, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {"tess": "made up"}, 1))
@@ -153,6 +153,13 @@ def test_a_run_is_trained_judged_and_told(clips: Manifest, tmp_path: Path) -> No
     other = Manifest((*clips[1:], dataclasses.replace(clips[0], emotion="sad")))
     with pytest.raises(VocalicsError, match=r"of another configuration \(clips differs\)"):
         result(planned[:1], tmp_path / "runs", other)
+    # Folds of the same names, but with other clips in them.
+    fewer = dataclasses.replace(planned[2], recipe=dataclasses.replace(planned[2].recipe, corpora=("savee", "tess")))
+    monkeypatch.setattr(benchmark, "hold_outs", lambda *_: ["speaker=savee/DC", "corpus=tess"])
+    monkeypatch.setattr(benchmark, "fold_name", lambda spec: "tess" if "tess" in spec else "savee")
+    with pytest.raises(VocalicsError, match=r"another configuration \(tested.savee differs\)"):
+        benchmark.execute(fewer, Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
+    monkeypatch.undo()
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}
     benchmark.execute(planned[0], Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.onnx")}

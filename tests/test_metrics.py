@@ -112,6 +112,15 @@ def test_bootstrap_equals_a_loop_over_resampled_speakers() -> None:
     assert got.low < metrics.unweighted_average_recall(truth, prediction) < got.high
 
 
+def test_who_is_not_known_is_no_second_speaker() -> None:
+    truth, prediction = [0, 1] * 40, [0, 1, 1, 0] * 20
+    rng = np.random.default_rng
+    one = metrics.bootstrap_interval(metrics.uar_of, truth, prediction, ["a"] * 40 + [""] * 40, rng(1))
+    assert (one.unit, one.n_units) == ("clips", 80)
+    two = metrics.bootstrap_interval(metrics.uar_of, truth, prediction, ["a", "b"] * 20 + [""] * 40, rng(1))
+    assert (two.unit, two.n_units) == ("speakers", 2)
+
+
 def test_bootstrap_over_speakers_is_wider_than_over_clips_where_speakers_differ() -> None:
     truth, prediction = clips(4, 600)
     known = np.arange(len(truth)) % 6 < 3

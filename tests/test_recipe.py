@@ -59,6 +59,9 @@ BASE = "name = 'x'\ndescription = ''\nmodel = 'm'"
         (BASE + "\n[fit]\naverage = 1.0", "fit.average = 1.0 is not a share"),
         (BASE + "\ncorpora = ['tess']\n[shares]\ntess = 'all'", "shares.tess = 'all' is not a share"),
         ("name = ", "is not TOML"),
+        (BASE + "\n[fit]\nn_epochs = 9\nrestart = 5\nschedule = 'cosine'", "restart = 5 without fit.restart_rate"),
+        (BASE + "\n[teacher]\nfeatures = 'x'\nn_hints = 3", "n_hints and hint_weight go together"),
+        (BASE + "\n[teacher]\nfeatures = 'x'\n[teacher.fit]\nschedule = 'cosin'", 'did you mean "cosine"?'),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:

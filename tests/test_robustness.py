@@ -16,7 +16,7 @@ from vocalics.emotions import scheme
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recognizer import Recognizer
-from vocalics.robustness import CLEAN, Condition, conditions, measure, to_markdown
+from vocalics.robustness import CLEAN, FAMILIES, Condition, conditions, measure, to_markdown
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -91,6 +91,20 @@ def test_what_is_random_is_the_same_every_time_and_for_every_strength(clips: Man
     clip = fakes.voice(1.0)
     one, other = (c(clip, np.random.default_rng(3)).samples - clip.samples for c in (loud, soft))
     assert np.corrcoef(one, other)[0, 1] > 0.999
+
+
+def test_what_is_random_does_not_depend_on_what_else_is_measured(clips: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "noise").mkdir()
+    audio.write(tmp_path / "noise" / "hiss.wav", fakes.noise(1.0))
+    wanted = {"room, 1 s", "telephone, µ-law", "white noise, 0 dB"}
+    model = Recognizer(modelfile.load(fakes.waveform_model()))
+    said = []
+    for every in (conditions(), conditions(str(tmp_path / "noise"), str(tmp_path / "noise"))):
+        assert {c.family for c in every} <= {*FAMILIES}
+        some = tuple(c for c in every if c.title in wanted or c.family in (CLEAN, "recorded noise"))
+        rows = measure(model, clips.take(range(4)), scheme("eight"), some, 0, quiet)
+        said.append({r.condition.title: r.report.calibration_error for r in rows if r.condition.title in wanted})
+    assert said[0] == said[1] and len(said[0]) == 3
 
 
 def test_silence_is_a_miss(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from vocalics.features.feature_set import feature_set
 from vocalics.manifest import Manifest, Utterance
 from vocalics.models import neural
 from vocalics.recipe import Fit, Recipe, read
+from vocalics.training.folder import settle
 
 RATE = 16_000
 PITCH = {"angry": 260.0, "sad": 110.0, "neutral": 170.0}
@@ -188,6 +190,46 @@ def test_gather_names_missing_and_superfluous_corpora(tmp_path: Path) -> None:
         dataset.gather({}, small(corpora=("savee",)))
     with pytest.raises(RecipeError, match="does not use tess; it trains on savee"):
         dataset.gather({"savee": tmp_path, "tess": tmp_path}, small(corpora=("savee",)))
+
+
+def test_a_corpus_that_the_shares_forget_is_refused(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
+    recipe = read(str(recipe_file))
+    manifest = dataset.gather({"folder": corpus}, recipe)
+    forgetful = dataclasses.replace(recipe, corpora=("folder", "tess"), shares={"tess": 1.0})
+    with pytest.raises(RecipeError, match=r"shares leave out clips, .* \(--set shares\.folder=1; 0 leaves it out\)"):
+        training.train(forgetful, manifest, tmp_path / "run", threads=1)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_copies": 0}, "augment is what is done to n_copies copies"),
+        ({"augment": [], "n_copies": 2}, "augment is what is done to n_copies copies"),
+        ({"batch.noise_snr_db": [3.0]}, "expected the lowest and the highest"),
+        ({"batch.n_frames": 20, "batch.time_mask": 30}, "time_mask = 30; expected 0 to n_frames, 20"),
+        ({"teacher.settings": {"width": [3]}}, 'teacher.settings: unknown key "width"; did you mean "widths"?'),
+    ],
+)
+def test_settings_that_would_do_nothing_or_break_late_are_refused(changes: dict[str, object], message: str) -> None:
+    if any(key.startswith("teacher") for key in changes):
+        plain = {"teacher.features": "mfcc_pitch_energy_statistics", "teacher.n_frame_hints": 0}
+        changes = {**plain, "teacher.frame_hint_weight": 0.0, **changes}
+    else:
+        changes = {"teacher": "none", **changes}
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        training.check(read("default", changes))
+
+
+def test_what_targets_and_copies_are_made_of_is_part_of_a_run(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
+    recipe = read(str(recipe_file), {"fit.vote_share": 0.5})
+    data = dataset.divide(dataset.gather({"folder": corpus}, recipe), recipe)
+    settle(tmp_path / "run", recipe, data, False)
+    settle(tmp_path / "run", recipe, data, True)
+    first = data.manifest[0]
+    voted = (dataclasses.replace(first, ratings={first.emotion: 3}), *data.manifest[1:])
+    with pytest.raises(VocalicsError, match=r"another configuration \(votes differs\)"):
+        settle(tmp_path / "run", recipe, dataclasses.replace(data, manifest=Manifest(voted)), True)
 
 
 def test_a_folder_that_holds_a_run_is_refused(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:

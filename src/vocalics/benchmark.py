@@ -226,7 +226,10 @@ def execute(run: Run, work: Work) -> None:
     """
     own = work.folder / run.folder
     every = divisions(run, work.manifest, work.files)
-    training.freeze(own, {**settings(run.recipe, work.manifest), "folds": list(every)}, True, "benchmark", "--runs")
+    # Names of folds say nothing of who is in them: a protocol's file may have been corrected.
+    tested = {name: training.digest(_tested(data)) for name, data in every.items()}
+    decided = {**settings(run.recipe, work.manifest), "folds": list(every), "tested": tested}
+    training.freeze(own, decided, True, "benchmark", "--runs")
     for name in work.shared(list(every)):
         targets = work.targets(run, name)
         if not targets:
@@ -235,6 +238,12 @@ def execute(run: Run, work: Work) -> None:
         model = work.trained(data, run.recipe, own / f"fold-{name}")
         (test,) = data.tests.values()
         _measure(model, run, data.manifest, data.manifest.take(test), targets, work)
+
+
+def _tested(data: Data) -> Manifest:
+    """The clips that a fold's model is judged on."""
+    (test,) = data.tests.values()
+    return data.manifest.take(test)
 
 
 def settings(recipe: Recipe, clips: Manifest) -> dict[str, Any]:
@@ -298,9 +307,18 @@ def execute_together(runs: Sequence[Run], work: Work) -> None:
     recipe = jointly(runs[0].recipe)
     models = together(runs, work.manifest, work.files)
     decided = settings(recipe, work.manifest)
+    clips = dataset.whole(of_corpora(work.manifest, recipe), recipe).manifest
+    specs = [spec for model in models for _, spec in model]
+    digests = {dataset.short(spec): training.digest(clips.take(splits.tested(clips, spec))) for spec in specs}
     named = [[f"{run.protocol.name} {fold_name(spec)}" for run, spec in model] for model in models]
     own = work.folder / TOGETHER / recipe.name / str(recipe.seed)
-    training.freeze(own, {**decided, "models": named}, True, "benchmark", "--runs")
+    training.freeze(
+        own,
+        {**decided, "models": named, "tested": digests},
+        True,
+        "benchmark",
+        "--runs",
+    )
     for run in runs:
         folds = [fold_name(spec) for model in models for r, spec in model if r is run]
         training.freeze(

@@ -127,6 +127,26 @@ def divisions(manifest: Manifest, recipe: Recipe, protocol: str) -> list[Data]:
     ]
 
 
+def check_shares(data: Data, shares: Mapping[str, float]) -> None:
+    """Refuse to train on corpora that a recipe's shares forget: nothing of them would be drawn.
+
+    Raises:
+        RecipeError: For such a corpus; one whose share is said to be 0 is left out on purpose.
+    """
+    present = {data.manifest[i].corpus for i in data.train}
+    forgotten = sorted(name for name in present if _drawn_as(name, shares) not in shares)
+    if shares and forgotten:
+        raise RecipeError(
+            f"shares leave out {', '.join(forgotten)}, of which nothing would be learned; give every corpus a share "
+            f"(--set shares.{_drawn_as(forgotten[0], shares)}=1; 0 leaves it out)"
+        )
+
+
+def _drawn_as(corpus: str, shares: Mapping[str, float]) -> str:
+    """Whose share a corpus has: its own, or that of folders of one's own."""
+    return corpus if corpus in {*corpora(), *shares} else "folder"
+
+
 def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.float64]:
     """Return each training clip's weight: corpora by their shares, within a corpus every emotion alike.
 
@@ -139,8 +159,7 @@ def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.floa
         RecipeError: When no training clip has a share.
     """
     rows = [data.manifest[i] for i in data.train]
-    known = {*corpora(), *shares}
-    names = [u.corpus if u.corpus in known else "folder" for u in rows]
+    names = [_drawn_as(u.corpus, shares) for u in rows]
     clips = Counter((name, u.emotion) for name, u in zip(names, rows, strict=True))
     emotions = Counter(name for name, _ in clips)
     weights = np.array(

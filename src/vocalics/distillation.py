@@ -23,7 +23,9 @@ from vocalics.errors import RecipeError
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import SEPARATOR, feature_set
 from vocalics.models import ModelSpec, model_spec
+from vocalics.preprocess import Preparation
 from vocalics.recipe import Teacher
+from vocalics.registry import suggestion
 
 Floats = npt.NDArray[np.float32]
 Judge = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -55,7 +57,14 @@ class Lesson:
         return np.concatenate([mixed, self.hints], axis=1).astype(np.float32)
 
 
-def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progress) -> Lesson:
+def lesson(
+    teacher: Teacher,
+    data: Data,
+    seed: int,
+    cache: Path,
+    progress: Progress,
+    preparation: tuple[Preparation, ...] = (),
+) -> Lesson:
     """Fit a teacher to the training part, fold by fold, and return what it says of the clips it was not fitted to.
 
     Args:
@@ -64,6 +73,7 @@ def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progr
         seed: Of the folds and the classifier.
         cache: Folder of computed features.
         progress: Called with ("features", done, all).
+        preparation: Preprocessing of every clip: the teacher hears what the net hears.
 
     Raises:
         RecipeError: For a model that is no classifier, or too few groups for the folds.
@@ -71,7 +81,7 @@ def lesson(teacher: Teacher, data: Data, seed: int, cache: Path, progress: Progr
     """
     spec = check_teacher(teacher)
     clips = data.manifest.take(data.train)
-    features = compute(clips, feature_set(teacher.features), (), seed, cache, progress)[:, 0]
+    features = compute(clips, feature_set(teacher.features), (), seed, cache, progress, preparation)[:, 0]
     values = features.reshape(len(clips), -1).astype(np.float64)
     truth = np.array([data.emotions.index(u.emotion) for u in clips])
     # Clips whose speaker is not known may all be of one: they stay together, corpus by corpus.
@@ -150,6 +160,14 @@ def check_teacher(teacher: Teacher) -> ModelSpec:
             f"teacher.n_frame_hints are of an encoder's frames; teacher.features = {teacher.features} has no encoder: "
             f"expected e.g. whisper-base{SEPARATOR}2,3"
         )
+    given = ("n_classes", "n_features")
+    known = [name for name in inspect.signature(spec.build).parameters if name not in given]
+    for name in teacher.settings:
+        if name not in known:
+            raise RecipeError(
+                f'teacher.settings: unknown key "{name}"{suggestion(name, known) or "."} Known: '
+                f"{', '.join(known) or 'none'}."
+            )
     if not feature_set(teacher.features).is_vector:
         raise RecipeError(f"teacher.features = {teacher.features} are no vector; expected e.g. whisper-base@2,3")
     return spec

@@ -174,13 +174,13 @@ def bootstrap_interval(
         metric: A score of confusion counts: :func:`uar_of`, :func:`accuracy_of`, :func:`macro_f1_of`.
         truth: Class indices, shape (n_clips,).
         prediction: Class indices or ``NO_SPEECH``, shape (n_clips,).
-        speakers: One name per clip.
+        speakers: One name per clip; empty where it is not known.
         rng: Source of randomness.
         n: Number of draws.
         level: Share of draws inside the interval, between 0 and 1.
 
     Returns:
-        The interval; its ``unit`` is "clips" where there is one speaker only.
+        The interval; its ``unit`` is "clips" where there is one named speaker at most.
 
     Raises:
         VocalicsError: As :func:`confusion`, or for a level out of range.
@@ -192,7 +192,8 @@ def bootstrap_interval(
         raise VocalicsError(f"{len(speakers)} speakers for {len(t)} clips; expected one per clip")
     names, which = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     shape = (n_classes, n_classes + 1)
-    if len(names) > 1:
+    several = int((names != "").sum()) > 1  # clips of no named speaker are one unit more: they may all be of one
+    if several:
         cell = (which * n_classes + t) * shape[1] + np.where(p == NO_SPEECH, n_classes, p)
         per_speaker = np.bincount(cell, minlength=len(names) * shape[0] * shape[1]).reshape(len(names), -1)
         times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n)
@@ -202,8 +203,8 @@ def bootstrap_interval(
         draws = rng.multinomial(len(t), counts / len(t), size=n).astype(np.float64)
     scores = metric(draws.reshape(n, *shape))
     low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
-    several = len(names) > 1
-    return Interval(float(low), float(high), "speakers" if several else "clips", len(names) if several else len(t))
+    n_units = int((names != "").sum()) if several else len(t)
+    return Interval(float(low), float(high), "speakers" if several else "clips", n_units)
 
 
 def reliability(probabilities: npt.ArrayLike, truth: npt.ArrayLike, n_bins: int = 10) -> Bins:

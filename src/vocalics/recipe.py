@@ -81,6 +81,29 @@ class Fit:
     calibrate: bool = False
     autocast: bool = False
 
+    def __post_init__(self) -> None:
+        _one_of(self.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
+        _one_of(self.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
+        _one_of(self.keep, ("best", "last"), "fit.keep")
+        _one_of(self.plateau_of, ("validation", "training"), "fit.plateau_of")
+        for key in ("batch_size", "n_epochs"):
+            if getattr(self, key) < 1:
+                raise RecipeError(f"fit.{key} = {getattr(self, key)}; expected at least 1")
+        if not 0 <= self.restart < self.n_epochs:
+            raise RecipeError(f"fit.restart = {self.restart} is not below fit.n_epochs = {self.n_epochs}")
+        for key in ("draws", "patience", "rate", "restart_rate", "weight_decay"):
+            if getattr(self, key) < 0:
+                raise RecipeError(f"fit.{key} = {getattr(self, key)} is below 0")
+        if self.restart and self.schedule == "cosine" and not self.restart_rate:
+            raise RecipeError(
+                f"fit.restart = {self.restart} without fit.restart_rate: nothing would be learned after it"
+            )
+        for key in ("average", "label_smoothing"):
+            if not 0 <= getattr(self, key) < 1:
+                raise RecipeError(f"fit.{key} = {getattr(self, key)} is not a share from 0 to below 1")
+        if not 0 <= self.vote_share <= 1:
+            raise RecipeError(f"fit.vote_share = {self.vote_share} is not a share from 0 to 1")
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -209,26 +232,10 @@ class Recipe:
             raise RecipeError(
                 f'recipe {self.name}: model = "{ENSEMBLE}" and members belong together; give both or neither'
             )
-        _one_of(self.fit.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
-        _one_of(self.fit.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
-        _one_of(self.fit.keep, ("best", "last"), "fit.keep")
-        if not 0 <= self.fit.restart < self.fit.n_epochs:
-            raise RecipeError(f"fit.restart = {self.fit.restart} is not below fit.n_epochs = {self.fit.n_epochs}")
         if not 0 <= self.validation < 1:
             raise RecipeError(f"validation = {self.validation} is not a share from 0 to below 1")
         if not self.name or Path(self.name).name != self.name or self.name.startswith("."):
             raise RecipeError(f'name = "{self.name}" cannot be the name of a model file; expected a word')
-        for key in ("batch_size", "n_epochs"):
-            if getattr(self.fit, key) < 1:
-                raise RecipeError(f"fit.{key} = {getattr(self.fit, key)}; expected at least 1")
-        for key in ("draws", "patience", "rate", "weight_decay"):
-            if getattr(self.fit, key) < 0:
-                raise RecipeError(f"fit.{key} = {getattr(self.fit, key)} is below 0")
-        for key in ("average", "label_smoothing"):
-            if not 0 <= getattr(self.fit, key) < 1:
-                raise RecipeError(f"fit.{key} = {getattr(self.fit, key)} is not a share from 0 to below 1")
-        if not 0 <= self.fit.vote_share <= 1:
-            raise RecipeError(f"fit.vote_share = {self.fit.vote_share} is not a share from 0 to 1")
         if self.n_copies < 0:
             raise RecipeError(f"n_copies = {self.n_copies} is below 0")
         for key, share in self.shares.items():
@@ -246,9 +253,10 @@ class Recipe:
                 raise RecipeError("teacher: expected n_folds of at least 2, n_hints and hint_weight of at least 0")
             if self.teacher.n_frame_hints < 0 or self.teacher.frame_hint_weight < 0:
                 raise RecipeError("teacher: expected n_frame_hints and frame_hint_weight of at least 0")
+            if bool(self.teacher.n_hints) != bool(self.teacher.hint_weight):
+                raise RecipeError("teacher: n_hints and hint_weight go together; give both, or neither")
             if bool(self.teacher.n_frame_hints) != bool(self.teacher.frame_hint_weight):
                 raise RecipeError("teacher: n_frame_hints and frame_hint_weight go together; give both, or neither")
-        _one_of(self.fit.plateau_of, ("validation", "training"), "fit.plateau_of")
 
     @property
     def preparation(self) -> tuple[Preparation, ...]:

@@ -25,6 +25,12 @@ from vocalics.recognizer import Recognizer
 
 CLEAN = "as recorded"
 
+FAMILIES = (
+    CLEAN, "white noise", "recorded noise", "room", "recorded room", "telephone", "MP3", "Opus", "gain", "clipped",
+    "speed", "length",
+)  # fmt: skip
+"""What can happen to the sound: each draws by its place here, whichever of the others are measured too."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -128,11 +134,10 @@ def measure(
     """
     said = np.zeros((len(under), len(clips), len(classes.emotions)))
     changed = np.zeros((len(under), len(clips)), bool)
-    families = list(dict.fromkeys(c.family for c in under))
     for i, utterance in enumerate(clips):
         clip = audio.read(utterance.path, model.card.sample_rate)
         for k, condition in enumerate(under):
-            rng = np.random.default_rng([seed, _number(utterance), families.index(condition.family)])
+            rng = np.random.default_rng([seed, _number(utterance), _place(condition.family)])
             heard = condition(clip, rng)
             changed[k, i] = heard is not clip and not np.array_equal(heard.samples, clip.samples)
             # The same sound needs no second judgement.
@@ -147,6 +152,10 @@ def measure(
         report = judgements.report(told, rng, model=model.card.name, protocol=condition.title)
         rows.append(Row(condition, report, int(touched.sum())))
     return tuple(rows)
+
+
+def _place(family: str) -> int:
+    return FAMILIES.index(family) if family in FAMILIES else len(FAMILIES)
 
 
 def _number(utterance: Utterance) -> int:

@@ -406,6 +406,17 @@ def tested(manifest: Manifest, spec: str) -> Indices:
     return tuple(i for i, name in enumerate(of) if name == value)
 
 
+def absent(manifest: Manifest, spec: str) -> int:
+    """Return how many clips a published protocol lists, in all its folds, that the manifest does not hold.
+
+    Args:
+        manifest: Where they are looked up.
+        spec: As for :func:`tested`; of other specs than ``folds=FILE#FOLD`` none is.
+    """
+    kind, _, value = spec.partition("=")
+    return len(_read_folds(manifest, Path(value.rpartition("#")[0]))[1]) if kind == "folds" else 0
+
+
 def fold_names(manifest: Manifest, file: Path) -> tuple[str, ...]:
     """Return the folds of a file that the manifest holds clips of.
 

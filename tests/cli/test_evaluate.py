@@ -135,6 +135,14 @@ def _said(report: Path) -> list[_Row]:
     return [_Row(path, float(p)) for path, p in zip(said.paths, sad, strict=True)]
 
 
+def test_clips_that_a_protocol_lists_and_the_manifest_lacks_are_counted(folder: Path, run: Run) -> None:
+    names = [*(f"{s}{e}" for s in range(3) for e in range(5)), "90", "91"]
+    lines = ["utterance,test_fold", *(f"{name},{1 + k % 2}" for k, name in enumerate(names))]
+    (folder / "folds.csv").write_text("\n".join(lines), encoding="utf-8")
+    code, out, _ = evaluate(run, folder, "--hold-out", f"folds={folder / 'folds.csv'}#1")
+    assert code == 0 and "2 clips of fold 1 of folds.csv, or of its other folds, are not in the manifest." in out
+
+
 def test_hold_out_restricts_the_clips(folder: Path, run: Run) -> None:
     code, out, _ = evaluate(run, folder, "--hold-out", "speaker=x/2")
     assert code == 0

@@ -142,11 +142,13 @@ def selected(
 
     chosen = Manifest.read(manifest)
     if hold_out is not None:
-        from vocalics.splits import tested
+        from vocalics.splits import absent, tested
 
-        chosen = chosen.take(tested(chosen, hold_out))
+        n_absent, chosen = absent(chosen, hold_out), chosen.take(tested(chosen, hold_out))
     classes = _scheme(card, scheme)
     kept, notes = _in_classes(chosen, classes, str(manifest))
+    if hold_out is not None and n_absent:
+        notes.append(f"{n_absent:,} clips of {short(hold_out)}, or of its other folds, are not in the manifest.")
     leak = _leak(card, kept, allow_seen_speakers)
     if not card.training_speakers:
         notes.append("The model's card lists no training speakers, so that leakage could not be checked.")

@@ -19,6 +19,7 @@ from skorch.utils import to_tensor
 from torch import Tensor
 from torch.nn import functional
 
+from vocalics.errors import RecipeError
 from vocalics.frame_hints import FrameHints
 from vocalics.models.logmel_cnn import DECIBEL, n_steps
 from vocalics.models.neural import Labels, NeuralClassifier
@@ -72,6 +73,13 @@ class BatchAugmentation:
     mixup: float = 0.3
     mixup_share: float = 0.5
 
+    def __post_init__(self) -> None:
+        """Refuse what would break in the middle of a training."""
+        if len(self.noise_snr_db) != 2:
+            raise RecipeError(f"batch: noise_snr_db = {list(self.noise_snr_db)}; expected the lowest and the highest")
+        if not 0 <= self.time_mask <= self.n_frames:
+            raise RecipeError(f"batch: time_mask = {self.time_mask}; expected 0 to n_frames, {self.n_frames}")
+
     def cut(self, clips: LogMels, rng: Rng) -> tuple[Tensor, Tensor, npt.NDArray[np.float64]]:
         """Cut, stretch and warp clips to one length.
 
@@ -117,7 +125,7 @@ class BatchAugmentation:
         hidden = torch.zeros(n, n_mels, n_frames, dtype=torch.bool)
         for i in range(n):
             for _ in range(self.frequency_masks):
-                width = int(rng.integers(0, self.frequency_mask + 1))
+                width = int(rng.integers(0, min(self.frequency_mask, n_mels) + 1))
                 start = int(rng.integers(0, n_mels - width + 1))
                 hidden[i, start : start + width] = True
             for _ in range(self.time_masks):

@@ -27,8 +27,9 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
         said = "gave its members their weights"
     elif not model_spec(recipe.model).neural:
         said = "watched" if data.validation else ""
-    if recipe.fit.calibrate or (recipe.members and data.validation):
-        said += ", the temperature is theirs"
+    by_temperature = recipe.members or model_spec(recipe.model).neural
+    if (recipe.fit.calibrate or recipe.members) and data.validation:
+        said += ", the temperature is theirs" if by_temperature else ", the sets of candidates are theirs"
     share = f"{len(data.speakers(data.validation))} speakers apart {said}" if data.validation else "none apart"
     return Card(
         name=recipe.name,

@@ -29,6 +29,10 @@ def check(recipe: Recipe) -> ModelSpec:
         specs = [check(member) for member in ensembles.members(recipe)]
         return specs[0]
     spec = model_spec(recipe.model)
+    if bool(recipe.augment) != bool(recipe.n_copies):
+        raise RecipeError(
+            f"recipe {recipe.name}: augment is what is done to n_copies copies of every clip; give both, or neither"
+        )
     given = ("n_classes", "n_hints", "n_frame_hints", *GIVEN) if spec.uneven else ("n_classes",)
     known = [name for name in inspect.signature(spec.build).parameters if name not in given]
     for name in recipe.model_settings:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vocalics.augment import material
 from vocalics.dataset import Data, short
 from vocalics.errors import VocalicsError
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end
@@ -115,4 +116,9 @@ def settle(folder: Path, recipe: Recipe, data: Data, resume: bool) -> None:
     names = [recipe.features, recipe.teacher.features if recipe.teacher is not None else ""]
     if keys := {name: encoded_front_end(name).key for name in names if SEPARATOR in name}:
         config["encoders"] = keys
+    if recipe.fit.vote_share:  # votes are targets
+        votes = json.dumps([sorted(u.ratings.items()) for u in data.manifest])
+        config["votes"] = hashlib.sha256(votes.encode()).hexdigest()
+    if recordings := material(step for steps in recipe.copies for step in steps):
+        config["recordings"] = recordings
     freeze(folder, config, resume, "run")

@@ -87,7 +87,7 @@ def taught(
             n_numbers = about(find(front_end.name)).width * len(front_end.blocks)
             sizes["module__n_frame_hints"] = min(teacher.n_frame_hints, n_numbers)
         return sizes
-    told = lesson(teacher, data, recipe.seed, cache, step)
+    told = lesson(teacher, data, recipe.seed, cache, step, recipe.preparation)
     settings: dict[str, Any] = {
         "targets": told.targets(labels, teacher.share),
         "hint_weight": teacher.hint_weight,

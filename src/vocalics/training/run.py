@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vocalics import ensembles
-from vocalics.dataset import Data, Progress, divide
+from vocalics.dataset import Data, Progress, check_shares, divide
 from vocalics.feature_rows import Rows
 from vocalics.manifest import Manifest
 from vocalics.recipe import Recipe
@@ -89,6 +89,7 @@ def train_on(
         device: Where a net is trained.
     """
     spec = check(recipe)
+    check_shares(data, recipe.shares)
     settle(folder, recipe, data, resume)
     target = folder / f"{recipe.name}.onnx"
     cache = cache or folder / "cache"
