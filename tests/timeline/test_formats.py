@@ -78,6 +78,9 @@ def test_names_that_a_format_cannot_hold_are_changed(found: Timeline, tmp_path: 
     channel = dataclasses.replace(found.channels[0], name='channel "3"')
     odd = dataclasses.replace(found, path="x/a -->\n<b>&.wav", channels=(channel,))
     assert [row[0] for row in rttm_rows(timeline.encode(odd, "rttm"), "a_-->_<b>&")] == ['channel_"3"'] * 3
+    # The second of three channels was left out: the third is still the third.
+    third = dataclasses.replace(found, channels=(dataclasses.replace(channel, name="channel 3"),))
+    assert {line.split()[2] for line in timeline.encode(third, "rttm").decode().splitlines()} == {"3"}
     assert len(textgrid_rows(timeline.encode(odd, "textgrid"), tmp_path)) == 3
     assert len(vtt_rows(timeline.encode(odd, "vtt"))) == 3
     page = Page(timeline.encode(odd, "html").decode())

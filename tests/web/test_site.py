@@ -172,6 +172,11 @@ def test_a_file_that_is_no_sound_is_an_error_in_words(page: Any, tmp_path: Path)
     page.wait_for_selector(".result:nth-child(2):not([aria-busy])", timeout=60_000)
     assert re.search("letter.mp3.*cannot be decoded", page.inner_text(".result:nth-child(1)"), re.DOTALL)
     assert re.search("empty.wav.*0 bytes", page.inner_text(".result:nth-child(2)"), re.DOTALL)
+    page.click(".options summary")
+    page.fill("#hop", "0.00001")
+    audio.write(tmp_path / "a.wav", fakes.voice(1.0))
+    page.set_input_files("#files", [str(tmp_path / "a.wav")])
+    page.wait_for_selector(".result:nth-child(1):not([aria-busy]) >> text=expected at least 0.1 s", timeout=60_000)
 
 
 def test_what_is_written(folder: Path) -> None:

@@ -37,7 +37,11 @@ def _benchmark(
         typer.Option(metavar="NAME=ROOT", help="A corpus and its folder, or a manifest (.csv, .parquet). Repeat."),
     ] = None,
     protocols: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="The folder of the protocols' files of folds.")
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="The folder of the protocols' files of folds; those that keep speakers apart need none.",
+        ),
     ] = Path("protocols"),
     own: Annotated[
         bool, typer.Option("--own-corpus", help="Train on the tested corpus alone, not on all that are there.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,12 +44,18 @@ def stretches(timeline: Timeline, windows: bool = False) -> list[Stretch]:
         windows: Those of the windows instead of the segments.
     """
     found = [
-        Stretch(number, channel.name, start, end, prediction)
-        for number, channel in enumerate(timeline.channels, 1)
+        Stretch(_number(channel.name, place), channel.name, start, end, prediction)
+        for place, channel in enumerate(timeline.channels, 1)
         for start, end, prediction in spans(channel, windows)
         if prediction.confidence > 0
     ]
     return sorted(found, key=lambda stretch: (stretch.start, stretch.number))
+
+
+def _number(name: str, place: int) -> int:
+    """A channel's number in the recording, from 1: of three that hold two sounds, the second may be left out."""
+    numbered = re.fullmatch(r"channel (\d+)", name)
+    return int(numbered[1]) if numbered else {"left": 1, "right": 2}.get(name, place)
 
 
 def spans(channel: Channel, windows: bool = False) -> list[tuple[float, float, Prediction]]:

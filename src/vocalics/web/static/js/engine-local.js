@@ -6,6 +6,8 @@ import { decode } from "./decode.js";
 import { Problem } from "./types.js";
 
 const FAILED = "The sound could not be judged";
+const SHORTEST_HOP = 0.1; // seconds
+const LONGEST_WINDOW = 30; // seconds
 
 /**
  * @typedef {Object} Waiting
@@ -13,6 +15,16 @@ const FAILED = "The sound could not be judged";
  * @property {(error: Problem) => void} reject
  * @property {(share: number) => void} [progress]
  */
+
+/** As a server does: less would keep the machine busy for ever. @param {number | null} window @param {number | null} hop */
+function checkWindows(window, hop) {
+  if (hop !== null && !(hop >= SHORTEST_HOP)) {
+    throw new Problem(FAILED, `A hop of ${hop} s is too short; expected at least ${SHORTEST_HOP} s.`);
+  }
+  if (window !== null && window > LONGEST_WINDOW) {
+    throw new Problem(FAILED, `A window of ${window} s is too long; expected at most ${LONGEST_WINDOW} s.`);
+  }
+}
 
 /** @implements {Engine} */
 export class LocalEngine {
@@ -51,12 +63,14 @@ export class LocalEngine {
    * @returns {Promise<Result>}
    */
   async analyse(file, { model, window, hop }, progress) {
+    checkWindows(window, hop);
     const { rate, channels } = await decode(file);
     return this.ask("analyse", { model, channels, rate, path: file.name, window, hop }, progress);
   }
 
   /** @param {number} rate @param {Options} options @param {LiveHandlers} handlers */
   async live(rate, { model, window, hop }, handlers) {
+    checkWindows(window, hop);
     const stream = ++this.count;
     this.streams.set(stream, handlers);
     const emotions = await this.ask("open", { stream, model, rate, window, hop });
