@@ -97,7 +97,7 @@ def test_a_file_with_a_byte_order_mark_and_only_the_required_columns(tmp_path: P
     ("text", "message"),
     [
         (f"{HEAD}\nx.wav,a,a/1,W,angry\nx.wav,a,a/1,W,angri\n", r'm\.csv:3: .*"angri" is not an emotion; did you mean'),
-        (f"{HEAD},age\nx.wav,a,a/1,W,angry,old\n", r'm\.csv:2: age "old" is not a number'),
+        (f"{HEAD},age\nx.wav,a,a/1,W,angry,old\n", r'm\.csv:2: age "old" is not a whole number'),
         (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,many\n", r'm\.csv:2: ratings "many" are not JSON'),
         (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,3\n", r'm\.csv:2: ratings "3" are not JSON like'),
         (f"{HEAD}\n,a,a/1,W,angry\n", r"m\.csv:2: the path is empty"),

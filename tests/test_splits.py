@@ -470,6 +470,7 @@ def test_a_published_division_needs_no_file() -> None:
     manifest = Manifest((*rows, child, *made(savee=2)))
     found = splits(manifest, "folds=ravdess_emobox", rng())
     assert [split.name for split in found] == ["1", "2", "3", "4", "5", "6"]
+    assert len(found[0].absent) == 1440 and "03-01-01-01-01-01-07" in found[0].absent  # these have other names
     assert speakers(manifest, found[0].test) == {f"ravdess/{k}" for k in ("01", "11", "20", "21")}
     child_at = len(rows)
     assert child_at not in found[0].test and child_at in (*found[1].train, *found[1].validation)

@@ -219,6 +219,7 @@ def test_settings_that_would_do_nothing_or_break_late_are_refused(changes: dict[
         changes = {"teacher": "none", **changes}
     with pytest.raises(RecipeError, match=re.escape(message)):
         training.check(read("default", changes))
+        training.check_copies(read("default", changes))
 
 
 def test_what_targets_and_copies_are_made_of_is_part_of_a_run(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,6 +141,8 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
             ManifestError: For another ending, or a path that is no text.
         """
         target = writable(path)
+        if not target.parent.is_dir():
+            raise ManifestError(f"{target.parent}: no such folder; make it first, or write elsewhere")
         folder = target.parent.resolve()
         rows = [_row(u, folder) for u in self]
         for row in rows:
@@ -156,6 +159,8 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
                     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(rows)
+            if real.exists():
+                shutil.copymode(real, part)
             part.replace(real)
         finally:
             part.unlink(missing_ok=True)

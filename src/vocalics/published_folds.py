@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vocalics.corpora import canonical_name
+from vocalics.corpora import canonical_name, corpora
 from vocalics.manifest import Manifest
 
 
@@ -45,6 +45,12 @@ class Division:
             if canonical_name(clip) not in self.without:
                 found.setdefault(fold, []).append(i)
         return found
+
+
+def absent(division: Division, clips: Manifest) -> tuple[str, ...]:
+    """Return the names of a division's clips that a manifest lacks, as far as the corpus tells its clips' names."""
+    present = {canonical_name(u) for u in clips if u.corpus == division.corpus}
+    return tuple(name for name in corpora()[division.corpus].expected(Path()) if name not in present)
 
 
 def _speakers(text: str) -> tuple[str, ...]:

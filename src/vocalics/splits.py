@@ -28,6 +28,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from vocalics import published_folds
 from vocalics.corpora import canonical_name
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance, csv_rows
@@ -341,7 +342,8 @@ def _read_folds(manifest: Manifest, file: Path) -> tuple[dict[str, list[int]], t
         of_speakers = division.positions(manifest)
         if not of_speakers:
             raise ManifestError(f"{file}: the manifest holds no clip of {division.corpus}, of which these folds are")
-        return {fold: of_speakers[fold] for fold in sorted(of_speakers)}, (), division.in_parts
+        in_order = {fold: of_speakers[fold] for fold in sorted(of_speakers)}
+        return in_order, published_folds.absent(division, manifest), division.in_parts
     rows = csv_rows(file)
     column = next((c for c in ("test_fold", "part") if rows and c in rows[0]), None)
     if column is None or "utterance" not in rows[0]:

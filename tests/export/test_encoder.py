@@ -176,7 +176,7 @@ def test_a_model_on_an_encoder_is_got_once_by_its_name(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recognizer, "heads", lambda: {"head": head})
+    monkeypatch.setattr(named_models, "heads", lambda: {"head": head})
     monkeypatch.setenv(named_models.MODELS_VARIABLE, str(tmp_path / "models"))
     with pytest.raises(ModelFileError, match="vocalics models get head fetches it, once"):
         recognizer.load("head")

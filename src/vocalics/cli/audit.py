@@ -99,12 +99,12 @@ def _require_estimate() -> None:
     Raises:
         MissingExtraError: Where it is not installed.
     """
+    from importlib.util import find_spec
+
     from vocalics.errors import MissingExtraError
 
-    try:
-        import sklearn  # noqa: F401
-    except ModuleNotFoundError:
-        raise MissingExtraError("the estimate", "train") from None
+    if find_spec("sklearn") is None:
+        raise MissingExtraError("the estimate", "train")
 
 
 def _audited(

@@ -120,6 +120,7 @@ def _benchmark(
     if not table:
         for recipe in recipes:
             training.check(recipe)
+            training.check_copies(recipe)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
     shared = benchmark.Work(

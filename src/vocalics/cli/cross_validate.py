@@ -73,6 +73,7 @@ def _cross_validate(
     frozen = read(recipe, dict(runs.change(c) for c in change or []))
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     training.check(frozen)
+    training.check_copies(frozen)
     with runs.Display(console, frozen) as display:
         manifest = dataset.gather(runs.roots(corpus), frozen, display.step)
     folds = _folds(manifest, frozen, protocol, notes)

@@ -144,7 +144,8 @@ def selected(
     if hold_out is not None:
         from vocalics.splits import absent, tested
 
-        n_absent, chosen = absent(chosen, hold_out), chosen.take(tested(chosen, hold_out))
+        positions = tested(chosen, hold_out)
+        n_absent, chosen = absent(chosen, hold_out), chosen.take(positions)
     classes = _scheme(card, scheme)
     kept, notes = _in_classes(chosen, classes, str(manifest))
     if hold_out is not None and n_absent:

@@ -58,6 +58,8 @@ def export(
     if not output.parent.is_dir():
         raise ModelFileError(f"{output.parent}: no such folder; make it first, or write elsewhere")
     source = model_path(model)
+    if output.is_dir() and to is not Target.C:
+        raise ModelFileError(f"{output}: is a folder; expected the model's file")
     if clips and to is not Target.INT8:
         raise ModelFileError("--clips calibrates eight bits; add --to onnx-int8, or leave it out")
     if front_end is not FrontEnd.FLOAT and to is not Target.C:
@@ -79,10 +81,11 @@ def _copy(source: Path, output: Path) -> None:
 
     data = source.read_bytes()
     modelfile.load(source)
-    part = output.with_name(f".{output.name}.part")
+    real = output.resolve()  # a link stays one
+    part = real.with_name(f".{real.name}.part")
     try:
         part.write_bytes(data)
-        part.replace(output)
+        part.replace(real)
     finally:
         part.unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ command costs.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -58,6 +59,10 @@ def build(command: str = "") -> typer.Typer:
     return app
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What goes wrong while something is written, with no fault of ours."""
+
+
 def main() -> None:
     """Run the command line: 0 done, 1 something failed and was said in one line, 2 wrong usage.
 
@@ -78,7 +83,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # A folder that cannot be written, a disk that went away: no fault of ours, and no traceback.
-        if error.errno is None:
+        if error.filename is None and error.errno not in FULL:
             raise
         if error.filename is None:  # while something was written: what is still to be, must not fail once more
             _silence()

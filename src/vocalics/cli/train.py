@@ -94,6 +94,7 @@ def _train(
     ]
     roots = runs.roots(corpus)
     training.check(frozen)
+    training.check_copies(frozen)
     console.print_json(json.dumps(frozen.as_dict()))
     with runs.Display(console, frozen) as display:
         manifest = dataset.gather(roots, frozen, display.step)

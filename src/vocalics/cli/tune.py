@@ -85,6 +85,7 @@ def _tune(
     frozen = read(recipe, changes)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     training.check(frozen)
+    training.check_copies(frozen)
     space = tuning.search_space(frozen, param or [], only, tuple(changes))
     interrupted = False
     with runs.Display(console, frozen) as display:

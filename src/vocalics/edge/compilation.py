@@ -123,7 +123,7 @@ def compile(
     is_board = target.board is not None
     with tempfile.TemporaryDirectory(prefix="vocalics-") as temporary:
         folder = output if is_board else Path(temporary, "source")
-        # A program takes the place of an older one when it fits and says what the model says.
+        # A program takes the place of an older one when it fits.
         program = output / f"{PROGRAM}{target.suffix}" if is_board else Path(temporary, f"built{target.suffix}")
         tell("writing C")
         sound = _sound(model, recognizer, target, seconds, clips) if is_board else None
@@ -134,10 +134,10 @@ def compile(
         if broken := limit.broken(sizes.flash if is_board else sizes.file, sizes.ram):
             said = limits.does_not_fit(recognizer.card, target, broken)
             raise CompileError(f"{said} {limits.hint(model, recognizer.card, target, limit, written.facts, seconds)}")
+        if not is_board:
+            program = _kept(program, output)
         compiled = Compiled(target, written, program, sizes, (), 0.0, _is_int8(model))
-        if check:
-            compiled = _checked(compiled, model, recognizer, Path(temporary), clips, tell)
-        return compiled if is_board else replace(compiled, program=_kept(program, output))
+        return _checked(compiled, model, recognizer, Path(temporary), clips, tell) if check else compiled
 
 
 def _kept(program: Path, output: Path) -> Path:

@@ -53,9 +53,9 @@ def stems(paths: Sequence[str]) -> list[str]:
         name if count[name.casefold()] == 1 else f"{name}-{path.suffix[1:]}"
         for name, path in zip(plain, below, strict=True)
     ]
-    again = Counter(name.casefold() for name in found)
+    again = Counter(found)
     if again.total() > len(again):
-        some = [path for path, name in zip(paths, found, strict=True) if again[name.casefold()] > 1]
+        some = [path for path, name in zip(paths, found, strict=True) if again[name] > 1]
         raise VocalicsError(
             f"{some[0]}, {some[1]}: what is made of both would have one name; rename one, or leave one out"
         )
@@ -84,7 +84,7 @@ def check_apart(source: Path, target: Path) -> None:
     Raises:
         VocalicsError: When both are one file.
     """
-    if target.exists() and target.samefile(source):
+    if target.exists() and source.exists() and target.samefile(source):
         raise VocalicsError(f"{target}: would take the place of what is read; choose another folder with -o")
 
 

@@ -29,10 +29,6 @@ def check(recipe: Recipe) -> ModelSpec:
         specs = [check(member) for member in ensembles.members(recipe)]
         return specs[0]
     spec = model_spec(recipe.model)
-    if bool(recipe.augment) != bool(recipe.n_copies):
-        raise RecipeError(
-            f"recipe {recipe.name}: augment is what is done to n_copies copies of every clip; give both, or neither"
-        )
     given = ("n_classes", "n_hints", "n_frame_hints", *GIVEN) if spec.uneven else ("n_classes",)
     known = [name for name in inspect.signature(spec.build).parameters if name not in given]
     for name in recipe.model_settings:
@@ -80,6 +76,18 @@ def check(recipe: Recipe) -> ModelSpec:
         if recipe.teacher is not None:
             raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
     return spec
+
+
+def check_copies(recipe: Recipe) -> None:
+    """Refuse a recipe whose augmentation would do nothing, or whose copies would all be the same.
+
+    Raises:
+        RecipeError: For steps without copies, or copies without steps.
+    """
+    if bool(recipe.augment) != bool(recipe.n_copies):
+        raise RecipeError(
+            f"recipe {recipe.name}: augment is what is done to n_copies copies of every clip; give both, or neither"
+        )
 
 
 _OF_MEMBERS = (

@@ -21,6 +21,9 @@ COMPARISON = "comparison.json"
 TOLD = ("description", "intended_use", "limits", "publication")
 """Keys of a recipe that decide nothing of a training: it may be gone on with when they are put better."""
 
+LATER = ("tested", "votes", "recordings")
+"""Keys that configurations lacked at first: a run that was begun then goes on without them."""
+
 N_TOLD = 3
 """How many differing settings a message names."""
 N_SHOWN = 24
@@ -68,7 +71,8 @@ def compare(folder: Path, kept: Mapping[str, Any], config: Mapping[str, Any], wh
     Raises:
         VocalicsError: When it is another one; says where they differ.
     """
-    differing = list(_differing(_deciding(kept), _deciding(json.loads(json.dumps(config)))))
+    wanted = {key: value for key, value in config.items() if key in kept or key not in LATER}
+    differing = list(_differing(_deciding(kept), _deciding(json.loads(json.dumps(wanted)))))
     if differing:
         told = ", ".join(differing[:N_TOLD]) + (f" and {len(differing) - N_TOLD} more" * (len(differing) > N_TOLD))
         raise VocalicsError(

@@ -42,7 +42,7 @@ static struct {
     int32_t hop;  /* samples */
 } options;
 
-/* ---- Windows: the same as vocalics.recognizer.Windows ---- */
+/* ---- Windows: the same as vocalics.windows.Windows ---- */
 
 static float held[VOCALICS_LONGEST_SAMPLES + 2 * PIECE];
 static int32_t n_held;

@@ -39,6 +39,7 @@ export class Live {
 
   /** Show nothing, for the emotions of the model that is chosen. */
   clear() {
+    this.session = Symbol("none"); // of what listened before nothing is shown any more
     this.heard = [];
     this.bars(Object.fromEntries(this.emotions().map((emotion) => [emotion, 0])));
     this.paint();
@@ -60,7 +61,7 @@ export class Live {
         this.stop();
       };
       this.now("Listening …", null);
-      this.stream = await this.engine.live(this.microphone.rate, this.options(), {
+      const stream = await this.engine.live(this.microphone.rate, this.options(), {
         prediction: (prediction) => {
           if (this.session === mine) this.take(prediction);
         },
@@ -70,7 +71,12 @@ export class Live {
         },
         end: () => {},
       });
-      announce("Listening.");
+      if (this.session === mine && this.microphone) {
+        this.stream = stream;
+        announce("Listening.");
+      } else {
+        stream.finish(); // it was stopped, or another model chosen, meanwhile
+      }
     } catch (error) {
       alertOf(Problem.from(error));
       await this.stop();
