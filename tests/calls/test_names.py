@@ -79,6 +79,9 @@ def test_what_is_not_as_expected_is_told(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,agent\na.wav,Bob\n")
     with pytest.raises(VocalicsError, match="has the columns file, agent; expected recording, agent, customer"):
         about.read(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("recording,Agent,started\na.wav,Bob,2026-01-01\n")  # misspelt
+    with pytest.raises(VocalicsError, match="has the columns recording, Agent, started; expected recording, agent"):
+        about.read(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00", "1899-12-31"])

@@ -189,6 +189,33 @@ def test_what_a_killed_run_left_is_swept_away(tmp_path: Path, recording: Path) -
         assert {*folder.iterdir()} == {mine, fresh, kept} and storage.audio(call.digest)
 
 
+def test_recordings_of_a_database_that_was_moved_are_not_swept_by_the_next(tmp_path: Path, recording: Path) -> None:
+    call, folder = made.call(), tmp_path / "calls-audio"
+    with Storage(str(tmp_path / "calls.db")) as storage:
+        storage.put(call, "audio", recording)
+    for path in tmp_path.glob("calls.db*"):
+        path.rename(path.with_name(path.name.replace("calls.db", "calls-2025.db")))
+    (kept,) = folder.iterdir()
+    long_ago = time.time() - 2 * recordings.ORPHAN_SECONDS
+    os.utime(kept, (long_ago, long_ago))
+    for _ in range(2):
+        with Storage(str(tmp_path / "calls.db")) as storage:
+            assert kept.exists()
+    with Storage(str(tmp_path / "calls-2025.db"), folder) as storage:
+        assert storage.audio(call.digest) == kept
+
+
+def test_what_is_replaced_is_gone_from_the_log_too(tmp_path: Path) -> None:
+    file = tmp_path / "calls.db"
+    call = dataclasses.replace(made.call(), customer="Ann Onymous")
+    with Storage(str(file)) as watching, Storage(str(file)) as storage:
+        assert watching.calls() == []
+        storage.put(call)
+        assert any(b"Ann Onymous" in path.read_bytes() for path in tmp_path.glob("calls.db*"))
+        storage.put(dataclasses.replace(call, customer="pseudonym"))
+        assert not any(b"Ann Onymous" in path.read_bytes() for path in tmp_path.glob("calls.db*"))
+
+
 def test_many_at_once_keep_every_call_once(address: str) -> None:
     faults: list[BaseException] = []
     with Storage(address) as storage:

@@ -31,6 +31,13 @@ def test_the_other_takes_the_floor_in_a_pause_and_a_backchannel_does_not() -> No
     assert times(mhm) == [("agent", 0, 5), ("customer", 2.3, 2.9)]
 
 
+def test_of_several_others_what_they_take_together_counts() -> None:
+    first, second = said((0, 5), (6.2, 8)), said((4, 6.3))
+    assert times(turns.turns({"1": first, "2": second}))[0] == ("1", 0, 5)
+    # A third that was over long before the pause changes nothing.
+    assert times(turns.turns({"1": first, "2": second, "3": said((4.1, 4.3))}))[0] == ("1", 0, 5)
+
+
 def test_a_monologue_is_cut_and_nothing_is_lost() -> None:
     spans = [(i * 6.0, i * 6.0 + 5.5) for i in range(20)]
     found = turns.turns({"speaker": said(*spans)})

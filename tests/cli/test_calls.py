@@ -124,6 +124,9 @@ def test_versions_of_the_tables(run: Run, call: list[str]) -> None:
         (["call.wav", "--started", "soon"], '"soon" is no time; expected one as in 2026-03-31T14:05'),
         (["call.wav", "--transcript", "nowhere"], "nowhere: holds no model of faster-whisper"),
         (["call.wav", "--db", "mysql://x/y"], "calls are not kept in mysql"),
+        (["call.wav", "--db", "mysql://ann:secret@x/y"], "mysql://ann:***@x/y: calls are not kept in mysql"),
+        (["call.wav", "--key", "secret.key"], "--key secret.key is of pseudonyms; add --pseudonymise"),
+        (["call.wav", "--language", "de"], "--language de is for a model of faster-whisper"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(run: Run, call: list[str], arguments: list[str], words: str) -> None:

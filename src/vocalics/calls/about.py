@@ -98,14 +98,15 @@ def read(path: str | os.PathLike[str]) -> dict[str, About]:
     """Return a table's rows by the recording's name as it stands there.
 
     Raises:
-        VocalicsError: When it cannot be read, or lacks a column.
+        VocalicsError: When it cannot be read, lacks the column recording, or has one that nothing is known of: a
+            misspelt column would be a call without agent, or at the wrong time.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise VocalicsError(f"{path}: cannot be read ({error}); expected CSV with {', '.join(COLUMNS)}") from None
-    if rows and "recording" not in rows[0]:
+    if rows and ("recording" not in rows[0] or {*rows[0]} - {*COLUMNS}):
         raise VocalicsError(f"{path}: has the columns {some([*map(str, rows[0])])}; expected {', '.join(COLUMNS)}")
     return {row["recording"]: _about(row) for row in rows if row["recording"]}
 

@@ -7,7 +7,7 @@ import math
 import os
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +94,7 @@ def analyse(
     if transcript is not None:
         by = transcript.by
         channels = {side.channel: role for role, side in heard.sides.items() if side.channel != "mono"}
-        found, text = _with_words(found, transcript.cues, channels)
+        found, text = _with_words(found, transcript.cues, channels, heard.sides)
         if transcript.text is not None:
             text = transcript.text
             notes.append(NO_TIMES)
@@ -204,8 +204,13 @@ def _pace(turn: Turn) -> float | None:
     return 60 * len(turn.words.split()) / turn.speech_seconds
 
 
-def _with_words(found: list[Turn], cues: Sequence[Cue], channels: Mapping[str, str]) -> tuple[list[Turn], str | None]:
-    """The turns with the words that lie in them by time, and the words that lie in none, for nobody speaks."""
+def _with_words(
+    found: list[Turn], cues: Sequence[Cue], channels: Mapping[str, str], roles: Collection[str]
+) -> tuple[list[Turn], str | None]:
+    """The turns with the words that lie in them by time, and the words that lie in none, for nobody speaks.
+
+    What a party is said to have said is put into no other one's mouth.
+    """
     by_role: defaultdict[str, list[Turn]] = defaultdict(list)
     for turn in found:
         by_role[turn.party].append(turn)
@@ -213,7 +218,7 @@ def _with_words(found: list[Turn], cues: Sequence[Cue], channels: Mapping[str, s
     homeless = []
     for cue in cues:
         speaker = channels.get(cue.speaker.casefold(), cue.speaker.casefold())
-        chosen = [by_role[speaker]] if speaker in by_role else list(by_role.values())
+        chosen = [by_role[speaker]] if speaker in roles else list(by_role.values())
         near = [turn for turns_of in chosen for turn in _near(turns_of, cue)]
         if near:
             words[max(near, key=lambda turn: _shared(turn, cue)).number].append(cue.text)

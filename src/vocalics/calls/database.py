@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ def connect(address: str = DEFAULT) -> Engine:
     url = _url(address)
     kind = url.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise VocalicsError(f"{address}: calls are not kept in {kind}; expected a file, sqlite:/// or postgresql://")
+        raise VocalicsError(f"{shown(url)}: calls are not kept in {kind}; expected a file, sqlite:/// or postgresql://")
     if kind == "sqlite" and url.database and url.database != ":memory:":
         folder = Path(url.database).absolute().parent
         if not folder.is_dir():
@@ -82,14 +83,39 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(writes=True)
 
 
-def forget(engine: Engine) -> None:
-    """Take what was deleted out of SQLite's log too; PostgreSQL's own vacuum sees to its tables."""
-    if engine.dialect.name == "sqlite":
-        raw = engine.raw_connection()
-        try:
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        finally:
-            raw.close()
+def forget(engine: Engine) -> bool:
+    """Take what was deleted out of SQLite's log too; PostgreSQL's own vacuum sees to its tables.
+
+    Returns:
+        Whether the log is empty; it is not where another program goes on reading.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    raw = engine.raw_connection()
+    try:
+        ((busy, *_),) = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        raw.close()
+    return not busy
+
+
+def identity(engine: Engine) -> str:
+    """Return what tells SQLite's file from another one at the same place, given to it when it is first asked.
+
+    It is a number of chance that the file keeps as its ``user_version``; empty for PostgreSQL.
+    """
+    if engine.dialect.name != "sqlite":
+        return ""
+    asked = "PRAGMA user_version"
+    with _reached(engine), engine.connect() as connection:
+        number = connection.exec_driver_sql(asked).scalar()
+    if not number:
+        with _reached(engine), writing(engine).begin() as connection:
+            number = connection.exec_driver_sql(asked).scalar()  # another may have given it meanwhile
+            if not number:
+                number = 1 + secrets.randbelow(2**31 - 1)
+                connection.exec_driver_sql(f"{asked} = {number}")
+    return str(number)
 
 
 def shown(url: URL) -> str:

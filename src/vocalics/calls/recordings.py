@@ -32,11 +32,13 @@ class Recordings:
     Args:
         url: Of the database.
         folder: Where new copies go; beside SQLite's file, ``calls-audio`` for ``calls.db``, where ``None``.
+        identity: What tells the database from one that was or will be at the same address; empty where only its
+            address does.
     """
 
-    def __init__(self, url: URL, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, url: URL, folder: str | os.PathLike[str] | None = None, identity: str = "") -> None:
         self.folder = Path(folder).absolute() if folder is not None else _folder(url)
-        self._owner = _owner(url)
+        self._owner = _owner(url, identity)
 
     def copied(self, digest: str, recording: str | os.PathLike[str]) -> Path:
         """Copy a recording; return where to.
@@ -51,8 +53,10 @@ class Recordings:
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                shutil.copyfile(recording, partial)
-                partial.chmod(0o600)
+                # The owner's alone from its first byte on.
+                handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                with os.fdopen(handle, "wb") as to, Path(recording).open("rb") as source:
+                    shutil.copyfileobj(source, to)
                 partial.replace(target)
             finally:
                 partial.unlink(missing_ok=True)
@@ -125,9 +129,11 @@ def remove(path: Path) -> bool:
     return True
 
 
-def _owner(url: URL) -> str:
-    """Twelve hexadecimal digits that tell a database from others: of its address, without the password."""
-    server = {key: value for key, value in url.query.items() if key in ("host", "port", "service")}
+def _owner(url: URL, identity: str) -> str:
+    """Twelve hexadecimal digits that tell a database from others: of its own, or of its address without password."""
+    if identity:
+        return hashlib.sha256(f"calls {identity}".encode()).hexdigest()[:12]
+    server = {key: value for key, value in url.query.items() if key in ("host", "port", "service", "options")}
     known = url.set(password=None, query=server)
     if known.database and known.get_backend_name() == "sqlite":
         known = known.set(database=str(Path(known.database).resolve()))

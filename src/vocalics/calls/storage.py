@@ -46,9 +46,9 @@ class Storage:
 
     def __init__(self, address: str = database.DEFAULT, audio: str | os.PathLike[str] | None = None) -> None:
         self.engine = database.connect(address)
-        self._recordings = Recordings(self.engine.url, audio)
         try:
             database.ready(self.engine)
+            self._recordings = Recordings(self.engine.url, audio, database.identity(self.engine))
             self._recordings.sweep(self._named)
         except BaseException:
             self.engine.dispose()
@@ -115,6 +115,8 @@ class Storage:
             raise
         for path in before:
             recordings.remove(path)
+        if replaced:
+            database.forget(self.engine)  # names and words of the earlier analysis
         return replaced
 
     def _kept(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> tuple[bool, list[Path]]:
@@ -196,6 +198,7 @@ class Storage:
 
         Raises:
             VocalicsError: Where there is no such call, or a recording cannot be deleted.
+            StorageError: When the calls are deleted, but another program keeps the log from being emptied.
         """
         names = [written(customer) for customer in customers]
         with self.session(writes=True) as session:
@@ -216,7 +219,12 @@ class Storage:
                 n_gone = sum(recordings.remove(path) for path in paths)
                 if not n_gone and missing is not None:
                     missing(kept)
-        database.forget(self.engine)
+        if not database.forget(self.engine):
+            raise StorageError(
+                f"{database.shown(self.engine.url)}: {len(rows)} deleted, but their words stay in the database's log "
+                "while another program goes on reading; they go with the next deletion, or when all programs have "
+                "closed it"
+            )
         return len(rows)
 
     def copies(self) -> list[Path]:

@@ -79,8 +79,8 @@ def turns(parties: Mapping[str, Sequence[Utterance]]) -> list[tuple[str, list[Ut
     """
     found: list[tuple[str, list[Utterance]]] = []
     for role, utterances in parties.items():
-        others = [u.span for other, theirs in parties.items() if other != role for u in theirs]
-        others.sort()
+        # Of several others some speak at once: what they take together counts.
+        others = union(u.span for other, theirs in parties.items() if other != role for u in theirs)
         position = 0
         for utterance in utterances:
             start = utterance.span[0]

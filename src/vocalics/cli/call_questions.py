@@ -220,8 +220,8 @@ def delete(
     """Delete calls with all that belongs to them: figures, words, the recording's copy, topics that they were in.
 
     With --customer and --before, only those customers' calls before that time. The recordings that were analysed are
-    not touched: they are yours. With a key (or VOCALICS_CALLS_KEY), a customer is
-    found under the pseudonym too.
+    not touched: they are yours; watch, when it is started again, takes in what still lies in its folder. With a key
+    (or VOCALICS_CALLS_KEY), a customer is found under the pseudonym too.
     """
     import os
 

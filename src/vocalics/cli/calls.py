@@ -261,7 +261,8 @@ def watch(
                 complain(error)
                 continue
             try:
-                if storage.has(_digest(path, settings)):
+                if storage.has(digest := _digest(path, settings)):
+                    grown.take(path, digest)
                     continue
                 call = _analysed(recognizer, path, settings, None, rows, stop)
                 earlier = grown.earlier(path)
@@ -311,6 +312,13 @@ def _settings(
     from vocalics.calls import analysis, names, words
     from vocalics.calls import keywords as lists
 
+    if key is not None and not pseudonymise:
+        raise VocalicsError(f"--key {key} is of pseudonyms; add --pseudonymise, or names are kept: leave --key out")
+    if language is not None and transcript in ("auto", "file", "none"):
+        raise VocalicsError(
+            f"--language {language} is for a model of faster-whisper (--transcript FOLDER); PocketSphinx, which auto "
+            "takes, knows English alone"
+        )
     transcriber: words.Transcriber | None = None
     if transcript == "auto":
         transcriber = words.offline()

@@ -20,6 +20,7 @@ from vocalics.edge import front_end, network, readme, tables
 from vocalics.edge.targets import Board, Target
 from vocalics.errors import CompileError
 from vocalics.modelfile import Card
+from vocalics.registry import some
 
 _BOARD_FILES = ("board.h", "semihosting.h", "semihosting.c", "memory.c", "board_main.c")
 _FLASH_FOR_WEIGHTS = 3 * 1024**2
@@ -135,11 +136,24 @@ def write(
     source = Source(folder, card, facts, compiled, length, is_fixed)
     texts["README.md"] = readme.page(card, loaded.sha256, facts, length, compiled, target, command)
     texts["Makefile"] = readme.makefile(compiled, target)
+    _refuse_foreign(folder, texts)
     for name, text in texts.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     return source
+
+
+def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder whose own files would be written over.
+
+    Raises:
+        CompileError: When it holds files of these names, and none of an earlier export.
+    """
+    if (folder / "network.h").is_file():  # of an earlier export
+        return
+    if theirs := sorted(name for name in names if (folder / name).exists()):
+        raise CompileError(f"{folder}: holds {some(theirs)} already, which are not ours; choose another folder")
 
 
 def linker_script(board: Board, weight_bytes: int = 0) -> str:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from vocalics.calls import questions
-from vocalics.calls.call import AGENT, Call, Course, Kind, Party, Track, Trend
+from vocalics.calls.call import CUSTOMER, Call, Course, Kind, Party, Track, Trend
 from vocalics.calls.questions import LEAST_CALLS
 from vocalics.calls.report import queries
 from vocalics.calls.report.intervals import Estimate, bootstrap, wilson
@@ -55,7 +55,8 @@ def figures(storage: Storage, time: Time | None = None, least: int = LEAST_CALLS
             when = " in that time" if time != Time() else ""
             raise VocalicsError(f"the database holds no call{when}; vocalics calls RECORDING... analyses some")
         worst, best = (
-            tuple(queries.highlights(session, time, kind, MOST_HIGHLIGHTS)) for kind in (Kind.ESCALATION, Kind.RECOVERY)
+            tuple(queries.highlights(session, time, kind, MOST_HIGHLIGHTS, with_agents))
+            for kind in (Kind.ESCALATION, Kind.RECOVERY)
         )
         topics = queries.topics(session)
         weights = queries.topic_weights(session, time)
@@ -208,12 +209,12 @@ def _cards(storage: Storage, calls: Sequence[Call], kept: Mapping[str, str], wit
 
 
 def _without_agent(call: Call) -> Call:
-    """The call without the agent's name, and how the agent sounds; when the agent speaks is left in."""
+    """The call without the agent's name, and how anybody sounds who may be the agent; when they speak is left in."""
     return replace(
         call,
         agent=None,
-        parties=tuple(_unjudged(party) if party.role == AGENT else party for party in call.parties),
-        moments=tuple(moment for moment in call.moments if moment.party != AGENT),
+        parties=tuple(party if party.role == CUSTOMER else _unjudged(party) for party in call.parties),
+        moments=tuple(moment for moment in call.moments if moment.party == CUSTOMER),
     )
 
 

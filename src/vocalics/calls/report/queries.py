@@ -146,8 +146,16 @@ def facts(session: Session, time: Time) -> list[Fact]:
     return [Fact(emotions.get(told[0], {}), *told) for told in session.execute(_within(query, time))]
 
 
-def highlights(session: Session, time: Time, kind: Kind, limit: int) -> list[Highlight]:
-    """Return the strongest escalations or recoveries of everybody but agents, the strongest first."""
+def highlights(session: Session, time: Time, kind: Kind, limit: int, with_unnamed: bool = True) -> list[Highlight]:
+    """Return the strongest escalations or recoveries of everybody but agents, the strongest first.
+
+    Args:
+        session: Of the database.
+        time: When the calls began.
+        kind: Escalation or recovery.
+        limit: At most so many.
+        with_unnamed: Whether parties are told of that may be agent or customer ("speaker 1").
+    """
     query: Any = (
         select(
             CallRow.id, CallRow.digest, CallRow.started_at, CallRow.duration, CallRow.kept, CallRow.audio,
@@ -157,7 +165,7 @@ def highlights(session: Session, time: Time, kind: Kind, limit: int) -> list[Hig
         .join(MomentRow.call)
         .join(MomentRow.party)
         .outerjoin(TurnRow, and_(TurnRow.call_id == MomentRow.call_id, TurnRow.number == MomentRow.turn))
-        .where(MomentRow.kind == kind.value, PartyRow.role != AGENT)
+        .where(MomentRow.kind == kind.value, PartyRow.role != AGENT if with_unnamed else PartyRow.role == CUSTOMER)
         .order_by(MomentRow.strength.desc(), CallRow.started_at, MomentRow.start)
         .limit(limit)
     )  # fmt: skip
