@@ -10,6 +10,7 @@ from pathlib import Path
 
 import conftest
 import fakes
+import made
 import numpy as np
 import pytest
 import soundfile
@@ -21,6 +22,7 @@ from vocalics.calls.about import About
 from vocalics.calls.analysis import Settings, analyse
 from vocalics.calls.call import Kind, Trend
 from vocalics.calls.record import record
+from vocalics.calls.transcripts import Cue
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.recognizer import Recognizer, load
 
@@ -255,3 +257,11 @@ def test_a_recording_that_changes_meanwhile_is_no_call(recognizer: Recognizer, m
 
     with pytest.raises(VocalicsError, match="changed while it was analysed; try again when it is complete"):
         analyse(recognizer, copy, progress=growing)
+
+
+def test_what_one_party_said_is_put_into_no_other_ones_mouth() -> None:
+    agents = [turn for turn in made.call().turns if turn.party == "agent"]
+    cues = [Cue(2.0, 3.0, "hello", "agent"), Cue(7.0, 8.0, "thank you", "Customer"), Cue(4.0, 4.5, "well", "Bob")]
+    told, homeless = analysis._with_words(agents, cues, {}, {"agent", "customer"})
+    # The customer has no turn, and is too quiet for one: whoever Bob is, he may be the agent.
+    assert homeless == "thank you" and " ".join(turn.words for turn in told if turn.words) == "hello well"
