@@ -25,7 +25,6 @@ from vocalics.features.feature_set import SEPARATOR, feature_set
 from vocalics.models import ModelSpec, model_spec
 from vocalics.preprocess import Preparation
 from vocalics.recipe import Teacher
-from vocalics.registry import suggestion
 
 Floats = npt.NDArray[np.float32]
 Judge = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -160,14 +159,7 @@ def check_teacher(teacher: Teacher) -> ModelSpec:
             f"teacher.n_frame_hints are of an encoder's frames; teacher.features = {teacher.features} has no encoder: "
             f"expected e.g. whisper-base{SEPARATOR}2,3"
         )
-    given = ("n_classes", "n_features")
-    known = [name for name in inspect.signature(spec.build).parameters if name not in given]
-    for name in teacher.settings:
-        if name not in known:
-            raise RecipeError(
-                f'teacher.settings: unknown key "{name}"{suggestion(name, known) or "."} Known: '
-                f"{', '.join(known) or 'none'}."
-            )
+    spec.check_settings(teacher.settings, ("n_classes", "n_features"), "teacher.settings")
     if not feature_set(teacher.features).is_vector:
         raise RecipeError(f"teacher.features = {teacher.features} are no vector; expected e.g. whisper-base@2,3")
     return spec

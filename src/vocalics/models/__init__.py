@@ -7,12 +7,13 @@ not import torch; asking for a model does.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from vocalics.errors import MissingExtraError, RecipeError
-from vocalics.registry import lookup
+from vocalics.registry import lookup, suggestion
 
 MODULES = ("classical", "gmm", "cnn", "cnn1d", "cnn2d", "dense", "recurrent", "logmel_cnn", "transfer", "finetuned")
 
@@ -47,6 +48,25 @@ class ModelSpec:
     n_parameters: int | None = None
     takes_frames: bool = False
     uneven: bool = False
+
+    def check_settings(self, settings: Iterable[str], given: Collection[str], where: str) -> None:
+        """Refuse settings that ``build`` does not take.
+
+        Args:
+            settings: Their names.
+            given: Names of what others than a recipe give.
+            where: They stand, for the message: "teacher.settings".
+
+        Raises:
+            RecipeError: For an unknown one, with a suggestion.
+        """
+        known = [name for name in inspect.signature(self.build).parameters if name not in given]
+        for name in settings:
+            if name not in known:
+                raise RecipeError(
+                    f'{where}: unknown key "{name}"{suggestion(name, known) or "."} Known: '
+                    f"{', '.join(known) or 'none'}."
+                )
 
 
 def models() -> dict[str, ModelSpec]:

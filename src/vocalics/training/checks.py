@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from typing import Any
 
 from vocalics import ensembles
@@ -13,7 +12,6 @@ from vocalics.errors import EncoderError, RecipeError
 from vocalics.features.feature_set import encoded_front_end, feature_set
 from vocalics.models import ENCODER, WAVEFORM, ModelSpec, model_spec
 from vocalics.recipe import Recipe, parse
-from vocalics.registry import suggestion
 from vocalics.training.inputs import GIVEN
 
 
@@ -30,13 +28,7 @@ def check(recipe: Recipe) -> ModelSpec:
         return specs[0]
     spec = model_spec(recipe.model)
     given = ("n_classes", "n_hints", "n_frame_hints", *GIVEN) if spec.uneven else ("n_classes",)
-    known = [name for name in inspect.signature(spec.build).parameters if name not in given]
-    for name in recipe.model_settings:
-        if name not in known:
-            raise RecipeError(
-                f'recipe {recipe.name}: model_settings: unknown key "{name}"{suggestion(name, known) or "."} '
-                f"Known: {', '.join(known) or 'none'}."
-            )
+    spec.check_settings(recipe.model_settings, given, f"recipe {recipe.name}: model_settings")
     if spec.uneven:
         batches(recipe, spec)
         if spec.features == ENCODER:
