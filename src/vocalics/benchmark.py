@@ -25,6 +25,7 @@ from vocalics.emotions import Scheme
 from vocalics.errors import EncoderError, ManifestError, RecipeError
 from vocalics.export.thin import left_out, thin
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, encoded_kind
+from vocalics.files import write_text
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
 from vocalics.protocols import Protocol, classes_of, fold_name, hold_outs
@@ -361,9 +362,7 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, targets: Ma
         said = _judged(path, judge, run.recipe, clips, classes, work.cache, work.progress, parts, kept)
         if not n:
             _weigh(path, judge, clips, target.with_suffix(".json"))
-        part = target.with_suffix(".part")
-        part.write_text(said.to_csv(), encoding="utf-8")
-        part.replace(target)
+        write_text(target, said.to_csv())
 
 
 def _weigh(path: Path, judge: Recognizer, clips: Manifest, target: Path) -> None:

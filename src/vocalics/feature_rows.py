@@ -7,7 +7,6 @@ a clip and its copies are one file in the cache, named by the clip's content in 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from vocalics.dataset import Data, Progress
 from vocalics.errors import AudioError, FeatureError, VocalicsError
 from vocalics.features.cache import available_cores, extract_manifest, in_processes
 from vocalics.features.feature_set import FeatureSet, feature_set
+from vocalics.files import replacing
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation
 from vocalics.preprocess import chain as prepare
@@ -170,9 +170,8 @@ def _stored(
         text = str(error)
         return text if utterance.path in text else f"{utterance.path}: {text}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part.npy")
-    np.save(part, values, allow_pickle=False)
-    part.replace(path)
+    with replacing(path, keep_suffix=True) as part:
+        np.save(part, values, allow_pickle=False)
     return values
 
 

@@ -10,7 +10,6 @@ is given: from a copy in noise it is to foretell what the encoder makes of the c
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from vocalics.encoders import FrontEnd
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.features.cache import available_cores, in_processes
 from vocalics.features.feature_set import at_peak
+from vocalics.files import replacing
 from vocalics.logmel_bank import TRIM_DB
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
@@ -168,7 +168,6 @@ def _store(
     halves = pairs.mean(axis=2).T.astype(np.float16)
     path = _file(folder, utterance)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part.npy")
-    np.save(part, np.ascontiguousarray(halves), allow_pickle=False)
-    part.replace(path)
+    with replacing(path, keep_suffix=True) as part:
+        np.save(part, np.ascontiguousarray(halves), allow_pickle=False)
     return ""

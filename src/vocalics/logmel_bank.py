@@ -27,6 +27,7 @@ from vocalics.encoders import FrontEnd
 from vocalics.features.cache import one_thread_each
 from vocalics.features.feature_set import at_peak
 from vocalics.features.logmel import LogMel
+from vocalics.files import replacing
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
 from vocalics.preprocess import chain as prepare
@@ -138,6 +139,5 @@ def _store(utterance: Utterance, settings: BankSettings, target: Path) -> None:
     copies = compute(utterance, settings)
     path = _file(target, utterance)
     path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez(part, **{f"copy{k}": c for k, c in enumerate(copies)})  # type: ignore[arg-type]
-    part.replace(path)
+    with replacing(path, keep_suffix=True) as part:
+        np.savez(part, **{f"copy{k}": c for k, c in enumerate(copies)})  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.errors import ManifestError, MissingExtraError, VocalicsError
+from vocalics.files import replacing
 from vocalics.registry import suggestion
 
 if TYPE_CHECKING:
@@ -147,9 +147,7 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
         rows = [_row(u, folder) for u in self]
         for row in rows:
             _check_text(row)
-        real = target.resolve()  # a link stays one
-        part = real.with_name(f".{real.name}.part")
-        try:
+        with replacing(target) as part:
             if target.suffix == ".parquet":
                 pyarrow, parquet = _pyarrow()
                 columns = {c: [str(r[c]) for r in rows] for c in COLUMNS}
@@ -159,11 +157,6 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
                     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(rows)
-            if real.exists():
-                shutil.copymode(real, part)
-            part.replace(real)
-        finally:
-            part.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Manifest:

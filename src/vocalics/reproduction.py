@@ -30,6 +30,7 @@ from vocalics.emotions import EMOTIONS, scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, compute
 from vocalics.features.feature_set import feature_set
+from vocalics.files import write_text
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import load
@@ -341,9 +342,7 @@ def execute(
         "n_validation_speakers": 0 if run.way == "published" else len(data.speakers(data.validation)),
         "notes": {c: notes[c] for c in data.manifest.corpora if c in notes},
     }
-    part = own / "run.part"
-    part.write_text(json.dumps(about, indent=1), encoding="utf-8")
-    part.replace(own / "run.json")
+    write_text(own / "run.json", json.dumps(about, indent=1))
 
 
 def finished(run: Run, folder: Path) -> bool:

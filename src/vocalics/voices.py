@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics.errors import VocalicsError
+from vocalics.files import write_text
 from vocalics.manifest import Utterance
 
 Values = npt.NDArray[np.float32]
@@ -97,14 +98,7 @@ class Voice:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the voice to a file that its owner alone may read, whole or not at all; a link stays one."""
-        target = Path(os.path.realpath(path))
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.touch(0o600)
-            part.write_text(self.to_json() + "\n", encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_text(path, self.to_json() + "\n", mode=0o600)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Voice:

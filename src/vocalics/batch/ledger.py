@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from vocalics.batch import tables
 from vocalics.batch.job import FOLDERS, Input, Job
 from vocalics.batch.remote import is_url
 from vocalics.errors import VocalicsError
+from vocalics.files import replacing
 
 PART = ".parquet"
 """The ending of every file of results."""
@@ -171,6 +171,5 @@ def _columns(table: Any, *names: str) -> list[list[Any]]:
 
 
 def _replace(path: Path, table: Any) -> None:
-    partial = path.with_name(f".{path.name}-{uuid.uuid4().hex}.part")
-    tables.write(partial, table)
-    partial.replace(path)
+    with replacing(path) as part:
+        tables.write(part, table)

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 
 from vocalics.audio import EXTENSIONS
 from vocalics.errors import VocalicsError
+from vocalics.files import replacing
 
 ORPHAN_SECONDS = 3600.0
 """What no row names for so long was left by a run that was killed."""
@@ -49,17 +50,11 @@ class Recordings:
         ending = Path(recording).suffix.lower()
         name = f"{digest}.{self._owner}.{secrets.token_hex(4)}{ending if ending in EXTENSIONS else '.audio'}"
         target = self._in_folder(name)
-        partial = target.with_name(f".{name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                # The owner's alone from its first byte on.
-                handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                with os.fdopen(handle, "wb") as to, Path(recording).open("rb") as source:
-                    shutil.copyfileobj(source, to)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
+            # The owner's alone from its first byte on; a part's name begins as its file's does, so that it is swept.
+            with replacing(target, mode=0o600) as part, part.open("wb") as to, Path(recording).open("rb") as source:
+                shutil.copyfileobj(source, to)
         except OSError as error:
             raise VocalicsError(f"{recording}: no copy can be kept ({error.strerror}); see --audio") from None
         return target

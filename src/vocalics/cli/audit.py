@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vocalics.files import write_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -192,6 +194,4 @@ def _write(report: AuditReport, path: Path) -> None:
     if path.suffix == ".json":
         text = json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_text(path, text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vocalics.cli import runs
+from vocalics.files import write_text
 
 if TYPE_CHECKING:
     from vocalics.benchmark import Run, Work
@@ -155,9 +156,7 @@ def _benchmark(
     figures = json.dumps([benchmark_results.to_dict(r) for r in results], indent=1) + "\n"
     # The figures first: they are what a page can be written from again.
     for path, text in ((page.with_suffix(".json"), figures), (page, benchmark_page.to_markdown(results))):
-        part_file = path.with_suffix(".part")
-        part_file.write_text(text, encoding="utf-8")
-        part_file.replace(path)
+        write_text(path, text)
     console.print(f"written to {page}", soft_wrap=True)
 
 

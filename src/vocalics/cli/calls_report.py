@@ -9,6 +9,7 @@ import typer
 
 from vocalics.cli.outputs import refuse_unwritable
 from vocalics.errors import VocalicsError
+from vocalics.files import write_text
 
 Database = Annotated[
     str,
@@ -87,10 +88,4 @@ def report(
 
 def _write(output: Path, told: str) -> None:
     """Write the page whole or not at all, for its owner alone, as the calls are kept: it holds words and voices."""
-    partial = output.with_name(f".{output.name}.part")
-    try:
-        partial.touch(mode=0o600)
-        partial.write_text(told, encoding="utf-8", errors="replace")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(output, told, mode=0o600, errors="replace")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vocalics.cli import runs
+from vocalics.files import write_text
 
 if TYPE_CHECKING:
     from vocalics.cross_validation import CrossValidation
@@ -146,9 +147,7 @@ def _fold(
         ((spec, indices),) = data.tests.items()
         figure = runs.measure(model, data.manifest.take(indices), spec, folder, data.notes, shown=False)
         replace_figures(model, [{**figure, "measured_on": "this file"}])
-        part = done.with_suffix(".part")
-        part.write_text(json.dumps(figure, indent=1), encoding="utf-8")
-        part.replace(done)
+        write_text(done, json.dumps(figure, indent=1))
     found: Mapping[str, Any] = json.loads(done.read_text(encoding="utf-8"))
     return found
 
@@ -210,6 +209,4 @@ def _write(found: CrossValidation, folder: Path) -> None:
         ("report.json", json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"),
         ("report.md", found.to_markdown()),
     ):
-        part = folder / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / name)
+        write_text(folder / name, text)

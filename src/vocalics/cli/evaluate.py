@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vocalics.files import write_text
 from vocalics.registry import some
 
 if TYPE_CHECKING:
@@ -297,10 +298,8 @@ def _write(report: EvaluationReport, predictions: Judgements, folder: Path) -> N
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    part.replace(path)
+    """Write a file that ends with one line end, whole or not at all."""
+    write_text(path, text.rstrip("\n") + "\n")
 
 
 def _print(report: EvaluationReport, folder: Path | None) -> None:

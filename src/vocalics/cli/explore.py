@@ -12,6 +12,7 @@ import typer
 
 from vocalics.cli.outputs import refuse_unwritable
 from vocalics.errors import VocalicsError
+from vocalics.files import write_text
 
 if TYPE_CHECKING:
     from vocalics.explore import Exploration
@@ -116,7 +117,7 @@ def _explore(
             progress=show,
         )
         if output is not None and not page_wanted:
-            _write(output, json.dumps(found.as_dict(), indent=1))
+            write_text(output, json.dumps(found.as_dict(), indent=1), errors="replace")
         if page_wanted:
             assert output is not None
             _write_page(found, output, clips, seed)
@@ -149,7 +150,7 @@ def _write_page(found: Exploration, output: Path, clips: int, seed: int) -> None
 
     from vocalics.explore import page
 
-    _write(output, page(found, np.random.default_rng(seed), clips))
+    write_text(output, page(found, np.random.default_rng(seed), clips), errors="replace")
 
 
 def _write_figures(found: Exploration, folder: Path, clips: int, seed: int) -> None:
@@ -161,16 +162,6 @@ def _write_figures(found: Exploration, folder: Path, clips: int, seed: int) -> N
         write_png(drawing, folder)
     for example in examples(found, clips, np.random.default_rng(seed)):
         write_png(sound_drawing(found, example), folder)
-
-
-def _write(output: Path, text: str) -> None:
-    """Write a report whole or not at all."""
-    partial = output.with_name(f".{output.name}.part")
-    try:
-        partial.write_text(text, encoding="utf-8", errors="replace")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _summary(found: Exploration) -> list[str]:

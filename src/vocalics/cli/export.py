@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vocalics.cli.compile import FrontEnd
+from vocalics.files import replacing
 
 
 class Target(StrEnum):
@@ -81,13 +82,8 @@ def _copy(source: Path, output: Path) -> None:
 
     data = source.read_bytes()
     modelfile.load(source)
-    real = output.resolve()  # a link stays one
-    part = real.with_name(f".{real.name}.part")
-    try:
+    with replacing(output) as part:
         part.write_bytes(data)
-        part.replace(real)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _c(source: Path, folder: Path, is_fixed: bool) -> None:

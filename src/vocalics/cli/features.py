@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vocalics.errors import FeatureError, MissingExtraError
+from vocalics.files import replacing
 
 if TYPE_CHECKING:
     from vocalics.features.cache import Extracted
@@ -93,19 +94,8 @@ def _writer(chosen: FeatureSet, output: Path) -> AbstractContextManager[Write]:
 
 
 @contextmanager
-def _whole(output: Path) -> Iterator[Path]:
-    """Give a file to write beside the output, which takes its place at the end or vanishes."""
-    partial = output.with_name(f".{output.name}.part")
-    try:
-        yield partial
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
 def _csv(chosen: FeatureSet, output: Path) -> Iterator[Write]:
-    with _whole(output) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(output) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(_ABOUT + chosen.columns)
 
@@ -130,7 +120,7 @@ def _parquet(chosen: FeatureSet, output: Path) -> Iterator[Write]:
     schema = pyarrow.schema(fields, metadata={"feature_set": chosen.settings})
     held: list[Extracted] = []
 
-    with _whole(output) as partial, pyarrow.parquet.ParquetWriter(partial, schema) as file:
+    with replacing(output) as part, pyarrow.parquet.ParquetWriter(part, schema) as file:
 
         def flush() -> None:
             about = [[getattr(e.utterance, name) for e in held] for name in _ABOUT]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vocalics.errors import VocalicsError
+from vocalics.files import part_of
 
 
 def refuse_unwritable(output: Path) -> None:
@@ -15,10 +17,11 @@ def refuse_unwritable(output: Path) -> None:
     """
     if output.is_dir():
         raise VocalicsError(f"{output}: cannot be written (it is a folder); choose another place")
-    partial = output.with_name(f".{output.name}.part")
+    real = Path(os.path.realpath(output))  # beside which it will be written, see files.replacing
+    part = part_of(real)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        partial.unlink()
+        real.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        part.unlink()
     except OSError as error:
         raise VocalicsError(f"{output}: cannot be written ({error.strerror}); choose another place") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vocalics.cli import runs
+from vocalics.files import write_text
 
 if TYPE_CHECKING:
     from vocalics.judgements import Judgements
@@ -169,7 +170,5 @@ def _write(lines: Any, output: Path, work: Path, notes: Any) -> Path:
         (reproduction.recipe_of(own), default) if default else None,
         reproduced.own_side(work, reproduction.ENCODED),
     )
-    part = page.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(page)
+    write_text(page, text)
     return page

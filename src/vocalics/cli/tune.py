@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vocalics.cli import runs
+from vocalics.files import write_text
 
 if TYPE_CHECKING:
     from vocalics.tuning import Found, Trial
@@ -157,9 +158,7 @@ def _write(found: Found, folder: Path) -> None:
 
     texts = {"trials.csv": found.to_csv(), "best.toml": found.to_toml(), "report.md": found.to_markdown()}
     for name, text in texts.items():
-        part = folder / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / name)
+        write_text(folder / name, text)
     if found.best_trial is not None:
         history = plots.search_history(
             [t.score for t in found.trials],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +60,7 @@ def _voice(
 
     if output.suffix.lower() != ENDING:
         raise VocalicsError(f"{output}: expected a name that ends in {ENDING}")
-    refuse_unwritable(Path(os.path.realpath(output)) if output.is_symlink() else output)
+    refuse_unwritable(output)
     recognizer = load(model)
     before = _read(recognizer, str(known)) if known else recognizer.unknown_voice()
     voice, n_heard, n_failed = learned(replace(recognizer, voice=before), recordings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from vocalics.edge.toolchain import Sizes
 from vocalics.edge.untuned import reference
 from vocalics.errors import CompileError
 from vocalics.export import card, int8
+from vocalics.files import replacing
 from vocalics.recognizer import Recognizer, load
 
 MOST_CLIPS = 20
@@ -141,13 +143,9 @@ def compile(
 
 
 def _kept(program: Path, output: Path) -> Path:
-    """Move a program to its place, whole."""
-    part = output.with_name(f".{output.name}.part")
-    try:
-        shutil.copy(program, part)
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
+    """Move a program to its place, whole; it can be run whatever lay there."""
+    with replacing(output, mode=stat.S_IMODE(program.stat().st_mode)) as part:
+        shutil.copyfile(program, part)
     return output
 
 

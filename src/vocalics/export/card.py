@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vocalics.errors import MissingExtraError, ModelFileError
+from vocalics.files import replacing
 from vocalics.modelfile import CARD_KEY, Card, load
 
 
@@ -33,17 +33,8 @@ def write(path: str | os.PathLike[str], onnx_bytes: bytes, card: Card) -> None:
         load(data)
     except ModelFileError as error:
         raise ModelFileError(f"{target}: not written, {str(error).removeprefix('model bytes: ')}") from None
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(target) as part:
+        part.write_bytes(data)
 
 
 def with_card(onnx_bytes: bytes, card: Card) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -23,6 +22,7 @@ from vocalics.audio import read
 from vocalics.errors import FeatureError, VocalicsError
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.features.spectrum import FloatArray
+from vocalics.files import replacing
 from vocalics.manifest import Manifest, Utterance
 
 Item = TypeVar("Item")
@@ -91,14 +91,9 @@ class FeatureCache:
         """Keep the features of a content."""
         target = self.path(digest, features)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, values, allow_pickle=False)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # The owner's alone: features tell of who spoke.
+        with replacing(target, mode=0o600, keep_suffix=True) as part:
+            np.save(part, values, allow_pickle=False)
 
 
 def extract_utterance(utterance: Utterance, features: FeatureSet, cache: FeatureCache | None = None) -> Extracted:

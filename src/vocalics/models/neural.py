@@ -28,6 +28,7 @@ from skorch.utils import to_tensor
 from torch import Tensor, nn
 
 from vocalics.errors import VocalicsError
+from vocalics.files import replacing
 from vocalics.metrics import unweighted_average_recall
 from vocalics.recipe import Fit
 from vocalics.registry import suggestion
@@ -384,9 +385,8 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
             for i, state in net.optimizer_.state_dict()["state"].items():
                 tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
         tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
-        part = self.path.with_suffix(".part")
-        save_file(tensors, part, metadata={"records": json.dumps(self.records)})
-        part.replace(self.path)
+        with replacing(self.path) as part:
+            save_file(tensors, part, metadata={"records": json.dumps(self.records)})
 
     def load(self, net: NeuralClassifier) -> int:
         """Restore the state of training into an initialised classifier; return the number of epochs it holds."""

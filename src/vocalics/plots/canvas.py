@@ -14,6 +14,7 @@ from typing import Any
 
 from vocalics.emotions import COLOURS
 from vocalics.errors import MissingExtraError
+from vocalics.files import replacing
 
 PALETTE = COLOURS
 """One colour per emotion, in every figure."""
@@ -32,10 +33,8 @@ def require() -> None:
 
 def save(figure: Any, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG, whole or not at all."""
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    _write_png(figure, part)
-    part.replace(target)
+    with replacing(path) as part:
+        _write_png(figure, part)
 
 
 def png(figure: Any) -> bytes:

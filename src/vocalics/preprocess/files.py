@@ -17,6 +17,7 @@ import soundfile
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.errors import VocalicsError
+from vocalics.files import replacing
 from vocalics.manifest import Utterance
 
 FORMATS = ("wav", "flac")
@@ -97,12 +98,8 @@ def write_whole(path: Path, clip: Clip) -> None:
     peak = float(np.abs(clip.samples).max(initial=0.0))
     if peak > _LARGEST:
         clip = Clip(clip.samples * np.float32(_LARGEST / peak), clip.sample_rate)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
+    with replacing(path, keep_suffix=True) as part:
         audio.write(part, clip, "PCM_16")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def row(utterance: Utterance, path: Path) -> Utterance:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vocalics.errors import VocalicsError
+from vocalics.files import replacing
 from vocalics.registry import lookup
 from vocalics.timeline import labels
 from vocalics.timeline.analysis import Source
@@ -73,13 +74,8 @@ def write(
         source: See :func:`encode`.
     """
     data = encode(timeline, format or format_of(path), windows=windows, source=source)
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(data)
 
 
 def format_of(path: str | os.PathLike[str]) -> str:

@@ -12,6 +12,7 @@ from vocalics.augment import material
 from vocalics.dataset import Data, short
 from vocalics.errors import VocalicsError
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end
+from vocalics.files import write_text
 from vocalics.manifest import Manifest
 from vocalics.recipe import Recipe
 
@@ -53,9 +54,7 @@ def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, opt
             )
         compare(folder, json.loads(path.read_text(encoding="utf-8")), json.loads(text), what, option)
     else:
-        part = path.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_text(path, text)
 
 
 def compare(folder: Path, kept: Mapping[str, Any], config: Mapping[str, Any], what: str, option: str = "-o") -> None:
