@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -130,3 +131,16 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
         write_text(tmp_path / name, name)
         assert (tmp_path / name).read_text(encoding="utf-8") == name
         assert part_of(tmp_path / name) != part_of(tmp_path / name)
+
+
+@posix
+def test_a_pipe_or_device_is_given_the_whole_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text)
+        write_text(pipe, "whole")
+        assert read.result(timeout=10) == "whole"
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+    write_text(os.devnull, "gone")
+    assert Path(os.devnull).is_char_device()

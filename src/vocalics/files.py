@@ -7,7 +7,9 @@ is killed leaves a part behind: hidden, and named after its file, so that it can
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,8 @@ _LONGEST = 180
 def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suffix: bool = False) -> Iterator[Path]:
     """Give an empty file to write beside another, whose place it takes at the end; after any exception it vanishes.
 
-    A link stays one: what it leads to is replaced. The folder must exist.
+    A link stays one: what it leads to is replaced. The folder must exist. What is no file but a pipe or a device
+    (``/dev/stdout``, a shell's ``>(...)``) stays what it is and is given the whole at the end.
 
     Args:
         path: The file that is to be there in the end.
@@ -34,6 +37,14 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
     Raises:
         OSError: When it cannot be written or put there; the error names the file, not its part.
     """
+    if _is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            part = Path(folder) / Path(path).name
+            part.touch()
+            yield part
+            with part.open("rb") as source, open(path, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+        return
     target = Path(os.path.realpath(path))
     part = part_of(target, keep_suffix)
     if mode is None:
@@ -54,6 +65,14 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
     finally:
         with suppress(OSError):  # why it failed is told rather than this
             part.unlink(missing_ok=True)
+
+
+def _is_stream(path: str | os.PathLike[str]) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # nothing there, or no way there, which is told when it is written
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, mode: int | None = None, errors: str = "strict") -> None:
