@@ -42,7 +42,7 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
             part = Path(folder) / Path(path).name
             part.touch()
             yield part
-            with part.open("rb") as source, open(path, "wb") as sink:
+            with part.open("rb") as source, Path(path).open("wb") as sink:
                 shutil.copyfileobj(source, sink)
         return
     target = Path(os.path.realpath(path))
@@ -69,7 +69,7 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
 
 def _is_stream(path: str | os.PathLike[str]) -> bool:
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except OSError:  # nothing there, or no way there, which is told when it is written
         return False
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
