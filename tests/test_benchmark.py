@@ -407,6 +407,17 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
     assert code == 1 and "name its folder with --corpus tess=FOLDER" in err
 
 
+def test_clips_that_a_protocol_lists_and_a_copy_lacks_are_counted(clips: Manifest) -> None:
+    every = corpora()["ravdess"].expected(Path())
+    few = [
+        dataclasses.replace(clips[0], path=f"{name}.wav", corpus="ravdess", speaker=f"ravdess/{name[-2:]}")
+        for name in (every[0], every[-1])
+    ]
+    folds = protocol("ravdess-emobox")
+    assert benchmark.absent(folds, Manifest(tuple(few)), Path("nowhere")) == len(every) - 2 == 1438
+    assert benchmark.absent(protocol("savee-loso"), clips, Path("nowhere")) == 0
+
+
 @pytest.mark.corpus
 def test_the_published_files_fit_the_corpora(shared: Path, scanned: Callable[[str], ScanReport]) -> None:
     """Every protocol that has a file divides the real corpus; those that do not leak share no speaker."""

@@ -135,6 +135,12 @@ def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
     return {fold_name(spec): dataset.divide(clips, run.recipe, [spec]) for spec in hold_outs(one, clips, files)}
 
 
+def absent(one: Protocol, clips: Manifest, files: Path) -> int:
+    """Return how many clips a protocol's folds list that the manifest does not hold."""
+    specs = [] if one.leaky else hold_outs(one, clips, files)
+    return splits.absent(clips, specs[0]) if specs else 0
+
+
 def by_sentence(one: Protocol, manifest: Manifest, files: Path) -> float | None:
     """Return the UAR of a judge who knows nothing of a protocol's test clips but which sentence each is.
 

@@ -124,6 +124,13 @@ def _benchmark(
             training.check_copies(recipe)
     notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
+    for one in [] if table else chosen:
+        if n_absent := benchmark.absent(one, manifest, protocols):
+            console.print(
+                f"{one.name}: {n_absent:,} clips that its folds list are not among those of {one.corpus}; "
+                "its figures are of the others",
+                soft_wrap=True,
+            )
     shared = benchmark.Work(
         manifest,
         protocols,
