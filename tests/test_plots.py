@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -328,9 +329,40 @@ def test_a_recording_is_drawn_a_row_per_channel() -> None:
     assert len(figure.axes) == 4 and [axes.get_ylabel() for axes in figure.axes[::2]] == ["left", r"\$right\$"]
     assert "angry" in [text.get_text() for text in figure.axes[0].texts]
     assert all(axes.get_xlim() == (0, 10) for axes in figure.axes)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(EMOTIONS)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(EMOTIONS)[::-1], "as they are stacked"
     drawn = [shape.get_paths()[0] for shape in figure.axes[1].collections]
     assert [path.vertices[:, 1].max() for path in drawn] == pytest.approx(np.arange(1, 9) / 8), "stacked to 1"
     at = [[path.contains_point((second, 0.05)) for second in (3, 7)] for path in drawn]
     assert at[0] == [True, False] and not any(silent for _, silent in at), "the fourth window holds no speech"
     assert plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_words_name_the_longest_stretches_and_stay_inside() -> None:
+    stretches = [(0.0, 0.1, "disgust"), (0.1, 0.9, "angry"), (9.6, 10.0, "surprise")]
+    figure = plots.recording([dataclasses.replace(track(), stretches=stretches)], 10.0, EMOTIONS)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert {text.get_text() for text in axes.texts} == {"angry", "surprise"}, "for disgust there is no room"
+    assert all(text.get_window_extent().x1 <= axes.bbox.x1 for text in axes.texts)
+
+
+def test_no_title_is_cut_off_and_long_names_leave_the_panel_room() -> None:
+    from matplotlib.text import Text
+
+    title = "A title that is far longer than the figure that it stands above is wide, and goes on"
+    for figure in (
+        plots.bars({"a corpus whose name is longer than any that we ship, by far": 1.0}, "clips", title),
+        plots.learning_curves(HISTORY, title),
+    ):
+        figure.draw_without_rendering()
+        shown = [text for text in figure.findobj(Text) if text.get_text().startswith("A title")]
+        assert len(shown) == 1 and shown[0].get_text().split() == title.split()
+        assert shown[0].get_window_extent().x1 <= figure.bbox.x1
+        assert figure.axes[0].bbox.width > figure.bbox.width / 4
+
+
+def test_the_legend_of_folds_stands_above_the_bars() -> None:
+    figure = plots.fold_scores(["1", "2", "3"], [1.0, 0.98, 1.0], [1.0, 0.99, 1.0], 0.125)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_legend().get_window_extent().y0 >= max(bar.get_window_extent().y1 for bar in axes.patches[1:])

@@ -102,21 +102,23 @@ def _draw(rows: Sequence[Row], title: str, path: Path) -> None:
         [row.report.uar.ends for row in rows],
         first.majority_uar,
         title,
-        f"{', '.join(first.corpora)} · {sample} · UAR with 95 % over {first.uar.interval.unit}; dashed: as recorded",
+        f"{', '.join(first.corpora)} · {sample} · UAR with its 95 % interval over {first.uar.interval.unit}; "
+        "dashed: as recorded",
     )
     plots.save(figure, path)
 
 
 def _print(rows: Sequence[Row], notes: Sequence[str], folder: Path | None) -> None:
+    from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("condition", no_wrap=True)
     for column in ("UAR %", "95 %", "points lost", "no speech %"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=column == "95 %")
     table.add_column("most frequent", no_wrap=True)
     first = rows[0].report.uar.value
     for row in rows:

@@ -23,12 +23,17 @@ def register(app: typer.Typer) -> None:
 
 def _recipes() -> None:
     """List the recipes that come with vocalics."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from vocalics.recipe import read, recipes
 
-    table = Table("recipe", "model", "corpora", "what it is")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("recipe", "model"):
+        table.add_column(column, no_wrap=True)
+    for column in ("corpora", "what it is"):
+        table.add_column(column)
     for name in recipes():
         recipe = read(name)
         table.add_row(name, recipe.model, ", ".join(recipe.corpora) or "any", recipe.description)

@@ -73,5 +73,8 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str = "Learni
             axes.legend(frameon=False, fontsize=8, loc="best")
         plain_axes(axes)
     drawn[-1].set_xlabel("epoch")
-    drawn[-1].xaxis.get_major_locator().set_params(integer=True)
+    if len(epochs) > 1:
+        drawn[-1].xaxis.get_major_locator().set_params(integer=True)
+    else:
+        drawn[-1].set_xticks(epochs)
     return titled(figure, drawn[0], title, caption)

@@ -45,7 +45,8 @@ def recording(
 ) -> Any:
     """Draw a recording, a row per channel: its waveform in the colours of the emotions, their probabilities below.
 
-    Every stretch that is wide enough is named by a word too. Between stretches the probabilities are pale.
+    As many stretches as there is room for, the longest first, are named by a word too. Between stretches the
+    probabilities are pale.
 
     Args:
         tracks: The channels, at least one.
@@ -67,7 +68,7 @@ def recording(
     bottom.set(xlim=(0, duration), xlabel="time, min:s")
     bottom.set_xticks(ticks, [f"{int(tick) // 60}:{int(tick) % 60:02}" for tick in ticks])
     handles, names = panels[1].get_legend_handles_labels()
-    figure.legend(handles, names, frameon=False, loc="outside right upper", fontsize=8.5)
+    figure.legend(handles[::-1], names[::-1], frameon=False, loc="outside right upper", fontsize=8.5)
     if title:
         panels[0].set_title(plain(title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=20)
     return captioned(figure, caption)
@@ -91,14 +92,15 @@ def _wave(axes: Any, track: Track, duration: float) -> None:
 
 
 def _words(axes: Any, stretches: Sequence[tuple[float, float, str | None]], height: float, end: float) -> None:
-    """Name the stretches above the panel, as many as have room beside each other."""
-    free = -np.inf
-    for start, stop, emotion in stretches:
+    """Name the stretches above the panel, as many as have room beside each other; the longest first."""
+    taken: list[tuple[float, float]] = []
+    for start, stop, emotion in sorted(stretches, key=lambda stretch: stretch[0] - stretch[1]):
         word = emotion or ""
-        half, middle = _PER_LETTER * len(word) * end / 2, (start + stop) / 2
-        if middle - half >= free:
+        half, gap = _PER_LETTER * len(word) * end / 2, _PER_LETTER * end
+        middle = min(max((start + stop) / 2, half), end - half)
+        if all(middle + half + gap <= left or right + gap <= middle - half for left, right in taken):
             axes.text(middle, height * 1.02, word, ha="center", va="bottom", fontsize=7.5, color=SOFT)
-            free = middle + half + _PER_LETTER * end
+            taken.append((middle - half, middle + half))
 
 
 def _chances(axes: Any, track: Track, emotions: Sequence[str], duration: float) -> None:

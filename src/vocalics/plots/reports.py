@@ -27,7 +27,7 @@ def confusion_matrix(report: EvaluationReport) -> Any:
     axes.imshow(np.nan_to_num(percent), cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for row, column in np.ndindex(percent.shape):
         value = percent[row, column]
-        dark = np.nan_to_num(value) > 62
+        dark = np.nan_to_num(value) > 67  # where white is read better
         hit = row == column
         if np.isnan(value):
             axes.text(column, row, "–", ha="center", va="center", color=FAINT, fontsize=9)

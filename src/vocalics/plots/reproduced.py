@@ -54,7 +54,7 @@ def promises(
         centre, low, high = (100 * np.array(column, dtype=float) for column in zip(*values, strict=True))
         axes.errorbar(
             centre, at, xerr=np.maximum(0, [centre - low, high - centre]), fmt=marker, color=colour, ecolor=colour,
-            elinewidth=1.2, capsize=3, markersize=7, label=label, zorder=3,
+            elinewidth=1.2, capsize=3, markersize=7, label=label, zorder=3, clip_on=False,
         )  # fmt: skip
     known = [(100 * p, y) for p, y in zip(printed, at, strict=True) if p]
     if known:

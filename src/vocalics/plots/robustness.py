@@ -48,7 +48,7 @@ def robustness(
             axes.axhline(at[k] + 0.5, color=RULE, linewidth=0.8, zorder=0)
     axes.errorbar(
         centre, at, xerr=np.maximum(0, [centre - low, high - centre]), fmt="o", color=PALETTE["sad"],
-        ecolor=PALETTE["sad"], elinewidth=1.2, capsize=2.5, markersize=5, zorder=3,
+        ecolor=PALETTE["sad"], elinewidth=1.2, capsize=2.5, markersize=5, zorder=3, clip_on=False,
     )  # fmt: skip
     axes.set_yticks(at, [plain(name) for name in names])
     axes.tick_params(axis="y", labelsize=8)

@@ -54,8 +54,9 @@ def fold_scores(
     slanted = max(map(len, labels)) > 3 or n > 24
     axes.set_xticks(where, labels, rotation=60 if slanted else 0, ha="right" if slanted else "center",
                     rotation_mode="anchor" if slanted else "default", fontsize=8 if n <= 40 else 5)  # fmt: skip
-    axes.set(ylim=(0, 100), xlim=(-0.7, n - 0.3), xlabel="fold", ylabel="%")
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4 if n > 6 else 2)
+    wide = n > 6
+    axes.set(ylim=(0, 110 if wide else 118), yticks=range(0, 101, 20), xlim=(-0.7, n - 0.3), xlabel="fold", ylabel="%")
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.02), ncols=4 if wide else 2)
     plain_axes(axes)
     return titled(figure, axes, title, caption)
 

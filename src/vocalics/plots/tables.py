@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics.errors import VocalicsError
-from vocalics.plots.canvas import FAINT, INK, PALETTE, PAPER, blank, captioned, plain, plain_axes, titled
+from vocalics.plots.canvas import FAINT, INK, PALETTE, PAPER, blank, headed, plain, plain_axes
 
 ACCENT = PALETTE["sad"]
 _ON_LIGHT, _ON_DARK = "#010101", "#FEFEFE"  # writing on a shade, which no page recolours
 _EITHER = 0.179  # luminance on which both have the same contrast, 4.5 to 1
 _WIDTH = 4.8  # inches: legible on a phone, and not lost on a desk
+_LONGEST_NAME = 34  # letters: more would leave a panel no room
 
 
 def bars(
@@ -52,12 +53,12 @@ def bars(
             textcoords="offset points", fontsize=9, color=INK,
         )  # fmt: skip
     axes.set_xlim(min(0.0, float(np.nanmin(heights, initial=0.0)) * 1.1), 1.17 * widest)
-    axes.set_yticks(range(len(names)), [plain(name) for name in names])
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel(label)
     axes.tick_params(axis="y", length=0)
     _plain_across(axes)
-    return _headed(figure, axes, title, caption)
+    return headed(figure, title, caption)
 
 
 def heat_map(
@@ -108,15 +109,15 @@ def heat_map(
         if text[:1] in "+−" and not text.strip("+−0."):  # nothing, once rounded, has no sign
             text = text[1:]
         axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=_ON_DARK if dark else _ON_LIGHT)
-    axes.set_xticks(range(len(columns)), [plain(c) for c in columns], rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(rows)), [plain(r) for r in rows])
+    axes.set_xticks(range(len(columns)), [_short(c) for c in columns], rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), [_short(r) for r in rows])
     axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color=PAPER, linewidth=1.5)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
     axes.set(xlabel=column_label, ylabel=row_label)
-    return _headed(figure, axes, title, caption)
+    return headed(figure, title, caption)
 
 
 def histograms(
@@ -151,13 +152,13 @@ def histograms(
         axes.stairs(row - height, ends, baseline=row, fill=True, color=PALETTE.get(name, ACCENT))
         axes.stairs(row - height, ends, baseline=row, color=FAINT, linewidth=0.5)
         axes.axhline(row, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(groups)), [f"{plain(name)}\n{n.sum():,.0f} {unit}" for name, n in groups.items()])
+    axes.set_yticks(range(len(groups)), [f"{_short(name)}\n{n.sum():,.0f} {unit}" for name, n in groups.items()])
     axes.tick_params(axis="y", length=0, labelsize=8.5)
     for label_of_group in axes.get_yticklabels():
         label_of_group.set_verticalalignment("bottom")
     axes.spines[:].set_visible(False)
     axes.set(xlabel=label, xlim=(ends[0], ends[-1]), ylim=(len(groups) - 1 + 0.06, -0.95))
-    return _headed(figure, axes, title, caption)
+    return headed(figure, title, caption)
 
 
 def clouds(
@@ -200,9 +201,7 @@ def clouds(
         axes.spines[:].set_color(FAINT)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
-    return captioned(figure, caption)
+    return headed(figure, title, caption)
 
 
 def _luminance(colour: Sequence[float]) -> float:
@@ -217,5 +216,6 @@ def _plain_across(axes: Any) -> None:
     axes.grid(axis="y", visible=False)
 
 
-def _headed(figure: Any, axes: Any, title: str, caption: str) -> Any:
-    return titled(figure, axes, title, caption) if title or caption else figure
+def _short(name: str) -> str:
+    """Return a name to stand beside a panel: of a long one the beginning and the end."""
+    return plain(name if len(name) <= _LONGEST_NAME else f"{name[:17]}…{name[-16:]}")

@@ -89,7 +89,7 @@ def _summary(channel: Channel) -> str:
     summary = channel.summary
     shares = "".join(
         f'<li><span>{_chip(label)}{text(label)}</span><span class="bar"><b style="width:{100 * share:.1f}%;'
-        f'background:{colour(label)}"></b></span><span class="n">{share:.0%}</span></li>'
+        f'background:{colour(label)}"></b></span><span class="n">{_percent(share)}</span></li>'
         for label, share in summary.shares.items()
     )
     times = "once" if summary.changes == 1 else f"{summary.changes} times"
@@ -116,7 +116,7 @@ def _table(timeline: Timeline, spoken: list[tuple[int, Prediction]]) -> str:
 
 def _line(i: int, channel: str, segment: Prediction) -> str:
     ranked = sorted(segment.probabilities.items(), key=lambda item: -item[1])
-    others = ", ".join(f"{name} {chance:.0%}" for name, chance in ranked[1 if segment.emotion else 0 : 3])
+    others = ", ".join(f"{name} {_percent(chance)}" for name, chance in ranked[1 if segment.emotion else 0 : 3])
     heard = segment.confidence > 0
     cells = (
         f'<button type="button" class="play" data-segment="{i}" disabled aria-label="Play {text(channel)}, '
@@ -124,11 +124,15 @@ def _line(i: int, channel: str, segment: Prediction) -> str:
         f"{segment.end - segment.start:.1f} s",
         text(channel),
         f"{_chip(segment.label)}{text(segment.label)}",
-        f"{segment.confidence:.0%}" if heard else "",
+        _percent(segment.confidence) if heard else "",
         text(others) if heard else "",
     )
     names = ("", "length", "", "", "probability", "then")
     return f'<tr id="s{i}">{"".join(f"<td{_class(n)}>{c}</td>" for n, c in zip(names, cells, strict=True))}</tr>'
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _class(column: str) -> str:

@@ -28,9 +28,9 @@ LAW = (
     "Regulation 2024/1689, Article 5(1)(f)), and people must be told where such a system is used on them (Article "
     "50(3)). Find out what holds where you are."
 )
-AGENTS = (
-    "How agents sound was judged too, and stands on the calls' cards: vocalics calls --customer-only leaves their "
-    "voices alone, and a report made with --no-agents leaves it out."
+AGENTS = Markup(
+    "How agents sound was judged too, and stands on the calls' cards: <code>vocalics calls --customer-only</code> "
+    "leaves their voices alone, and a report made with <code>--no-agents</code> leaves it out."
 )
 
 
@@ -54,12 +54,12 @@ def summary(figures: Figures) -> str:
 def worth(figures: Figures) -> str:
     """What the figures can and cannot carry."""
     judged = any(party.emotions for c in figures.cards for party in c.call.parties if party.role == AGENT)
-    law = f"{LAW} {AGENTS}" if judged else LAW
+    law = f"{text(LAW)} {AGENTS.html}" if judged else text(LAW)
     lists = "".join(
         f"<div><h3>{text(heading)}</h3><ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul></div>"
         for heading, lines in (("The figures can tell", CAN), ("They cannot tell", CANNOT))
     )
-    return f'<div class="worth">{lists}</div>{paragraph(law, "warn")}'
+    return f'<div class="worth">{lists}</div><p class="warn">{law}</p>'
 
 
 def trend(figures: Figures) -> str:

@@ -102,7 +102,7 @@ export function picture(figures) {
   pen.translate(edge, edge);
   const { path, model } = figures[0].timeline;
   const plot = { pen, inks: PRINTED, left: 0, width, from: 0, to: 1 };
-  title(plot, `${path}: emotions heard by the model ${model}`, 10);
+  title(plot, path, `: emotions heard by the model ${model}`, 10);
   pen.translate(0, 34);
   for (const figure of figures) {
     const time = figure.time;

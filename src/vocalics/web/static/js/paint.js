@@ -32,11 +32,17 @@ function write({ pen }, size, colour, weight = "400") {
   pen.textBaseline = "middle";
 }
 
-/** @param {Plot} plot @param {string} text @param {number} top */
-export function title(plot, text, top) {
+/**
+ * A heading; of a name that is too long for the sheet, the beginning.
+ * @param {Plot} plot @param {string} name @param {string} rest @param {number} top
+ */
+export function title(plot, name, rest, top) {
+  const { pen, width } = plot;
   write(plot, 15, plot.inks.ink, "600");
-  plot.pen.textAlign = "left";
-  plot.pen.fillText(text, 0, top);
+  pen.textAlign = "left";
+  let text = name + rest;
+  for (let n = name.length - 1; n > 0 && pen.measureText(text).width > width; n--) text = `${name.slice(0, n)}…${rest}`;
+  pen.fillText(text, 0, top);
 }
 
 /**
@@ -168,7 +174,7 @@ export function axis(plot, top, label = clock) {
     pen.fillStyle = inks.rule;
     pen.fillRect(Math.min(x, left + width - 1), top, 1, 4);
     pen.fillStyle = inks.soft;
-    pen.fillText(every < 1 ? time.toFixed(1) : label(time), x, top + 13);
+    pen.fillText(every < 1 ? `${time.toFixed(1)} s` : label(time), x, top + 13);
   }
 }
 

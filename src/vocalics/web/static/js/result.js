@@ -136,9 +136,11 @@ export function headlineOf(result) {
   const line = make("span", { class: "headline" });
   const all = headlines(result);
   for (const [name, one] of all) {
-    if (name) line.append(make("span", { class: "note" }, name));
-    line.append(chip(one));
-    if (one.emotion !== null) line.append(make("b", {}, percent(one.confidence)));
+    const of = make("span", { class: "of" });
+    if (name) of.append(make("span", { class: "note" }, name));
+    of.append(chip(one));
+    if (one.emotion !== null) of.append(make("b", {}, percent(one.confidence)));
+    line.append(of);
     if (all.length === 1) line.append(make("span", { class: "note then" }, others(one)));
   }
   line.append(make("span", { class: "note" }, length(result.timeline.duration)));
