@@ -31,9 +31,9 @@ class Fit:
     """How the weights are found.
 
     Attributes:
-        optimiser: "adam", "adamw", "sgd" or "rmsprop".
+        optimiser: "adam", "adamw", "muon", "sgd" or "rmsprop".
         rate: Highest learning rate.
-        weight_decay: Decoupled for adamw.
+        weight_decay: Decoupled for adamw and muon.
         momentum: Of sgd and rmsprop.
         schedule: "constant", "cosine" or "plateau".
         warm_up: Share of the epochs in which a cosine rises; the first epoch goes by whole. 0 is none.
@@ -82,7 +82,7 @@ class Fit:
     autocast: bool = False
 
     def __post_init__(self) -> None:
-        _one_of(self.optimiser, ("adam", "adamw", "sgd", "rmsprop"), "fit.optimiser")
+        _one_of(self.optimiser, ("adam", "adamw", "muon", "sgd", "rmsprop"), "fit.optimiser")
         _one_of(self.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
         _one_of(self.keep, ("best", "last"), "fit.keep")
         _one_of(self.plateau_of, ("validation", "training"), "fit.plateau_of")

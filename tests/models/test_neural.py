@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 from vocalics.models.logmel_batches import BatchAugmentation, LogMelClassifier
 from vocalics.models.logmel_cnn import LogMelCnn
 from vocalics.models.neural import Course, NeuralClassifier, Schedule
+from vocalics.models.optimisers import Muon
 
 
 def net(n_classes: int = 3) -> nn.Module:
@@ -63,14 +65,21 @@ def test_the_best_epoch_is_kept_and_training_stops_early(tmp_path: Path) -> None
     assert classifier.predict_proba(x).shape == (90, 3)
 
 
-def test_a_resumed_course_equals_an_undisturbed_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [{}, {"optimizer": Muon, "optimizer__smallest": 4}], ids=["adamw", "muon"])
+def test_a_resumed_course_equals_an_undisturbed_one(how: dict[str, Any], tmp_path: Path) -> None:
     x, names = blobs()
 
     def start(folder: Path) -> tuple[NeuralClassifier, Course]:
         folder.mkdir(exist_ok=True)
         course = Course(folder, Schedule("plateau", 1e-2, 6), (x[:30], names[:30]), average=0.9)
         classifier = NeuralClassifier(
-            net, classes=["angry", "happy", "sad"], callbacks=[("course", course)], lr=1e-2, batch_size=15, seed=3
+            net,
+            classes=["angry", "happy", "sad"],
+            callbacks=[("course", course)],
+            lr=1e-2,
+            batch_size=15,
+            seed=3,
+            **how,
         )
         return classifier.initialize(), course
 

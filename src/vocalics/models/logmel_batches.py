@@ -302,8 +302,10 @@ class _Epochs:
         n = place.shape[1]
         middle = np.minimum(np.arange(n_steps(n)) * self.step + self.step // 2, n - 1)
         tempo = np.array([self.clips[i][0].shape[1] / c.shape[1] for i, c in zip(rows, chosen, strict=True)])
-        wanted = self.frame_hints.at(rows, place[:, middle] * tempo[:, None])
-        return torch.cat([torch.from_numpy(wanted).flatten(1), mask[:, middle].float()], dim=1)
+        wanted = torch.from_numpy(self.frame_hints.at(rows, place[:, middle] * tempo[:, None]))
+        there = mask[:, middle].float()
+        # Where a clip has ended there is nothing to foretell, and nothing that mixing could add to another's.
+        return torch.cat([(wanted * there[:, :, None]).flatten(1), there], dim=1)
 
 
 def padded(clips: LogMels) -> tuple[Tensor, Tensor]:

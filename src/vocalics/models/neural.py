@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from vocalics.errors import VocalicsError
 from vocalics.files import replacing
 from vocalics.metrics import unweighted_average_recall
+from vocalics.models.optimisers import Muon
 from vocalics.recipe import Fit
 from vocalics.registry import suggestion
 
@@ -138,17 +139,20 @@ class NeuralClassifier(NeuralNetClassifier):  # type: ignore[misc]  # skorch is 
         return names
 
 
-def optimiser(fit: Fit) -> dict[str, Any]:
-    """Return a recipe's optimiser as settings of a :class:`NeuralClassifier`."""
+def optimiser(fit: Fit, device: str = "cpu") -> dict[str, Any]:
+    """Return a recipe's optimiser as settings of a :class:`NeuralClassifier` that computes on a device."""
     kinds: dict[str, Any] = {
         "adam": torch.optim.Adam,
         "adamw": torch.optim.AdamW,
+        "muon": Muon,
         "sgd": torch.optim.SGD,
         "rmsprop": torch.optim.RMSprop,
     }
     settings: dict[str, Any] = {"optimizer": kinds[fit.optimiser], "optimizer__weight_decay": fit.weight_decay}
     if fit.optimiser in ("sgd", "rmsprop"):
         settings["optimizer__momentum"] = fit.momentum
+    if fit.optimiser == "muon":
+        settings["optimizer__low_precision"] = fit.autocast and has_bfloat16(torch.device(device).type)
     return settings
 
 

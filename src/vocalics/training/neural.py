@@ -84,8 +84,8 @@ def train_neural(
         "seed": recipe.seed,
         "batch_size": fit.batch_size,
         "lr": fit.rate,
-        "device": device_named(device),
-        **optimiser(fit),
+        "device": (place := device_named(device)),
+        **optimiser(fit, place),
         **{f"module__{k}": v for k, v in recipe.model_settings.items()},
         "module__n_classes": len(data.emotions),
     }
