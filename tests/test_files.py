@@ -144,3 +144,15 @@ def test_a_pipe_or_device_is_given_the_whole_and_stays(tmp_path: Path) -> None:
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
     write_text(os.devnull, "gone")
     assert Path(os.devnull).is_char_device()
+
+
+@posix
+def test_what_a_shell_has_open_is_added_to_and_no_command_refuses_it(tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    out.write_text("EARLIER\n")
+    code = "from vocalics.files import write_text; write_text('/dev/stdout', 'LATER')"
+    with out.open("ab") as sink:
+        subprocess.run([sys.executable, "-c", code], stdout=sink, check=True)
+    assert out.read_text() == "EARLIER\nLATER"
+    refuse_unwritable(Path("/dev/stdout"))
+    refuse_unwritable(Path(os.devnull))

@@ -37,12 +37,14 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
     Raises:
         OSError: When it cannot be written or put there; the error names the file, not its part.
     """
-    if _is_stream(path):
+    if is_stream(path):
         with tempfile.TemporaryDirectory() as folder:
             part = Path(folder) / Path(path).name
             part.touch()
             yield part
-            with part.open("rb") as source, Path(path).open("wb") as sink:
+            # Opened as it is and added to: a shell's ">>" keeps what was there.
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+            with part.open("rb") as source, os.fdopen(descriptor, "wb") as sink:
                 shutil.copyfileobj(source, sink)
         return
     target = Path(os.path.realpath(path))
@@ -67,12 +69,15 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
             part.unlink(missing_ok=True)
 
 
-def _is_stream(path: str | os.PathLike[str]) -> bool:
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is of a pipe, a device, or what a process has open (``/dev/stdout``), whatever that leads to."""
+    if str(Path(path).absolute()).startswith(("/dev/", "/proc/")):
+        return True
     try:
         mode = Path(path).stat().st_mode
     except OSError:  # nothing there, or no way there, which is told when it is written
         return False
-    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, mode: int | None = None, errors: str = "strict") -> None:

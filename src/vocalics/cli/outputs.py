@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from vocalics.errors import VocalicsError
-from vocalics.files import part_of
+from vocalics.files import is_stream, part_of
 
 
 def refuse_unwritable(output: Path) -> None:
@@ -17,6 +17,8 @@ def refuse_unwritable(output: Path) -> None:
     """
     if output.is_dir():
         raise VocalicsError(f"{output}: cannot be written (it is a folder); choose another place")
+    if is_stream(output):
+        return
     real = Path(os.path.realpath(output))  # beside which it will be written, see files.replacing
     part = part_of(real)
     try:

@@ -54,15 +54,17 @@ class Muon(torch.optim.AdamW):
             with torch.enable_grad():
                 loss = closure()
         put_aside = []
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None and self.is_matrix(weight):
-                    self._turn(weight, weight.grad, group["lr"], group["weight_decay"])
-                    put_aside.append((weight, weight.grad))
-                    weight.grad = None  # AdamW passes over it
-        super().step()
-        for weight, gradient in put_aside:
-            weight.grad = gradient
+        try:
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    if weight.grad is not None and self.is_matrix(weight):
+                        self._turn(weight, weight.grad, group["lr"], group["weight_decay"])
+                        put_aside.append((weight, weight.grad))
+                        weight.grad = None  # AdamW passes over it
+            super().step()
+        finally:
+            for weight, gradient in put_aside:
+                weight.grad = gradient
         return loss
 
     def _turn(self, weight: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
