@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from vocalics.models.neural import optimiser
-from vocalics.models.optimisers import Muon, orthogonal
+from vocalics.models.optimisers import Muon, is_matrix, orthogonal
 from vocalics.recipe import Fit
 
 
@@ -53,7 +53,7 @@ def test_matrices_go_as_in_torch_s_muon_and_all_else_as_in_adamw() -> None:
     ours, theirs = net(), net()
     settings = {"lr": 3e-3, "weight_decay": 0.1}
     muon = Muon(ours.parameters(), **settings, low_precision=True)
-    matrices = [n for n, p in ours.named_parameters() if muon.is_matrix(p)]
+    matrices = [n for n, p in ours.named_parameters() if is_matrix(p)]
     assert matrices == ["0.weight", "3.weight"]  # 16 by 18 and 24 by 144; four outputs are too few
     # Torch's own takes nothing but matrices: the same numbers, and gradients, seen as such.
     flat = {n: nn.Parameter(p.detach().flatten(1)) for n, p in theirs.named_parameters() if n in matrices}
@@ -95,6 +95,7 @@ def test_its_state_can_be_kept_and_given_back() -> None:
     go(first, data[:3])
     second = Muon(part.parameters())
     second.load_state_dict(copy.deepcopy(first.state_dict()))
+    assert copy.deepcopy(first).param_groups[0]["smallest"] == 16
     go(second, data[3:])
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), part.parameters(), strict=True))
 

@@ -38,13 +38,11 @@ class Muon(torch.optim.AdamW):
         low_precision: bool = True,
     ) -> None:
         super().__init__(params, lr=lr, weight_decay=weight_decay)
-        self.momentum = momentum
-        self.smallest = smallest
-        self.low_precision = low_precision
-
-    def is_matrix(self, weight: Tensor) -> bool:
-        """Whether a weight is changed as a matrix."""
-        return weight.ndim > 1 and min(len(weight), weight.numel() // len(weight)) >= self.smallest
+        own = {"momentum": momentum, "smallest": smallest, "low_precision": low_precision}
+        self.defaults |= own
+        for group in self.param_groups:
+            for key, value in own.items():
+                group.setdefault(key, value)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
@@ -57,8 +55,8 @@ class Muon(torch.optim.AdamW):
         try:
             for group in self.param_groups:
                 for weight in group["params"]:
-                    if weight.grad is not None and self.is_matrix(weight):
-                        self._turn(weight, weight.grad, group["lr"], group["weight_decay"])
+                    if weight.grad is not None and is_matrix(weight, group["smallest"]):
+                        self._turn(weight, weight.grad, group)
                         put_aside.append((weight, weight.grad))
                         weight.grad = None  # AdamW passes over it
             super().step()
@@ -67,17 +65,23 @@ class Muon(torch.optim.AdamW):
                 weight.grad = gradient
         return loss
 
-    def _turn(self, weight: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
+    def _turn(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        momentum, rate = group["momentum"], group["lr"]
         state = self.state[weight]
         if not state:
             # AdamW looks for a number of steps in every state that it is given back.
             state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(gradient)}
         state["step"] += 1
-        state["momentum"].lerp_(gradient, 1 - self.momentum)
-        ahead = gradient.lerp(state["momentum"], self.momentum).flatten(1)
+        state["momentum"].lerp_(gradient, 1 - momentum)
+        ahead = gradient.lerp(state["momentum"], momentum).flatten(1)
         size: float = 0.2 * max(ahead.shape) ** 0.5
-        weight.mul_(1 - rate * decay)
-        weight.add_(orthogonal(ahead, self.low_precision).reshape(weight.shape), alpha=-rate * size)
+        weight.mul_(1 - rate * group["weight_decay"])
+        weight.add_(orthogonal(ahead, group["low_precision"]).reshape(weight.shape), alpha=-rate * size)
+
+
+def is_matrix(weight: Tensor, smallest: int = 16) -> bool:
+    """Whether a weight is changed as a matrix."""
+    return weight.ndim > 1 and min(len(weight), weight.numel() // max(1, len(weight))) >= smallest
 
 
 def orthogonal(matrix: Tensor, low_precision: bool = False) -> Tensor:
