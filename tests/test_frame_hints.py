@@ -123,7 +123,7 @@ def test_targets_stand_where_the_net_hears_them(stretch: float) -> None:
         module__n_first=4, module__width=8, module__n_hidden=4, module__n_classes=2, module__n_frame_hints=1,
     ).initialize()  # fmt: skip
     dataset = classifier.get_dataset(clips, np.array([0, 1] * 12))
-    n_checked = 0
+    n_checked, n_ended = 0, 0
     for given, target in classifier.get_iterator(dataset, training=True):
         steps = n_steps(100)
         assert target.shape == (8, 2 + 2 * steps)
@@ -132,8 +132,9 @@ def test_targets_stand_where_the_net_hears_them(stretch: float) -> None:
         inside = there & (expected > 0.5) & (expected < torch.tensor([[14.0]]))
         assert (times - expected)[inside].abs().max() < 0.3
         assert (given["mask"][:, 4::8][:, :steps] == there).all()
-        n_checked += int(inside.sum())
-    assert n_checked > 100
+        assert (times[~there] == 0).all()  # nothing that mixing could add to another clip's
+        n_checked, n_ended = n_checked + int(inside.sum()), n_ended + int((~there).sum())
+    assert n_checked > 100 and n_ended > 20
 
 
 def test_a_net_learns_to_foretell_and_forgets_how(
