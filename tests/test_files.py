@@ -156,3 +156,18 @@ def test_what_a_shell_has_open_is_added_to_and_no_command_refuses_it(tmp_path: P
     assert out.read_text() == "EARLIER\nLATER"
     refuse_unwritable(Path("/dev/stdout"))
     refuse_unwritable(Path(os.devnull))
+
+
+@posix
+def test_below_a_device_nothing_can_be_written_and_a_file_in_memory_is_one() -> None:
+    with pytest.raises(VocalicsError, match=r"report\.html: cannot be written \("):
+        refuse_unwritable(Path("/dev/null/report.html"))
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        target = memory / f"vocalics-test-{os.getpid()}.txt"
+        try:
+            refuse_unwritable(target)
+            write_text(target, "kept")
+            assert target.read_text() == "kept" and not target.is_symlink()
+        finally:
+            target.unlink(missing_ok=True)

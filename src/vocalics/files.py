@@ -7,6 +7,7 @@ is killed leaves a part behind: hidden, and named after its file, so that it can
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -14,8 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_LONGEST = 180
+_LONGEST = 110
 """Bytes of a file's name that its part's begins with: with what is added, no file system finds it too long."""
+
+_OPEN = re.compile(r"/dev/(std(in|out|err)|fd/\d+)$|/proc/[^/]+(/task/\d+)?/fd/\d+$")
+"""What a process has open, which may be a file: one that others hold, and that must not be put aside."""
 
 
 @contextmanager
@@ -51,7 +55,7 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
     part = part_of(target, keep_suffix)
     if mode is None:
         with suppress(OSError):  # there is none, or it is told when the part is opened
-            mode = stat.S_IMODE(target.stat().st_mode)
+            mode = target.stat().st_mode & 0o777  # and not who it runs as
     try:
         # What others may not read they cannot read while it is written either.
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else 0o600))
@@ -71,13 +75,11 @@ def replacing(path: str | os.PathLike[str], *, mode: int | None = None, keep_suf
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
     """Whether a name is of a pipe, a device, or what a process has open (``/dev/stdout``), whatever that leads to."""
-    if str(Path(path).absolute()).startswith(("/dev/", "/proc/")):
-        return True
     try:
         mode = Path(path).stat().st_mode
     except OSError:  # nothing there, or no way there, which is told when it is written
         return False
-    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or bool(_OPEN.match(str(Path(path).absolute())))
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, mode: int | None = None, errors: str = "strict") -> None:
