@@ -25,13 +25,16 @@ COVERAGES = (0.8, 0.9, 0.95)
 """How often the true emotion is to be among the candidates: the sets that a card knows."""
 
 
-def least_probability(probabilities: npt.ArrayLike, truth: npt.ArrayLike, coverage: float) -> float:
+def least_probability(
+    probabilities: npt.ArrayLike, truth: npt.ArrayLike, coverage: float, weights: npt.ArrayLike | None = None
+) -> float:
     """Return the probability from which on an emotion is a candidate.
 
     Args:
         probabilities: Shape (n, n_emotions), of clips that were not trained on.
         truth: Positions of their emotions, shape (n,).
         coverage: Share of the sets that are to hold the true emotion, above 0 and below 1.
+        weights: What each clip counts, shape (n,), above 0; all the same where ``None``.
 
     Returns:
         From 0 to 1; 0 where the clips are too few for the coverage: every emotion is a candidate then.
@@ -40,15 +43,20 @@ def least_probability(probabilities: npt.ArrayLike, truth: npt.ArrayLike, covera
     0.7
     """
     chances = np.asarray(probabilities, np.float64)
-    given = np.sort(chances[np.arange(len(chances)), np.asarray(truth, np.int64)])[::-1]
-    # The n + 1 stands for the clip that is to come (Vovk et al., proposition 2.3).
-    rank = math.ceil((len(given) + 1) * coverage - 1e-9)
-    return float(given[rank - 1]) if 0 < rank <= len(given) else 0.0
+    given = chances[np.arange(len(chances)), np.asarray(truth, np.int64)]
+    order = np.argsort(-given, kind="stable")
+    counts = np.ones(len(given)) if weights is None else np.asarray(weights, np.float64)
+    counted = np.cumsum(counts[order] / (counts.mean() if len(counts) else 1))
+    # The n + 1 stands for the clip that is to come (Vovk et al., proposition 2.3); it counts as the mean clip does.
+    rank = int(np.searchsorted(counted, (len(given) + 1) * coverage - 1e-9))
+    return float(given[order[rank]]) if rank < len(given) else 0.0
 
 
-def thresholds(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> dict[str, float]:
+def thresholds(
+    probabilities: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> dict[str, float]:
     """Return the least probabilities of all :data:`COVERAGES`, as a card holds them: {"0.9": 0.12, ...}."""
-    return {f"{c:g}": least_probability(probabilities, truth, c) for c in COVERAGES}
+    return {f"{c:g}": least_probability(probabilities, truth, c, weights) for c in COVERAGES}
 
 
 def mixture_weights(probabilities: Sequence[npt.ArrayLike], truth: npt.ArrayLike) -> list[float]:

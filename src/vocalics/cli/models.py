@@ -156,12 +156,25 @@ def join(
 
 def calibrate(
     model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model or a model file.")],
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A .csv or .parquet of vocalics scan.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The model file that is written.")],
+    manifest: Annotated[
+        Path | None, typer.Argument(metavar="[MANIFEST]", help="A .csv or .parquet of vocalics scan.")
+    ] = None,
     speakers: Annotated[
         Speakers,
         typer.Option(help="Of the model's own validation speakers, or of all that it was not trained on."),
     ] = Speakers.ALL,
+    left_out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of clips: what a model of the same recipe said of a corpus that it never heard (the .csv of "
+            "a fold of vocalics benchmark leave-one-corpus-out, or predictions.csv of vocalics evaluate). Repeat.",
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE.md", help="With --left-out: write what it is worth there, too.")
+    ] = None,
 ) -> None:
     """Fit a model's probabilities to clips whose emotions are known.
 
@@ -169,6 +182,10 @@ def calibrate(
     (vocalics predict --unfamiliar-above). Which emotion is the most probable never changes; how probable it is does,
     and the copy knows sets of candidates (vocalics predict --coverage). Fifty clips are the least; some hundred of many
     speakers are better. A file that cannot be judged is one line on standard error, and the exit code is then 1.
+
+    A model is surer of a voice from a corpus that it knows than it may be of one from elsewhere. With --left-out it
+    becomes as sure as models of its recipe were right about whole corpora that they never heard; what that is worth is
+    told for each corpus, calibrated by the others alone.
     """
     from types import MappingProxyType
 
@@ -176,6 +193,7 @@ def calibrate(
     from rich.console import Console
 
     from vocalics.cli.evaluate import judged
+    from vocalics.cli.outputs import refuse_unwritable
     from vocalics.cli.progress import counting
     from vocalics.emotions import Scheme
     from vocalics.errors import ManifestError
@@ -185,8 +203,18 @@ def calibrate(
     from vocalics.recognizer import load
 
     require()
-    if not output.parent.is_dir():
-        raise ManifestError(f"{output.parent}: no such folder; make it first, or write elsewhere")
+    if (manifest is None) == (not left_out):
+        raise ManifestError(
+            "calibrate with a manifest of clips, or with --left-out FILE of several corpora: one of both"
+        )
+    if page is not None and not left_out:
+        raise ManifestError("--page tells what --left-out is worth; leave it out, or name such files")
+    for path in (output, page):
+        if path is not None:
+            refuse_unwritable(path)
+    if manifest is None:
+        _calibrate_elsewhere(model, left_out or [], output, page)
+        return
     recognizer = load(model)
     card = recognizer.card
     clips = Manifest.read(manifest).where(lambda u: u.emotion in card.emotions)
@@ -218,6 +246,35 @@ def calibrate(
     print(f"written to {output}")
     if failures:
         raise typer.Exit(1)
+
+
+def _calibrate_elsewhere(model: str, files: list[Path], output: Path, page: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from vocalics import judgements, modelfile
+    from vocalics.export.elsewhere import COVERAGE, HEAD, LeftOut, calibrate_elsewhere, measured, rows, to_markdown
+    from vocalics.files import write_text
+    from vocalics.named_models import model_path
+
+    source = model_path(model)
+    known = modelfile.load(source).card
+    said = LeftOut.of(judgements.pooled([judgements.read(file) for file in files]), known.emotions)
+    about = calibrate_elsewhere(source, said, output)
+    table = Table()
+    for i, title in enumerate(HEAD):
+        table.add_column(title, justify="right" if i else "left")
+    found = measured(said, known.conformal)
+    for row in rows(found):
+        table.add_row(*row)
+    Console().print(table)
+    print(f"before → by what the other corpora tell; sets promise {COVERAGE:.0%}")
+    if page is not None:
+        write_text(page, to_markdown(known.name, about, known, found))
+    print(f"temperature {about.temperature:.3f}, before {known.temperature:.3f}")
+    for coverage, least in about.conformal.items():
+        print(f"candidates for {float(coverage):.0%}: every emotion from {least:.1%} on")
+    print(f"written to {output}")
 
 
 def figure_text(figure: Any) -> str:

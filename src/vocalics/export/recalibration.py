@@ -85,9 +85,9 @@ def recalibrate(
     if len(said) < FEWEST:
         raise ModelFileError(f"{len(said)} clips with speech are too few to calibrate a model; expected {FEWEST}")
     graph = onnx.load_model_from_string(source.read_bytes())
-    factor = temperature(said, positions) if _softmax(graph) is not None else 1.0
+    factor = temperature(said, positions) if is_coolable(graph) else 1.0
     if factor != 1.0:
-        _cool(graph, factor)
+        cool(graph, factor)
         said = tempered(said, factor)
     about = dataclasses.replace(
         known,
@@ -147,8 +147,13 @@ def _softmax(graph: Any) -> Any:
     return next((n for n in graph.graph.node if OUTPUT in n.output and n.op_type == "Softmax"), None)
 
 
-def _cool(graph: Any, factor: float) -> None:
-    """Divide the logits of a graph by a factor, in place."""
+def is_coolable(graph: Any) -> bool:
+    """Whether a graph's probabilities come from a softmax, before which a temperature has its place."""
+    return _softmax(graph) is not None
+
+
+def cool(graph: Any, factor: float) -> None:
+    """Divide the logits of a coolable graph by a factor, in place."""
     from onnx import helper, numpy_helper
 
     last = _softmax(graph)

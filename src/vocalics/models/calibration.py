@@ -14,12 +14,13 @@ LIMITS = (0.2, 5.0)
 """Between which a temperature is looked for."""
 
 
-def temperature(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> float:
+def temperature(probabilities: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """Return the temperature of highest likelihood on clips that were not trained on.
 
     Args:
         probabilities: Shape (n, n_classes), rows sum to 1; how a net without a temperature judges the clips.
         truth: Positions of their classes, shape (n,).
+        weights: What each clip counts, shape (n,), of a positive sum; all the same where ``None``.
 
     Returns:
         Above 1 where the net is too sure, below where it is not sure enough.
@@ -29,14 +30,16 @@ def temperature(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     """
     logits = np.log(np.maximum(np.asarray(probabilities, np.float64), 1e-12))
     positions = np.asarray(truth, np.int64)
-    wanted = logits[np.arange(len(positions)), positions].mean()
+    counts = np.ones(len(positions)) if weights is None else np.asarray(weights, np.float64)
+    counts = counts / counts.sum()
+    wanted = counts @ logits[np.arange(len(positions)), positions]
 
     def slope(factor: float) -> float:
         """Of the mean negative log-likelihood, over the factor on the logits; it rises with the factor."""
         scaled = factor * logits
         shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        return float((shares * logits).sum(axis=1).mean() - wanted)
+        return float(counts @ (shares * logits).sum(axis=1) - wanted)
 
     low, high = 1 / LIMITS[1], 1 / LIMITS[0]
     if slope(low) >= 0:
