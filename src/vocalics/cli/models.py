@@ -253,9 +253,9 @@ def _calibrate_elsewhere(model: str, files: list[Path], output: Path, page: Path
     from rich.table import Table
 
     from vocalics import judgements, modelfile
-    from vocalics.export.elsewhere import COVERAGE, HEAD, LeftOut, calibrate_elsewhere, measured, rows, to_markdown
     from vocalics.files import write_text
     from vocalics.named_models import model_path
+    from vocalics.sureness import COVERAGE, HEAD, LeftOut, calibrate_elsewhere, measured, rows, to_markdown
 
     source = model_path(model)
     known = modelfile.load(source).card

@@ -85,9 +85,9 @@ def recalibrate(
     if len(said) < FEWEST:
         raise ModelFileError(f"{len(said)} clips with speech are too few to calibrate a model; expected {FEWEST}")
     graph = onnx.load_model_from_string(source.read_bytes())
-    factor = temperature(said, positions) if is_coolable(graph) else 1.0
+    factor = temperature(said, positions) if _softmax(graph) is not None else 1.0
     if factor != 1.0:
-        cool(graph, factor)
+        _cool(graph, factor)
         said = tempered(said, factor)
     about = dataclasses.replace(
         known,
@@ -147,13 +147,31 @@ def _softmax(graph: Any) -> Any:
     return next((n for n in graph.graph.node if OUTPUT in n.output and n.op_type == "Softmax"), None)
 
 
-def is_coolable(graph: Any) -> bool:
-    """Whether a graph's probabilities come from a softmax, before which a temperature has its place."""
-    return _softmax(graph) is not None
+def write_cooled(source: Path, target: Path, factor: float, about: Card) -> None:
+    """Write a copy of a model whose logits are divided by a factor more.
+
+    Args:
+        source: The model file.
+        target: The model file that is written.
+        factor: Above 1 makes it less sure.
+        about: The card of the copy.
+
+    Raises:
+        ModelFileError: When the graph ends in no softmax.
+        MissingExtraError: Where the onnx package or torch is not installed.
+    """
+    require()
+    import onnx
+
+    graph = onnx.load_model_from_string(source.read_bytes())
+    if _softmax(graph) is None:
+        raise ModelFileError(f"{source}: its graph ends in no softmax, so that it takes no temperature")
+    _cool(graph, factor)
+    card_file.write(target, graph.SerializeToString(), about)
 
 
-def cool(graph: Any, factor: float) -> None:
-    """Divide the logits of a coolable graph by a factor, in place."""
+def _cool(graph: Any, factor: float) -> None:
+    """Divide the logits of a graph by a factor, in place."""
     from onnx import helper, numpy_helper
 
     last = _softmax(graph)

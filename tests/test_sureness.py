@@ -12,15 +12,15 @@ from vocalics import judgements, modelfile
 from vocalics.confidence import least_probability
 from vocalics.emotions import EMOTIONS
 from vocalics.errors import ModelFileError
-from vocalics.export.elsewhere import LeftOut, calibrate_elsewhere, measured
 from vocalics.judgements import Judgements
 from vocalics.metrics import expected_calibration_error
 from vocalics.models.calibration import temperature, tempered
 from vocalics.named_models import model_path
 from vocalics.recognizer import Recognizer
+from vocalics.sureness import LeftOut, calibrate_elsewhere, measured
 
 Run = Callable[..., tuple[int, str, str]]
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.wav"))
+CLIPS = sorted((Path(__file__).parents[1] / "examples" / "clips").glob("*.wav"))
 
 
 def said(corpus: str, n: int, too_sure: float, seed: int, emotions: tuple[str, ...] = EMOTIONS) -> Judgements:

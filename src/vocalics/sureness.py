@@ -21,8 +21,7 @@ import numpy.typing as npt
 from vocalics import metrics
 from vocalics.confidence import candidates, chosen, thresholds
 from vocalics.errors import ModelFileError
-from vocalics.export import card as card_file
-from vocalics.export.recalibration import FEWEST, cool, is_coolable, require
+from vocalics.export.recalibration import FEWEST, write_cooled
 from vocalics.judgements import Judgements
 from vocalics.modelfile import Card, load
 
@@ -240,17 +239,10 @@ def calibrate_elsewhere(source: Path, said: LeftOut, target: Path) -> Card:
         ModelFileError: When the graph ends in no softmax, or the model is calibrated so already.
         MissingExtraError: Where the onnx package or torch is not installed.
     """
-    require()
-    import onnx
-
     known = load(source).card
     if _DONE in known.protocol:  # the judgements are of models that were not
         raise ModelFileError(f"{source}: is {_DONE} already; start from the file as it was trained")
-    graph = onnx.load_model_from_string(source.read_bytes())
-    if not is_coolable(graph):
-        raise ModelFileError(f"{source}: its graph ends in no softmax, so that it takes no temperature")
     factor, conformal = said.calibration()
-    cool(graph, factor)
     about = dataclasses.replace(
         known,
         temperature=known.temperature * factor,
@@ -259,5 +251,5 @@ def calibrate_elsewhere(source: Path, said: LeftOut, target: Path) -> Card:
         f"{', '.join(said.names)} said of these",
         validation_speakers=tuple(sorted({*known.validation_speakers, *said.speakers} - {*known.training_speakers})),
     )
-    card_file.write(target, graph.SerializeToString(), about)
+    write_cooled(source, target, factor, about)
     return about
