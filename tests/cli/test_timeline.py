@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -121,3 +122,12 @@ def test_a_pipe_is_judged_and_not_read_again_for_its_page(run: Run, call: list[s
     threading.Thread(target=lambda: pipe.write_bytes(Path(call[0]).read_bytes()), daemon=True).start()
     code, out, _ = run("timeline", str(pipe), *call[1:], "-o", str(page))
     assert code == 0 and "s of speech" in out and 'type="file"' in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="has no such name of its standard output")
+def test_behind_a_file_on_standard_output_nothing_follows(call: list[str]) -> None:
+    code = "from vocalics.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "timeline", *call, "-o", "/dev/stdout", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert json.loads(done.stdout)["duration"] > 0
+    assert b"s of speech" in done.stderr or b"nobody speaks" in done.stderr

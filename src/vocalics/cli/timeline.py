@@ -13,6 +13,7 @@ from vocalics.cli.outputs import refuse_unwritable
 from vocalics.cli.predictions import STDIN, clock
 from vocalics.cli.voice import Known, knowing
 from vocalics.errors import VocalicsError
+from vocalics.files import is_stream
 
 if TYPE_CHECKING:
     from vocalics.recognizer import Recognizer
@@ -98,7 +99,9 @@ def _timeline(
     for path, name in targets:
         timeline.write(found, path, name, windows=windows, source=sound)
     if targets:
-        typer.echo("\n".join([*_summaries(found), *(f"written   {path}" for path, _ in targets)]))
+        # Behind a file that is a stream (/dev/stdout) nothing of ours may follow.
+        told = [*_summaries(found), *(f"written   {path}" for path, _ in targets)]
+        typer.echo("\n".join(told), err=any(is_stream(path) for path, _ in targets))
     elif shown is Format.table:
         typer.echo("\n".join(_table(found, windows)))
     else:

@@ -123,7 +123,7 @@ def plain_axes(axes: Any) -> None:
 
 def titled(figure: Any, axes: Any, title: str, caption: str, pad: float = 8) -> Any:
     """Write the title above a panel and the caption below the figure, both broken into lines; return the figure."""
-    axes.set_title(_title(figure, title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
+    axes.set_title(title_lines(figure, title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
     return captioned(figure, caption)
 
 
@@ -133,11 +133,11 @@ def headed(figure: Any, title: str, caption: str) -> Any:
     For figures whose panel is narrow, because names stand beside it.
     """
     if title:
-        figure.suptitle(_title(figure, title), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+        figure.suptitle(title_lines(figure, title), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     return captioned(figure, caption)
 
 
-def _title(figure: Any, title: str) -> str:
+def title_lines(figure: Any, title: str) -> str:
     """Break a title into lines that no figure cuts off."""
     return "\n".join(map(plain, textwrap.wrap(title, int(7 * figure.get_size_inches()[0])) or [""]))
 

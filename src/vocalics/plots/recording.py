@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.plots.canvas import FAINT, INK, PALETTE, PAPER, RULE, SOFT, blank, captioned, plain, plain_axes
+from vocalics.plots.canvas import (
+    FAINT,
+    INK,
+    PALETTE,
+    PAPER,
+    RULE,
+    SOFT,
+    blank,
+    captioned,
+    plain,
+    plain_axes,
+    title_lines,
+)
 
 _WIDTH, _ROW = 11.0, 3.1  # inches
 _PER_LETTER = 0.0075  # of the panel's width
@@ -70,7 +82,7 @@ def recording(
     handles, names = panels[1].get_legend_handles_labels()
     figure.legend(handles[::-1], names[::-1], frameon=False, loc="outside right upper", fontsize=8.5)
     if title:
-        panels[0].set_title(plain(title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=20)
+        panels[0].set_title(title_lines(figure, title), loc="left", fontsize=12, fontweight="bold", color=INK, pad=20)
     return captioned(figure, caption)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vocalics.errors import VocalicsError
-from vocalics.plots.canvas import FAINT, INK, PALETTE, blank, plain, plain_axes, titled
+from vocalics.plots.canvas import FAINT, INK, PALETTE, blank, headed, plain, plain_axes
 
 
 def promises(
@@ -45,7 +45,7 @@ def promises(
         axes.plot([100 * one, 100 * other[0]], [y, y], color="#D0D0D0", linewidth=4, zorder=1)
     axes.plot(
         100 * np.asarray(alike, dtype=float), at, "s", markerfacecolor="white", markeredgecolor=PALETTE["happy"],
-        markersize=7, label="random split, same corpora", zorder=3,
+        markersize=7, label="random split, same corpora", zorder=3, clip_on=False,
     )  # fmt: skip
     for values, colour, marker, label in (
         (random, PALETTE["happy"], "s", "random split, speakers shared"),
@@ -59,8 +59,9 @@ def promises(
     known = [(100 * p, y) for p, y in zip(printed, at, strict=True) if p]
     if known:
         axes.plot(
-            *zip(*known, strict=True), "|", color=INK, markersize=16, markeredgewidth=2, label="as printed", zorder=4
-        )
+            *zip(*known, strict=True), "|", color=INK, markersize=16, markeredgewidth=2, label="as printed", zorder=4,
+            clip_on=False,
+        )  # fmt: skip
     for y, one, other in zip(at, alike, honest, strict=True):
         axes.annotate(f"{100 * (one - other[0]):+.0f} points", (100 * (one + other[0]) / 2, y), xytext=(0, 7),
                       textcoords="offset points", ha="center", fontsize=8, color=FAINT)  # fmt: skip
@@ -68,4 +69,4 @@ def promises(
     axes.set(xlim=(0, 100), ylim=(-0.6, len(names) - 0.25), xlabel="accuracy, %")
     figure.legend(frameon=False, fontsize=8, loc="outside upper right", ncols=2)
     plain_axes(axes)
-    return titled(figure, axes, title, caption)
+    return headed(figure, title, caption)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vocalics.errors import VocalicsError
-from vocalics.plots.canvas import FAINT, PALETTE, RULE, blank, plain, plain_axes, titled
+from vocalics.plots.canvas import FAINT, PALETTE, RULE, blank, headed, plain, plain_axes
 
 
 def robustness(
@@ -53,4 +53,4 @@ def robustness(
     axes.set_yticks(at, [plain(name) for name in names])
     axes.tick_params(axis="y", labelsize=8)
     axes.set(xlim=(0, 100), ylim=(-0.7, len(names) + 0.2), xlabel="UAR, %")
-    return titled(figure, axes, title, caption)
+    return headed(figure, title, caption)

@@ -20,9 +20,10 @@ _CAUTION = (
     "wrong with high confidence. Do not base a decision about a person on it."
 )
 _HOW = (
-    "Above: the waveform, each segment in the colour of its emotion. Below: the probabilities of the emotions, window "
-    "by window; pale between the segments, where an echo or a noise may be heard. Click a segment to play it, or "
-    "anything else to play from there; or focus the drawing and use the arrow keys (5 s), Home, End and space."
+    "Above: the waveform, each segment, judged as a whole, in the colour of its emotion. Below: the probabilities of "
+    "the emotions, window by window; pale between the segments, where an echo or a noise may be heard. Click a "
+    "segment to play it, or anything else to play from there; or focus the drawing and use the arrow keys (5 s), Home, "
+    "End and space."
 )
 _ENCLOSED = " This page contains the recording itself: whoever has the page can hear it."
 

@@ -32,8 +32,9 @@ def picture(timeline: Timeline) -> bytes:
         timeline.duration,
         timeline.emotions,
         "Emotions by segment, and their probabilities by window",
-        f"{Path(timeline.path).name}, judged by {timeline.model}. Pale: voice activity finds nobody "
-        "speaking. The model learnt from acted speech; what is shown is expression as it hears it, and can be wrong.",
+        f"{Path(timeline.path).name}, judged by {timeline.model}: each segment as a whole, each window by itself. "
+        "Pale: voice activity finds nobody speaking. The model learnt from acted speech; what is shown is expression "
+        "as it hears it, and can be wrong.",
     )
     return plots.png(figure)
 
