@@ -112,7 +112,7 @@ def test_the_copy_is_less_sure_and_says_the_same(name: str, tmp_path: Path) -> N
         was, now = (np.array([*m.predict(path).probabilities.values()]) for m in (before, after))
         np.testing.assert_allclose(now, tempered(was[None], factor)[0], atol=2e-4)
     # The judgements are of models that were not calibrated so: a second time it would be too unsure.
-    with pytest.raises(ModelFileError, match="already; start from the file as it was trained"):
+    with pytest.raises(ModelFileError, match="calibrated after its training; start from the file as it was trained"):
         calibrate_elsewhere(tmp_path / "c.onnx", parts, tmp_path / "d.onnx")
     assert not (tmp_path / "d.onnx").exists()
 

@@ -114,10 +114,12 @@ class Recognizer:
             raise VocalicsError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
         if self.coverage is not None and confidence.chosen(self.card.conformal, self.coverage) is None:
             known = ", ".join(self.card.conformal)
-            what = f"knows the coverages {known}" if known else "was not calibrated for sets of candidates"
-            raise VocalicsError(
-                f"coverage = {self.coverage:g}: the model {self.card.name} {what}; vocalics models calibrate adds some"
+            what = (
+                f"knows the coverages {known}"
+                if known
+                else "was not calibrated for sets of candidates; vocalics models calibrate adds some"
             )
+            raise VocalicsError(f"coverage = {self.coverage:g}: the model {self.card.name} {what}")
 
     @property
     def card(self) -> Card:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from vocalics import metrics
 from vocalics.confidence import candidates, chosen, thresholds
 from vocalics.errors import ModelFileError
-from vocalics.export.recalibration import FEWEST, write_cooled
+from vocalics.export.recalibration import CALIBRATED, FEWEST, calibrated_by, write_cooled
 from vocalics.judgements import Judgements
 from vocalics.modelfile import Card, load
 
@@ -30,9 +30,6 @@ FEWEST_CORPORA = 2
 
 COVERAGE = 0.9
 """Of the sets that are measured."""
-
-_DONE = "calibrated for corpora never heard"
-"""What the card of such a model says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,15 +237,17 @@ def calibrate_elsewhere(source: Path, said: LeftOut, target: Path) -> Card:
         MissingExtraError: Where the onnx package or torch is not installed.
     """
     known = load(source).card
-    if _DONE in known.protocol:  # the judgements are of models that were not
-        raise ModelFileError(f"{source}: is {_DONE} already; start from the file as it was trained")
+    if CALIBRATED in known.protocol:  # the judgements are of models that were not
+        raise ModelFileError(f"{source}: was calibrated after its training; start from the file as it was trained")
     factor, conformal = said.calibration()
     about = dataclasses.replace(
         known,
         temperature=known.temperature * factor,
         conformal=conformal,
-        protocol=f"{known.protocol}; {_DONE}, by what models of its recipe without "
-        f"{', '.join(said.names)} said of these",
+        protocol=calibrated_by(
+            known.protocol,
+            f"for corpora never heard, by what models of its recipe without {', '.join(said.names)} said of these",
+        ),
         validation_speakers=tuple(sorted({*known.validation_speakers, *said.speakers} - {*known.training_speakers})),
     )
     write_cooled(source, target, factor, about)

@@ -8,9 +8,12 @@ from pathlib import Path
 import made
 import pytest
 
-from vocalics.calls import keywords, transcripts
+from vocalics import timeline
+from vocalics.calls import diarisation, keywords, transcripts
 from vocalics.calls.transcripts import Cue
 from vocalics.errors import VocalicsError
+from vocalics.recognizer import Prediction
+from vocalics.timeline import Channel
 
 FILES = {
     "a.vtt": "WEBVTT\n\n00:01.000 --> 00:02.500\n<v Agent>good <b>morning</b>\n\n"
@@ -64,6 +67,32 @@ def test_the_first_that_lies_beside_is_found(tmp_path: Path) -> None:
         written = write(tmp_path, name, FILES["a." + name.rsplit(".", 1)[1]])
         assert transcripts.beside(recording) == written
     assert transcripts.beside(tmp_path / "b.wav") is None
+
+
+def test_a_timeline_of_ours_is_no_transcript_and_tells_no_speakers_apart(tmp_path: Path) -> None:
+    heard = [
+        Prediction("a.wav", 1.0, 2.5, "angry", 0.83, {"angry": 0.83, "sad": 0.17}, "default"),
+        Prediction("a.wav", 3.0, 4.0, None, 0.0, {"angry": 0.0, "sad": 0.0}, "default"),
+        Prediction("a.wav", 4.0, 5.0, None, 0.4, {"angry": 0.4, "sad": 0.4}, "default"),
+    ]
+    channels = tuple(Channel(name, tuple(heard), tuple(heard), (0.0,), 0.05) for name in ("left", "right"))
+    found = timeline.Timeline("a.wav", 5.0, 8000, "default", ("angry", "sad"), channels)
+    recording = write(tmp_path, "a.wav", b"")
+    for ending in (".vtt", ".json", ".txt", ".rttm"):
+        file = tmp_path / f"a{ending}"
+        for windows in (False, True):
+            timeline.write(found, file, timeline.format_of(file), windows=windows)
+            assert timeline.is_timeline(file)
+            assert transcripts.beside(recording) is None and diarisation.beside(recording) is None
+        file.unlink()
+    for name, content in FILES.items():
+        assert not timeline.is_timeline(write(tmp_path, name, content))
+        assert transcripts.beside(recording) == tmp_path / name
+        (tmp_path / name).unlink()
+    turns = write(tmp_path, "a.rttm", "SPEAKER a 1 0.5 1.0 <NA> <NA> angry <NA> <NA>\n")
+    assert diarisation.beside(recording) == turns
+    # Somebody's labels of Audacity are his words.
+    assert not timeline.is_timeline(write(tmp_path, "b.txt", "0.5\t1.0\tI am angry\n"))
 
 
 @pytest.mark.parametrize(

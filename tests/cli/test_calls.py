@@ -88,8 +88,21 @@ def test_pseudonyms_and_deletion_by_name(run: Run, call: list[str], monkeypatch:
     assert len(list(Path("calls-audio").iterdir())) == 1
     code, out, _ = run("calls", "delete", "--customer", "Ann")
     assert (code, out) == (0, "deleted 1 call\n") and list(Path("calls-audio").iterdir()) == []
-    assert run("calls", "delete", "--customer", "Ann")[:2] == (1, "deleted 0 calls\n")
+    code, out, err = run("calls", "delete", "--customer", "Ann")
+    assert (code, out, err) == (1, "", "vocalics: no such call\n")
+    monkeypatch.delenv("VOCALICS_CALLS_KEY")
+    assert (
+        run("calls", "delete", "--customer", "Ann")[2] == "vocalics: no such call; under a pseudonym they need --key\n"
+    )
+    # A scheduler's ordinary day.
+    assert run("calls", "delete", "--before", "2020-01-01") == (0, "deleted 0 calls\n", "")
     assert run("calls", "list")[1] == "nothing\n"
+
+
+def test_a_misspelt_key_beside_a_call_is_told(run: Run, call: list[str]) -> None:
+    Path(call[0]).with_suffix(".call.json").write_text('{"agnet": "Bob", "customer": "Ann"}', encoding="utf-8")
+    code, out, err = run("calls", *call)
+    assert (code, out) == (1, "") and "agnet is none of agent, customer, started_at" in err and err.count("\n") == 1
 
 
 def test_questions_on_few_calls_say_so(run: Run, call: list[str]) -> None:
@@ -103,7 +116,9 @@ def test_questions_on_few_calls_say_so(run: Run, call: list[str]) -> None:
 
 
 def test_versions_of_the_tables(run: Run, call: list[str]) -> None:
-    assert run("calls", "db", "current")[1] == "version none, newest 0001\n"
+    for wrong in (("current",), ("downgrade", "base")):
+        code, out, err = run("calls", "db", *wrong, "--db", "typo.db")
+        assert (code, out) == (1, "") and "typo.db: no such database" in err and not Path("typo.db").exists()
     assert run("calls", *call)[0] == 0
     assert run("calls", "db", "current")[1] == "version 0001, newest 0001\n"
     assert run("calls", "db", "downgrade", "base")[1] == "version none, newest 0001\n"

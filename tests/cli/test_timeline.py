@@ -116,6 +116,15 @@ def test_what_cannot_be_is_one_line(
     assert not (tmp_path / "a.csv").exists()
 
 
+def test_the_recording_itself_is_not_written_over(run: Run, call: list[str], tmp_path: Path) -> None:
+    before = Path(call[0]).read_bytes()
+    (tmp_path / "link.json").symlink_to(call[0])
+    for target in (call[0], str(tmp_path / "link.json")):
+        code, out, err = run("timeline", *call, "--format", "json", "-o", target)
+        assert (code, out) == (1, "") and "is what is read; choose another name" in err
+    assert Path(call[0]).read_bytes() == before
+
+
 def test_a_pipe_is_judged_and_not_read_again_for_its_page(run: Run, call: list[str], tmp_path: Path) -> None:
     pipe, page = tmp_path / "pipe", tmp_path / "a.html"
     os.mkfifo(pipe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,19 @@ def test_a_token_is_shown_once_and_kept_as_its_hash(run: Run) -> None:
     assert line == f"ann:{tokens.digest(token)}" and token not in line
     assert run("serve", "--new-token", "ann")[1] != out
     assert run("serve", "--new-token", "a:b")[0] == 1
+
+
+def test_an_address_in_use_is_one_line(tmp_path: Path) -> None:
+    fakes.waveform_model(tmp_path / "m.onnx")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-c", "from vocalics.cli.main import main; main()", "serve", "--port", str(port)]
+        done = subprocess.run([*command, "--model", str(tmp_path / "m.onnx")], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    told = done.stderr.splitlines()[-1]
+    assert told == f"vocalics: 127.0.0.1:{port}: cannot be listened to; choose another --port or --host"
 
 
 def test_tokens_are_read_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,7 @@ BAD_STARTS: dict[str, tuple[Any, int, str]] = {
     "an adapt of 1": ({**START, "adapt": 1}, 1007, "adapt is 1; expected true or false"),
     "a model that gets used to none": ({**START, "adapt": True}, 1007, "gets used to no voice"),
     "an adapt to two": ({**START, "adapt": True, "channels": 2}, 1007, "adapt is for one voice"),
+    "a misspelt key": ({**START, "chanels": 2}, 1007, '"chanels": no key of a stream\'s start; expected sample_rate'),
     "a model": ({**START, "model": "nope"}, 1007, 'unknown model "nope"'),
     "a model in numbers": ({**START, "model": 1}, 1007, "model is 1; expected text"),
     "binary": (b"RIFF", 1003, "text message with the stream's settings first"),

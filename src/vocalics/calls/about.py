@@ -21,7 +21,8 @@ from vocalics.registry import some
 
 _YEARS = 1900, 2200
 
-COLUMNS = ("recording", "agent", "customer", "started_at")
+_TOLD = ("agent", "customer", "started_at")
+COLUMNS = ("recording", *_TOLD)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ def beside(recording: str | os.PathLike[str]) -> About:
     for candidate in (path.with_suffix(".call.json"), path.with_name(path.name + ".call.json")):
         if candidate.is_file():
             try:
-                told = _about(json.loads(candidate.read_bytes()))
+                row = json.loads(candidate.read_bytes())
+                if unknown := {*row} - {*_TOLD}:
+                    raise ValueError(f"{some(sorted(map(str, unknown)))} is none of {', '.join(_TOLD)}")
+                told = _about(row)
             except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise VocalicsError(
                     f'{candidate}: is not as expected ({error}); write {{"agent": "…", "customer": "…"}}'

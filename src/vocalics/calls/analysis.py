@@ -118,7 +118,8 @@ def analyse(
         started_at=told.started_at or datetime.now(UTC),
         duration=heard.duration,
         sample_rate=heard.sample_rate,
-        model=recognizer.card.name,
+        # By its file, too: a model that was trained or calibrated anew is another one.
+        model=f"{recognizer.card.name} {recognizer.model.sha256[:8]}",
         emotions=recognizer.emotions,
         agent=told.agent,
         customer=told.customer,

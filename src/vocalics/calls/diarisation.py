@@ -18,6 +18,7 @@ from vocalics import audio
 from vocalics.calls.call import AGENT, CUSTOMER, SPEAKER
 from vocalics.calls.turns import Span, union
 from vocalics.errors import AudioError, MissingExtraError, VocalicsError
+from vocalics.timeline import is_timeline
 
 LONGEST_SECONDS = 3 * 3600.0
 """Of a recording whose speakers a program tells apart."""
@@ -36,9 +37,9 @@ class Diariser(Protocol):
 
 
 def beside(recording: str | os.PathLike[str]) -> Path | None:
-    """Return the file of turns that lies beside a recording."""
+    """Return the file of turns that lies beside a recording; a timeline of ours is none."""
     path = Path(recording).with_suffix(".rttm")
-    return path if path.is_file() else None
+    return path if path.is_file() and not is_timeline(path) else None
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, list[Span]]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from vocalics.errors import MissingExtraError, VocalicsError
+from vocalics.timeline import is_timeline
 
 LARGEST_BYTES = 64_000_000
 """A larger file is no transcript of a call."""
@@ -62,11 +63,14 @@ class Transcript:
 
 
 def beside(recording: str | os.PathLike[str]) -> Path | None:
-    """Return the transcript that lies beside a recording: its name with another ending, or with one more."""
+    """Return the transcript that lies beside a recording: its name with another ending, or with one more.
+
+    A timeline of ours is none, though it has such an ending: its words are emotions.
+    """
     path = Path(recording)
     for ending in READERS:
         for candidate in (path.with_suffix(ending), path.with_name(path.name + ending)):
-            if candidate != path and candidate.is_file():
+            if candidate != path and candidate.is_file() and not is_timeline(candidate):
                 return candidate
     return None
 

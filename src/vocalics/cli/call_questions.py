@@ -24,8 +24,13 @@ Database = Annotated[
         "--db", metavar="FILE|URL", help="SQLite's file, or postgresql://USER@HOST/NAME.", envvar="VOCALICS_CALLS_DB"
     ),
 ]
-Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Of calls that began then or later.")]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Of calls that began before.")]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Of calls that began then or later; UTC where it names no zone."),
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="Of calls that began before; UTC where it names no zone.")
+]
 Least = Annotated[int, typer.Option("--least", min=2, metavar="N", help="Calls, below which nothing is said.")]
 
 
@@ -209,7 +214,10 @@ def delete(
     ] = None,
     before: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="All calls (of those customers) that began before, as 2026-03-31."),
+        typer.Option(
+            metavar="TIME",
+            help="All calls (of those customers) that began before, as 2026-03-31; UTC where it names no zone.",
+        ),
     ] = None,
     key: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="Of pseudonyms, to find a customer's by name.")
@@ -235,9 +243,11 @@ def delete(
         wanted += [names.pseudonym(name, "customer", secret) for name in customer or ()]
     with _open(db, audio) as storage:
         n = storage.delete(calls or (), wanted, _times(before, None)[0], _missing)
+    # That nothing is old enough is an ordinary day; that somebody's calls are not there may be a misspelt name.
+    if not n and (calls or customer):
+        hint = "" if len(wanted) > len(customer or ()) or not customer else "; under a pseudonym they need --key"
+        raise VocalicsError(f"no such call{hint}")
     print(f"deleted {n} call" + ("" if n == 1 else "s"))
-    if not n:
-        raise typer.Exit(1)
 
 
 def _missing(kept: str) -> None:
@@ -265,6 +275,7 @@ def downgrade(
     from vocalics.calls import database
     from vocalics.calls.recordings import remove
 
+    _check(db)
     engine = database.connect(db)
     is_newest = database.current(engine) == database.newest()
     engine.dispose()
@@ -282,6 +293,7 @@ def downgrade(
 
 def current(db: Database = "calls.db") -> None:
     """Print the version of the tables, and the newest."""
+    _check(db)
     _migrate(db, lambda _database, _engine: None)
 
 
@@ -299,9 +311,13 @@ def _migrate(db: str, act: Callable[[Any, Any], None]) -> None:
 def _open(db: str, audio: Path | None = None) -> Storage:
     from vocalics.cli.calls import open_storage
 
+    _check(db)
+    return open_storage(db, audio)
+
+
+def _check(db: str) -> None:
     if "://" not in db and not Path(db).exists():
         raise VocalicsError(f"{db}: no such database; name it (--db), or analyse calls first")
-    return open_storage(db, audio)
 
 
 def _times(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:

@@ -165,7 +165,10 @@ def analyse(
     agent_name: Annotated[str | None, typer.Option(metavar="NAME", help="Who served.")] = None,
     customer: Annotated[str | None, typer.Option(metavar="NAME", help="Who called.")] = None,
     started: Annotated[
-        str | None, typer.Option(metavar="TIME", help="When, as 2026-03-31T14:05; else the file's own time.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="When, as 2026-03-31T14:05 (UTC where it names no zone); else the file's own time."
+        ),
     ] = None,
     table: Table = None,
     model: Model = "default",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vocalics.cli.call_questions import Until
 from vocalics.cli.outputs import refuse_unwritable
 from vocalics.errors import VocalicsError
 from vocalics.files import write_text
@@ -30,9 +31,12 @@ def report(
         Path, typer.Option("-o", "--output", metavar="FILE", help="The page that is written (.html).")
     ] = Path("calls.html"),
     since: Annotated[
-        str | None, typer.Option("--since", "--from", metavar="TIME", help="Of calls that began then or later.")
+        str | None,
+        typer.Option(
+            "--since", "--from", metavar="TIME", help="Of calls that began then or later; UTC where it names no zone."
+        ),
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Of calls that began before.")] = None,
+    until: Until = None,
     least: Annotated[
         int,
         typer.Option(

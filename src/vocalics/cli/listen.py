@@ -52,7 +52,7 @@ def listen(
     encoding: Annotated[Encoding, typer.Option(help="Of raw samples, little endian.")] = Encoding.PCM16,
     channels: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Of raw samples.")] = 1,
     fast: Annotated[bool, typer.Option("--fast", help="A file as fast as it can be judged, not at its pace.")] = False,
-    seconds: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Stop after so much sound.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, metavar="SECONDS", help="Stop after so much sound.")] = None,
     unfamiliar_above: Annotated[
         float | None,
         typer.Option(metavar="S", help='Say "unfamiliar" where a sound is stranger than this; see vocalics predict.'),

@@ -194,6 +194,7 @@ def calibrate(
 
     from vocalics.cli.evaluate import judged
     from vocalics.cli.outputs import refuse_unwritable
+    from vocalics.cli.predictions import complain
     from vocalics.cli.progress import counting
     from vocalics.emotions import Scheme
     from vocalics.errors import ManifestError
@@ -228,6 +229,14 @@ def calibrate(
             f"{manifest}: no clip of the emotions {', '.join(card.emotions)} by a speaker that the model was "
             f"{'validated' if speakers is Speakers.VALIDATION else 'not trained'} on"
         )
+    nameless = sum(not u.speaker for u in clips)
+    if nameless or not card.training_speakers:
+        why = (
+            f"{nameless:,} clips name no speaker" if nameless else f"the card of {card.name} names no training speakers"
+        )
+        complain(
+            ManifestError(f"{why}, so that nobody knows whether it was trained on these clips; if so, it is too sure")
+        )
     done, said, failures = judged(recognizer, clips, Scheme(card.name, card.emotions, MappingProxyType({})))
     heard = np.flatnonzero(np.isfinite(said).all(axis=1)).tolist()
     kept = done.take(heard)
@@ -249,10 +258,10 @@ def calibrate(
 
 
 def _calibrate_elsewhere(model: str, files: list[Path], output: Path, page: Path | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from vocalics import judgements, modelfile
+    from vocalics.cli.call_card import wide
     from vocalics.files import write_text
     from vocalics.named_models import model_path
     from vocalics.sureness import COVERAGE, HEAD, LeftOut, calibrate_elsewhere, measured, rows, to_markdown
@@ -263,11 +272,11 @@ def _calibrate_elsewhere(model: str, files: list[Path], output: Path, page: Path
     about = calibrate_elsewhere(source, said, output)
     table = Table()
     for i, title in enumerate(HEAD):
-        table.add_column(title, justify="right" if i else "left")
+        table.add_column(title, justify="right" if i else "left", overflow="fold")
     found = measured(said, known.conformal)
     for row in rows(found):
         table.add_row(*row)
-    Console().print(table)
+    wide().print(table)
     print(f"before → by what the other corpora tell; sets promise {COVERAGE:.0%}")
     if page is not None:
         write_text(page, to_markdown(known.name, about, known, found))

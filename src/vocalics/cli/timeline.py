@@ -88,7 +88,7 @@ def _timeline(
     if any(name == "png" for _, name in targets):
         timeline.require_picture()
     for path, _ in targets:
-        refuse_unwritable(path)
+        refuse_unwritable(path, () if recording == STDIN else [recording])
     from vocalics.recognizer import load
 
     recognizer = knowing(load(model), voice)

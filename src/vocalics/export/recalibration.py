@@ -6,6 +6,7 @@ Nothing of what the model knows of emotions changes: the most probable one stays
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ N_FAMILIAR = 3000
 
 N_PARTS = 5
 """In how many parts the speakers are divided, each measured by the others."""
+
+CALIBRATED = "; calibrated "
+"""With what a card's protocol says of it that the model was calibrated anew, after its training."""
 
 FEWEST = 50
 """Clips with fewer than these would calibrate nothing: a set that misses one in twenty needs to see some misses."""
@@ -93,12 +97,23 @@ def recalibrate(
         known,
         temperature=known.temperature * factor,
         conformal=thresholds(said, positions),
+        protocol=calibrated_by(known.protocol, f"by {len(said):,} clips of {len(manifest.speakers)} speakers"),
         # Its promises hold for these clips by construction: nobody may measure them there.
         validation_speakers=tuple(sorted({*known.validation_speakers, *manifest.speakers})),
     )
     learn_strangeness(graph, manifest, known_voices or Manifest(()), emotions, progress or (lambda *_: None))
     card_file.write(target, graph.SerializeToString(), about)
     return about
+
+
+def calibrated_by(protocol: str, how: str) -> str:
+    """Return what a card says of how its speakers were chosen, when something else than these calibrated it.
+
+    >>> calibrated_by("3 training speakers, 1 speakers apart chose the epoch, the temperature is theirs", "by 60 clips")
+    '3 training speakers, 1 speakers apart chose the epoch; calibrated by 60 clips'
+    """
+    plain = re.sub(", the (temperature is|sets of candidates are) theirs", "", protocol).split(CALIBRATED)[0]
+    return plain + CALIBRATED + how
 
 
 def teach(target: Path, manifest: Manifest, others: Manifest, progress: Callable[[int, int], Any]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from vocalics.timeline.analysis import LONGEST_SECONDS, MOST_CHANNELS, Source, build
 from vocalics.timeline.formats import FORMATS, Format, encode, format_of, write
+from vocalics.timeline.known import is_timeline
 from vocalics.timeline.page import page
 from vocalics.timeline.picture import picture, require_picture
 from vocalics.timeline.recording import (
@@ -33,6 +34,7 @@ __all__ = [
     "build",
     "encode",
     "format_of",
+    "is_timeline",
     "page",
     "picture",
     "record",

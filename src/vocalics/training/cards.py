@@ -81,6 +81,6 @@ def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str
         "licence": known.licence if known else "the user's own",
         "commercial": known.commercial if known else False,
         "clips": len(own),
-        "speakers": len({u.speaker for u in own}),
+        "speakers": len({u.speaker for u in own} - {""}),
         **({"note": notes[name]} if name in notes else {}),
     }

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from vocalics.errors import VocalicsError
 from vocalics.recognizer import Recognizer
 from vocalics.web import logs
 from vocalics.web.app import create_app
@@ -91,8 +92,7 @@ def run(settings: Settings, models: Mapping[str, Recognizer]) -> None:
     """Serve until a signal ends it; logs go to standard error.
 
     Raises:
-        VocalicsError: When there is no model.
-        SystemExit: When the address cannot be listened to.
+        VocalicsError: When there is no model, or the address cannot be listened to.
     """
     logs.to_stderr()
     app = create_app(settings, models)
@@ -113,7 +113,15 @@ def run(settings: Settings, models: Mapping[str, Recognizer]) -> None:
         timeout_graceful_shutdown=LAST_SECONDS,
     )
     service: Service = app.state.service
-    Server(config, service).run()
+    server = Server(config, service)
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's, after an event that says why
+        if server.started:
+            raise
+        raise VocalicsError(
+            f"{settings.host}:{settings.port}: cannot be listened to; choose another --port or --host"
+        ) from None
     if service.is_working:
         # A thread still judges what nobody waits for any more; Python would wait for it.
         logs.event("cut off")

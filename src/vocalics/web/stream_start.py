@@ -14,6 +14,8 @@ from vocalics.streaming import HOP_SECONDS
 from vocalics.web.problems import Problem
 from vocalics.web.service import Service
 
+KEYS = ("sample_rate", "format", "channels", "window", "hop", "max_lag", "model", "adapt", "token")
+
 FORMATS: dict[str, np.dtype[Any]] = {"pcm16": np.dtype("<i2"), "float32": np.dtype("<f4")}
 
 
@@ -53,6 +55,10 @@ def parsed(text: str, service: Service) -> Start:
     said = json_object(text)
     if said is None:
         raise Problem("invalid-parameter", 'expected a JSON object first, as {"sample_rate": 48000, "format": "pcm16"}')
+
+    if unknown := sorted(said.keys() - KEYS):  # "chanels" would be a stream judged otherwise than it was meant
+        shown = ", ".join(json.dumps(key)[:40] for key in unknown[:5])
+        raise Problem("invalid-parameter", f"{shown}: no key of a stream's start; expected {', '.join(KEYS)}")
 
     def number(key: str, low: float, high: float, default: float | None, whole: bool = False) -> float | None:
         value: Any = said.get(key, default)
