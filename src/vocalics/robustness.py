@@ -176,7 +176,7 @@ def to_markdown(rows: Sequence[Row], title: str, notes: Sequence[str]) -> str:
         "",
         f"{', '.join(first.corpora)}; {len(first.emotions)} emotions, {first.n_speakers} speakers, {first.n_clips:,} "
         f"clips. UAR and accuracy with 95 % intervals, bootstrapped over {first.uar.interval.unit}; what is random is "
-        "the same for every model and strength.",
+        "the same for every model and, but for the colour of made-up rooms, for every strength.",
         "",
         *(f"- {note}" for note in notes),
         *([""] if notes else []),
