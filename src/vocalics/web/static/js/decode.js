@@ -12,6 +12,12 @@ export async function decode(file) {
   if (!file.size) throw new Problem("Not usable sound", `${file.name} is empty (0 bytes); expected an audio file.`);
   const bytes = await file.arrayBuffer();
   const sound = readWave(bytes) ?? (await decoded(bytes, file.name));
+  if (sound.missing) {
+    throw new Problem(
+      "Not usable sound",
+      `${file.name} is truncated (${sound.missing} bytes of its sound are missing); expected a complete file.`,
+    );
+  }
   if (!sound.channels[0]?.length) throw new Problem("Not usable sound", `${file.name} holds no samples.`);
   if (sound.rate < LOWEST_RATE || sound.rate > HIGHEST_RATE) {
     throw new Problem("Not usable sound", `${file.name}: a sample rate of ${sound.rate} Hz is out of range.`);

@@ -7,6 +7,8 @@ import { AXIS, LANE, at, axis, cursor, lanes, names, sheet, steps, strip, title,
 import { PRINTED, inks } from "./theme.js";
 import { told } from "./words.js";
 
+/** How wide the names of the lanes are, with the percentage behind the longest in a wide font. */
+const LEFT = 122;
 const WAVE = 92;
 const GAP = 8;
 
@@ -26,8 +28,7 @@ export class Figure {
     const label = `${timeline.path}, ${channel.name}. ${told(channel.summary)}`;
     this.element = make("canvas", { class: "figure", role: "img", "aria-label": label });
     this.element.addEventListener("click", (event) => {
-      const left = leftOf(this.element.clientWidth);
-      const share = (event.offsetX - left) / (this.element.clientWidth - left);
+      const share = (event.offsetX - LEFT) / (this.element.clientWidth - LEFT);
       if (share >= 0) seek(Math.min(1, share) * timeline.duration);
     });
     this.painted = () => this.paint();
@@ -59,8 +60,7 @@ export class Figure {
   /** @param {CanvasRenderingContext2D} pen @param {number} width @param {Inks} colours */
   draw(pen, width, colours) {
     const { channel, timeline, time } = this;
-    const left = leftOf(width);
-    const plot = { pen, inks: colours, left, width: width - left, from: 0, to: timeline.duration };
+    const plot = { pen, inks: colours, left: LEFT, width: width - LEFT, from: 0, to: timeline.duration };
     waveform(plot, channel, 0, WAVE);
     strip(plot, channel.segments, WAVE + GAP);
     const top = WAVE + GAP + LANE + GAP;
@@ -82,11 +82,6 @@ export class Figure {
   labelAt(time) {
     return at(this.channel.segments, time)?.label ?? "no speech";
   }
-}
-
-/** @param {number} width @returns {number} how wide the names of the lanes are */
-function leftOf(width) {
-  return width < 480 ? 106 : 122;
 }
 
 /** @param {Figure[]} figures of one recording @returns {Promise<Blob>} a PNG of them, in light colours */

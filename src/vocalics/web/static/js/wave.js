@@ -4,6 +4,7 @@
  * @typedef {Object} Sound
  * @property {number} rate in Hz
  * @property {Float32Array[]} channels
+ * @property {number} [missing] bytes that its head promises and it lacks
  */
 
 const PCM = 1;
@@ -35,7 +36,10 @@ export function readWave(bytes) {
       const reader = readerOf(format, bits, view);
       if (!reader || !count || !rate) return null;
       const end = Math.min(body + length, bytes.byteLength);
-      return { rate, channels: samplesOf(reader, body, end, count, bits / 8) };
+      // A length of 0, or one near the largest, is a writer's that did not know it yet, and promises nothing.
+      const promised = length > 0 && length < 0xffff0000 && !(length >= 0x7fff0000 && length <= 0x7fffffff);
+      const missing = promised ? body + length - end : 0;
+      return { rate, channels: samplesOf(reader, body, end, count, bits / 8), missing };
     }
     at = body + length + (length % 2);
   }
