@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from vocalics import audio, modelfile, named_models, recognizer
+from vocalics.confidence import Density
 from vocalics.errors import ModelFileError
-from vocalics.export import card, int8
+from vocalics.export import card, familiarity, int8
 from vocalics.manifest import Manifest, Utterance
 
 onnx = pytest.importorskip("onnx")
@@ -48,6 +49,57 @@ def test_weights_are_a_quarter_and_the_front_end_stays(small: tuple[bytes, model
     assert about.name == "default-int8" and about.figures == () and "eight bits" in about.description
     known = modelfile.load(named_models.model_path("default")).card
     assert about.training_speakers == known.training_speakers and about.conformal == known.conformal
+
+
+def test_no_pair_of_products_exceeds_sixteen_bits(small: tuple[bytes, modelfile.Card]) -> None:
+    """Processors with AVX2 but without VNNI add products of codes and weights by twos, and cut the sum off."""
+    stored = [
+        t for t in onnx.load_model_from_string(small[0]).graph.initializer if t.data_type == onnx.TensorProto.INT8
+    ]
+    weights = [onnx.numpy_helper.to_array(t).astype(int) for t in stored if t.name.endswith("_quantized")]
+    largest = [int(np.abs(w).max()) for w in weights]
+    assert len(largest) >= 14 and 255 * 2 * max(largest) < 2**15
+    assert min(largest) > 60  # all of seven bits is used
+
+
+def test_what_is_strange_is_told_in_floats(small: tuple[bytes, modelfile.Card]) -> None:
+    graph = onnx.load_model_from_string(small[0]).graph
+    made_by = {name: node for node in graph.node for name in node.output}
+    at = made_by["strangeness_at"]
+    assert at.input[1] == "strangeness_projection" and made_by[at.input[0]].op_type == "BatchNormalization"
+    followed = [node.op_type for node in graph.node if "strangeness_at" in node.input]
+    assert followed == ["Unsqueeze"]
+
+
+def test_far_outside_the_calibration_clips_a_copy_is_as_surprised_as_the_model(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    nodes = [
+        onnx.helper.make_node("Gemm", ["features", "w"], ["hidden"]),
+        onnx.helper.make_node("Relu", ["hidden"], ["positive"]),
+        onnx.helper.make_node("Gemm", ["positive", "v"], ["logits"]),
+        onnx.helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    shapes = {"features": 16, "probabilities": 8}
+    tensors = [onnx.helper.make_tensor_value_info(k, onnx.TensorProto.FLOAT, ["n", w]) for k, w in shapes.items()]
+    weights = {"w": rng.normal(0, 0.3, (16, 12)), "v": rng.normal(0, 0.3, (12, 8))}
+    stored = [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    graph = onnx.helper.make_graph(nodes, "net", tensors[:1], tensors[1:], stored)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    projection, centres = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((16, 6), (8, 6)))
+    familiarity.add(model, "features", Density(projection, centres))
+    about = fakes.card(input="features", feature_set="mfcc", n_features=16)
+    card.write(tmp_path / "whole.onnx", model.SerializeToString(), about)
+    card.write(
+        tmp_path / "small.onnx",
+        *int8.quantised(tmp_path / "whole.onnx", list(rng.normal(0, 1, (20, 1, 16)).astype(np.float32))),
+    )
+    given = rng.normal(0, 20, (5, 16)).astype(np.float32)
+    whole, small = (
+        modelfile.load(tmp_path / f"{n}.onnx").session.run(["strangeness", "probabilities"], {"features": given})
+        for n in ("whole", "small")
+    )
+    np.testing.assert_allclose(small[0], whole[0], rtol=0.01)
+    assert not np.allclose(small[1], whole[1], atol=0.05)  # codes do end
 
 
 def test_it_hears_nearly_the_same(small: tuple[bytes, modelfile.Card], tmp_path: Path) -> None:

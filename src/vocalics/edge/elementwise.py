@@ -14,7 +14,7 @@ _UNARY = {
     for name in ("Abs", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Erf", "Relu", "Neg", "Reciprocal", "Floor", "Not")
 }
 _UNARY |= {"Softplus": "softplus", "Softsign": "softsign", "Sin": "sin", "Cos": "cos", "HardSwish": "hard_swish"}
-_BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow", "Greater": "greater", "Less": "less"}
+_BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Greater": "greater", "Less": "less"}
 _BINARY |= {"GreaterOrEqual": "at_least", "LessOrEqual": "at_most", "Equal": "equal", "And": "and", "Or": "or"}
 _BINARY |= {"PRelu": "prelu"}
 

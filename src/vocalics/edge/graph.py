@@ -96,7 +96,7 @@ def read(model: Any, max_frames: int) -> Graph:
     Raises:
         ModelFileError: For a graph that holds what is not known here, with its name and what is known.
     """
-    from vocalics.edge import arrangement, elementwise, weighted  # noqa: F401  (enter their operators)
+    from vocalics.edge import arrangement, elementwise, powers, weighted  # noqa: F401  (enter their operators)
     from vocalics.edge.operators import Reader
 
     proto = model.graph

@@ -1,7 +1,7 @@
 """The table of ONNX operators, and the reader that takes a graph in: the few kinds of steps that all is made of.
 
-What each operator means stands in :mod:`vocalics.edge.elementwise`, :mod:`vocalics.edge.arrangement` and
-:mod:`vocalics.edge.weighted`.
+What each operator means stands in :mod:`vocalics.edge.elementwise`, :mod:`vocalics.edge.powers`,
+:mod:`vocalics.edge.arrangement` and :mod:`vocalics.edge.weighted`.
 """
 
 from __future__ import annotations

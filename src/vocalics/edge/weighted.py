@@ -33,6 +33,12 @@ def windows(dims: Shape, sides: dict[str, list[int]], ceil: bool = False) -> Sha
         reach = (sides["kernel"][i] - 1) * sides["dilations"][i] + 1
         room = dim + (sides["before"][i] + sides["after"][i] - reach)
         stride = sides["strides"][i]
+        if ceil and not isinstance(dim, int) and stride + sides["after"][i] > reach:
+            # Whether a window would begin behind the input depends on the length: no formula of ours says so.
+            raise ModelFileError(
+                f"with ceil_mode over a length that varies, kernel {reach}, stride {stride} and pads of "
+                f"{sides['after'][i]} behind; expected a kernel as long as both together, or ceil_mode = 0"
+            )
         places = (room + (stride - 1 if ceil else 0)) // stride + 1
         if (
             ceil
@@ -71,13 +77,17 @@ def _pool(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
     sides = _sides(node, attributes, list(attributes["kernel_shape"]))
     if set(sides["dilations"]) != {1}:
         raise ModelFileError("with dilations; expected none")
+    ceil = bool(attributes.get("ceil_mode"))
+    padded = bool(attributes.get("count_include_pad")) and any(sides["before"] + sides["after"])
+    if node.op_type == "AveragePool" and ceil and padded:
+        raise ModelFileError("with ceil_mode, pads and count_include_pad; expected one of them to be left out")
     reader.step(
         "pool",
         node.input[:1],
         node.output[0],
-        (*shape[:2], *windows(shape[2:], sides, bool(attributes.get("ceil_mode")))),
+        (*shape[:2], *windows(shape[2:], sides, ceil)),
         function="max" if node.op_type == "MaxPool" else "mean",
-        padded=bool(attributes.get("count_include_pad", 0)),
+        padded=padded,
         **sides,
     )
 

@@ -166,10 +166,12 @@ static inline float math_log10(float x)
     return math_log(x) * 0.434294482f;
 }
 
-/* x to the power of y, for x > 0; a relative error of about 1e-7 times |y log x|. */
+/* x to the power of y; a relative error of about 1e-7 times |y log x|. Not a number for x < 0, but where y is 0. */
 static inline float math_pow(float x, float y)
 {
-    return x > 0.0f ? math_exp(y * math_log(x)) : (y == 0.0f ? 1.0f : 0.0f);
+    const float of_zero = y < 0.0f ? math_from_bits(0x7f800000u) : 0.0f;
+    const float not_above = y == 0.0f ? 1.0f : (x == 0.0f ? of_zero : math_from_bits(0x7fc00000u));
+    return x > 0.0f ? math_exp(y * math_log(x)) : not_above;
 }
 
 /* 1 / (1 + e^-x); 3 ulp. */
