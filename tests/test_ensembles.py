@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import fakes
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 
 from vocalics import encoders, ensembles, modelfile, recognizer, training
-from vocalics.confidence import mixture_weights
+from vocalics.confidence import mixture_weights, thresholds
 from vocalics.dataset import Data
 from vocalics.errors import ModelFileError, RecipeError, VocalicsError
 from vocalics.export import average as graphs
 from vocalics.export import card as card_file
 from vocalics.export import encoder as export
 from vocalics.export import half
+from vocalics.manifest import Manifest
 from vocalics.recipe import Fit, Recipe
 from vocalics.recognizer import Recognizer
 from vocalics.training import classical, neural
@@ -115,6 +117,38 @@ def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Dat
         and card.training_speakers == ("folder/0", "folder/1", "folder/2")
     )
     assert card.n_parameters == sum(p.card.n_parameters for p in parts)
+
+
+def test_what_it_is_calibrated_on_is_the_validation_clips(data: Data, cache: Path, tmp_path: Path) -> None:
+    from vocalics.models import calibration
+
+    # Validation clips that are often mislabelled, so that they give other figures than what was trained on.
+    wrong = {data.validation[k]: data.emotions[(k + 1) % 3] for k in (0, 3)}
+    rows = tuple(dataclasses.replace(u, emotion=wrong.get(i, u.emotion)) for i, u in enumerate(data.manifest))
+    data = dataclasses.replace(data, manifest=Manifest(rows))
+    made = recipe(tmp_path, "sound", "sound2")
+    other = tmp_path / "sound2.toml"
+    other.write_text(other.read_text(encoding="utf-8") + "[model_settings]\nC = 1e-3\n", encoding="utf-8")
+    path = training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
+    parts = [recognizer.load(path.parent / n / f"{n}.onnx") for n in ("sound", "sound2")]
+
+    def figures(positions: Sequence[int]) -> tuple[list[float], float, dict[str, float]]:
+        clips = data.manifest.take(positions)
+        truth = [data.emotions.index(u.emotion) for u in clips]
+        said = [np.array([[*p.predict(u.path).probabilities.values()] for u in clips]) for p in parts]
+        weights = mixture_weights(said, truth)
+        mean = np.tensordot(weights, said, axes=1)
+        factor = calibration.temperature(mean / mean.sum(axis=1, keepdims=True), truth)
+        return weights, factor, thresholds(calibration.tempered(mean, factor), truth)
+
+    weights, factor, least = figures(data.validation)
+    known = json.loads((path.parent / ensembles.ENSEMBLE_FILE).read_text(encoding="utf-8"))
+    card = modelfile.load(path).card
+    assert known["weights"] == pytest.approx(weights, abs=0.02)
+    assert known["temperature"] == card.temperature == pytest.approx(factor, rel=0.02)
+    assert card.conformal == pytest.approx(least, abs=0.02)
+    trained = figures(data.train)
+    assert abs(trained[1] - factor) > 0.2 and abs(trained[2]["0.8"] - least["0.8"]) > 0.1
 
 
 def test_the_mean_gets_used_to_a_voice_as_its_members_do(data: Data, cache: Path, tmp_path: Path) -> None:

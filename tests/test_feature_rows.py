@@ -92,10 +92,43 @@ def test_the_scaler_is_of_the_training_rows(data: Data, tmp_path: Path) -> None:
     assert varied.sum() > 100 and np.abs((table.features[table.validation] - mean) / scale).max() > 1
 
 
+def test_what_is_constant_in_training_is_not_blown_up() -> None:
+    rng = np.random.default_rng(0)
+    constants = np.array([0.1, 1e-9, -700.3, 0.0], np.float32)
+    varied = 1000 + 0.01 * rng.normal(size=(200, 1))  # deviates by little, but deviates
+    features = np.concatenate([np.tile(constants, (200, 1)), varied], axis=1).astype(np.float32)
+    every = np.arange(200)
+    table = feature_rows.Rows(features, np.array(["sad"] * 200), every, every * 0, every, every[:0])
+    mean, scale = table.scaler
+    assert mean.dtype == scale.dtype == np.float32
+    np.testing.assert_array_equal(mean[:4], constants)
+    np.testing.assert_array_equal(scale[:4], 1)
+    assert scale[4] == pytest.approx(features[:, 4].astype(np.float64).std(), rel=1e-6)
+    assert abs(float((constants[0] * 1.01 - mean[0]) / scale[0])) < 0.01
+
+
 def test_a_clip_that_cannot_be_read_is_named(data: Data, tmp_path: Path) -> None:
     Path(data.manifest[1].path).write_bytes(b"no sound")
+    scanned_again = Manifest(tuple(dataclasses.replace(u, digest="") for u in data.manifest))
+    data = dataclasses.replace(data, manifest=scanned_again)
     with pytest.raises(AudioError, match=r"1\.wav.*take the clip out of the manifest"):
         rows(data, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("copies", [(), COPIES])
+def test_a_file_that_changed_since_it_was_scanned_is_refused(
+    data: Data, tmp_path: Path, copies: feature_rows.Chains
+) -> None:
+    def compute(manifest: Manifest) -> np.ndarray:
+        return feature_rows.compute(manifest, SET, copies, 0, tmp_path / "cache", lambda *_: None)
+
+    before = compute(data.manifest)
+    audio.write(data.manifest[1].path, fakes.voice(1.5, 300))
+    with pytest.raises(FeatureError, match=r"1\.wav: changed since it was scanned; scan again$"):
+        compute(data.manifest)
+    after = compute(Manifest(tuple(dataclasses.replace(u, digest="") for u in data.manifest)))
+    assert not np.array_equal(after[1], before[1])
+    np.testing.assert_array_equal(after[[0, 2, 3]], before[[0, 2, 3]])
 
 
 def test_a_set_whose_size_follows_the_clip_is_refused(data: Data, tmp_path: Path) -> None:

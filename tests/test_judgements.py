@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,20 @@ def test_a_table_that_is_none_is_refused(text: str, message: str, tmp_path: Path
 def test_a_missing_table_says_what_writes_it(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no such file; vocalics evaluate MODEL MANIFEST -o FOLDER writes it"):
         judgements.read(tmp_path / "x.csv")
+
+
+def test_seeds_of_one_speaker_promise_no_more_than_one_seed() -> None:
+    rng = np.random.default_rng
+    one = table(200, emotions=EMOTIONS[:2])
+    one = dataclasses.replace(one, speakers=("a",) * 200, probabilities=rng(0).dirichlet([1, 1], 200))
+    columns = {name: getattr(one, name) * 4 for name in ("paths", "corpora", "speakers", "truth")}
+    four = dataclasses.replace(one, **columns, probabilities=np.tile(one.probabilities, (4, 1)))
+    groups = [{"sex": ("female", "male") * n} for n in (100, 400)]
+    reports = [judgements.report(said, rng(1), groups=group) for said, group in zip((one, four), groups, strict=True)]
+    for scores in zip(*([r.uar, r.accuracy, *(p.uar for p in r.divided[0].parts)] for r in reports), strict=True):
+        single, several = (score.interval for score in scores)
+        assert single.unit == several.unit == "clips" and single.n_units == several.n_units
+        assert several.high - several.low == pytest.approx(single.high - single.low, rel=0.15)
 
 
 def test_unequal_lengths_are_refused() -> None:

@@ -10,9 +10,10 @@ import pytest
 import soundfile
 
 from vocalics.augment import Step
+from vocalics.errors import FeatureError
 from vocalics.features.logmel import LogMel
 from vocalics.logmel_bank import BankSettings, bank, compute
-from vocalics.manifest import Utterance
+from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import trim_silence
 
 RATE = 16_000
@@ -26,8 +27,8 @@ def utterances(tmp_path: Path) -> list[Utterance]:
     for i in range(3):
         path = tmp_path / f"{i}.wav"
         soundfile.write(path, 0.1 * rng.standard_normal(RATE + 100 * i), RATE)
-        made.append(Utterance(str(path), "x", f"x/{i}", "a", "angry", digest=f"{i:064x}"))
-    return made
+        made.append(Utterance(str(path), "x", f"x/{i}", "a", "angry"))
+    return list(Manifest(tuple(made)).with_digests())
 
 
 def test_bank_is_computed_once_and_read_again(utterances: list[Utterance], tmp_path: Path) -> None:
@@ -49,6 +50,13 @@ def test_clips_without_a_digest_are_not_taken_for_one_another(utterances: list[U
     plain = [dataclasses.replace(u, digest="") for u in utterances]
     found = bank(plain, BankSettings(LogMel()), tmp_path / "cache", workers=1)
     assert len({copies[0].tobytes() for copies in found}) == 3
+
+
+def test_a_file_that_changed_since_it_was_scanned_is_refused(utterances: list[Utterance], tmp_path: Path) -> None:
+    bank(utterances, BankSettings(LogMel()), tmp_path / "cache", workers=1)
+    Path(utterances[1].path).write_bytes(Path(utterances[0].path).read_bytes())
+    with pytest.raises(FeatureError, match=r"1\.wav: changed since it was scanned; scan again$"):
+        bank(utterances, BankSettings(LogMel()), tmp_path / "cache", workers=1)
 
 
 def test_copies_follow_from_seed_and_content(utterances: list[Utterance]) -> None:

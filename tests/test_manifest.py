@@ -59,7 +59,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, ending: str) -> None:
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(EMOTIONS + OTHER_EMOTIONS)), min_size=1, max_size=5))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]]) -> None:
     folder = tmp_path_factory.mktemp("m").resolve()
-    manifest = Manifest(tuple(Utterance(str(folder / "x.wav"), c, s, label, e) for c, s, label, e in rows))
+    manifest = Manifest(tuple(Utterance(str(folder / f"{n}.wav"), *row) for n, row in enumerate(rows)))
     manifest.write(folder / "m.csv")
     assert Manifest.read(folder / "m.csv") == manifest
 
@@ -98,6 +98,12 @@ def test_a_file_with_a_byte_order_mark_and_only_the_required_columns(tmp_path: P
     [
         (f"{HEAD}\nx.wav,a,a/1,W,angry\nx.wav,a,a/1,W,angri\n", r'm\.csv:3: .*"angri" is not an emotion; did you mean'),
         (f"{HEAD},age\nx.wav,a,a/1,W,angry,old\n", r'm\.csv:2: age "old" is not a whole number'),
+        (f"{HEAD},age\nx.wav,a,a/1,W,angry,1985\n", r"m\.csv:2: .*age 1985 is out of range; expected 0 to 150 years"),
+        (f"{HEAD},age\nx.wav,a,a/1,W,angry,-1\n", r"m\.csv:2: .*age -1 is out of range"),
+        (
+            f"{HEAD}\nx.wav,a,a/1,W,angry\ny.wav,a,a/1,W,sad\n./x.wav,a,a/1,W,sad\n",
+            r"m\.csv:4: .*x\.wav was listed on line 2",
+        ),
         (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,many\n", r'm\.csv:2: ratings "many" are not JSON'),
         (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,3\n", r'm\.csv:2: ratings "3" are not JSON like'),
         (f"{HEAD}\n,a,a/1,W,angry\n", r"m\.csv:2: the path is empty"),
@@ -118,9 +124,21 @@ def test_a_parquet_with_numbers_for_speakers(tmp_path: Path) -> None:
     assert Manifest.read(tmp_path / "m.parquet").speakers == ("0", "1")
 
 
+def test_a_parquet_with_votes_as_a_mapping(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"path": ["x.wav", "y.wav"], "corpus": ["a", "a"], "speaker": ["", ""], "label": ["W", "W"]}
+    columns["emotion"] = ["angry", "sad"]
+    votes = [{"angry": 3, "sad": None}, None]
+    parquet.write_table(pyarrow.table({**columns, "ratings": votes}), tmp_path / "m.parquet")
+    assert [u.ratings for u in Manifest.read(tmp_path / "m.parquet")] == [{"angry": 3}, {}]
+    parquet.write_table(pyarrow.table({**columns, "ratings": [[3], [4]]}), tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=r"m\.parquet:2: ratings .* are not JSON like"):
+        Manifest.read(tmp_path / "m.parquet")
+
+
 def test_a_digest_that_is_not_stated_is_computed(tmp_path: Path) -> None:
     (tmp_path / "x.wav").write_bytes(b"sound")
-    (tmp_path / "m.csv").write_text(f"{HEAD},digest\nx.wav,a,a/1,W,angry,\nx.wav,a,a/1,W,angry,ff\n")
+    (tmp_path / "m.csv").write_text(f"{HEAD},digest\nx.wav,a,a/1,W,angry,\ny.wav,a,a/1,W,angry,ff\n")
     manifest = Manifest.read(tmp_path / "m.csv").with_digests()
     assert [u.digest for u in manifest] == [hashlib.sha256(b"sound").hexdigest(), "ff"]
     (tmp_path / "x.wav").unlink()

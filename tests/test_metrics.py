@@ -121,6 +121,32 @@ def test_who_is_not_known_is_no_second_speaker() -> None:
     assert (two.unit, two.n_units) == ("speakers", 2)
 
 
+def test_a_clip_that_comes_once_per_seed_is_drawn_as_one() -> None:
+    truth, prediction = clips(4, 300)
+    names, rng = [f"{i}.wav" for i in range(300)], np.random.default_rng
+    plain = metrics.bootstrap_interval(metrics.uar_of, truth, prediction, ["one"] * 300, rng(1))
+    one = metrics.bootstrap_interval(metrics.uar_of, truth, prediction, ["one"] * 300, rng(1), clips=names)
+    assert one == plain  # the same draws
+    # Four seeds that say the same tell no more than one.
+    four = metrics.bootstrap_interval(
+        metrics.uar_of, np.tile(truth, 4), np.tile(prediction, 4), ["one"] * 1200, rng(2), n=4000, clips=names * 4
+    )
+    assert (four.unit, four.n_units) == ("clips", 300)
+    assert four.high - four.low == pytest.approx(plain.high - plain.low, rel=0.1)
+    # Seeds that differ: as a loop over resampled clips.
+    other = np.where(rng(5).uniform(size=300) < 0.3, (prediction + 1) % 4, prediction)
+    both, twice = np.concatenate([prediction, other]), np.tile(truth, 2)
+    got = metrics.bootstrap_interval(metrics.uar_of, twice, both, [""] * 600, rng(3), n=4000, clips=names * 2)
+    draws = []
+    for _ in range(1500):
+        index = rng(4 + len(draws)).integers(0, 300, 300)
+        index = np.concatenate([index, index + 300])
+        draws.append(metrics.unweighted_average_recall(twice[index], both[index]))
+    assert (got.low, got.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.01)
+    with pytest.raises(VocalicsError, match="2 names for 300 clips"):
+        metrics.bootstrap_interval(metrics.uar_of, truth, prediction, ["one"] * 300, rng(1), clips=["a", "b"])
+
+
 def test_bootstrap_over_speakers_is_wider_than_over_clips_where_speakers_differ() -> None:
     truth, prediction = clips(4, 600)
     known = np.arange(len(truth)) % 6 < 3

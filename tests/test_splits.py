@@ -15,7 +15,7 @@ from vocalics.corpora import ScanReport
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.published_folds import DIVISIONS
-from vocalics.splits import Split, hold_out, leaks, splits, tested, train_validation
+from vocalics.splits import Split, absent, hold_out, leaks, splits, tested, train_validation
 
 CLEAN = ("speaker", "leave-one-speaker-out", "leave-one-corpus-out")
 
@@ -504,3 +504,37 @@ def test_published_divisions_are_those_of_the_files(
     ):
         for part in ("train", "validation", "test", "name"):
             assert getattr(ours, part) == getattr(theirs, part)
+
+
+def test_a_clip_that_was_prepared_stands_in_its_place_in_a_published_division() -> None:
+    rows = [utterance("ravdess", f"{k:02d}", n) for k in range(1, 25) for n in range(2)]
+    whole = splits(Manifest(tuple(rows)), "folds=ravdess_emobox", rng())
+    prepared = [replace(u, path=f"/prepared/{u.name}.flac", parent=u.path, digest=f"p{u.digest}") for u in rows]
+    others = [
+        replace(u, path=f"/made/{u.name}{ending}.wav", parent=u.path, digest=f"{u.digest}{ending}")
+        for u in rows[:4]
+        for ending in ("_1", "-0000")
+    ]
+    manifest = Manifest((*prepared, *others))
+    found = splits(manifest, "folds=ravdess_emobox", rng())
+    assert [s.test for s in found] == [s.test for s in whole]
+    assert not {i for s in found for i in s.test} & set(range(len(prepared), len(manifest)))
+    # Beside the originals they are copies of these, as every other clip that was made from one.
+    both = splits(Manifest((*rows, *prepared)), "folds=ravdess_emobox", rng())
+    assert [s.test for s in both] == [s.test for s in whole]
+    twice = [replace(u, path=f"/again/{u.name}.flac", digest=f"a{u.digest}") for u in prepared]
+    assert [s.test for s in splits(Manifest((*prepared, *twice)), "folds=ravdess_emobox", rng())] == [
+        s.test for s in whole
+    ]
+
+
+def test_absent_clips_are_counted_also_where_their_names_are_not_known() -> None:
+    names = ("1001_DFA_ANG_XX", "1001_IEO_ANG_HI", "1009_DFA_ANG_XX", "1006_TIE_NEU_XX", "1001_DFA_ANG_X")
+    rows = [
+        Utterance(f"/{'x' * n}/{name}.wav", "crema_d", f"crema_d/{name[:4]}", "ANG", "angry")
+        for n, name in enumerate(names, start=1)
+    ]
+    manifest = Manifest((*rows, *made(savee=2)))
+    listed = 7442 - 4  # as the published file lists
+    assert absent(manifest, "folds=crema_d_tfds#test") == listed - 3  # one is in no part, one is there in two spellings
+    assert absent(manifest, "speaker=crema_d/1001") == 0

@@ -12,16 +12,18 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import dataset, metrics, training, tuning
+from vocalics import audio, dataset, metrics, modelfile, training, tuning
+from vocalics.audio import Clip
 from vocalics.dataset import Data
 from vocalics.errors import LeakageError, ManifestError, RecipeError, VocalicsError
+from vocalics.feature_rows import compute
 from vocalics.features.cache import extract_manifest
 from vocalics.features.feature_set import feature_set
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Publication, Recipe, read
 from vocalics.recognizer import load
 from vocalics.tuning import Choice, Range
-from vocalics.tuning.scoring import Bench
+from vocalics.tuning.scoring import Bench, uar
 from vocalics.tuning.space import changed, parameter
 
 FEATURES = "mfcc_chroma_mel"
@@ -187,6 +189,39 @@ def test_a_score_is_what_the_recogniser_says_of_the_files(
     assert score == pytest.approx(metrics.unweighted_average_recall(truth, said))
     assert 1 / 3 < score <= 1
     assert not (tmp_path / "work" / "fold-2").exists()
+
+
+def test_silent_and_long_clips_count_as_the_recogniser_has_them(corpus: tuple[Manifest, Path], tmp_path: Path) -> None:
+    manifest, cache = corpus
+    one = recipe()
+    fold = tuning.inner_folds(dataset.divide(manifest, one), one, 3)[1]
+    model = training.train_on(fold, one, tmp_path / "run", cache=cache, threads=1)
+    judge, rng, quiet = load(model), np.random.default_rng(0), []
+    for emotion in fold.emotions:
+        path = tmp_path / f"{emotion}.wav"
+        audio.write(path, Clip((1e-5 * rng.standard_normal(16_000)).astype(np.float32), 16_000))
+        quiet.append(Utterance(str(path), "x", "x/1", "", emotion))
+    assert {judge.predict(u.path).emotion for u in quiet} == {None}
+    assert uar(model, one, Manifest(tuple(quiet)), fold.emotions, cache) == 0  # one of three by chance, if judged
+    # Of the whole, what is loud says most; of windows, what goes on for longer.
+    parts = [fakes.voice(s, fakes.PITCHES[e], level=v) for s, e, v in ((4, "neutral", 0.3), (8, "angry", 0.02))]
+    long = Utterance(str(tmp_path / "long.wav"), "x", "x/1", "", "angry")
+    audio.write(Path(long.path), Clip(np.concatenate([part.samples for part in parts]), 16_000))
+    whole = compute(Manifest((long,)), feature_set(FEATURES), (), 0, cache, lambda *_: None)[:, 0]
+    assert judge.emotions[judge.model.probabilities(whole).argmax()] == "neutral"
+    assert judge.predict(long.path).emotion == "angry"
+    assert uar(model, one, Manifest((long,)), fold.emotions, cache) == 1
+
+
+def test_a_model_that_diverged_has_no_score(
+    corpus: tuple[Manifest, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, cache = corpus
+    fold = tuning.inner_folds(dataset.divide(manifest, recipe()), recipe(), 3)[1]
+    model = training.train_on(fold, recipe(), tmp_path / "run", cache=cache, threads=1)
+    monkeypatch.setattr(modelfile.LoadedModel, "judge", lambda *_: (np.full((1, 2), np.nan), None))
+    with pytest.raises(VocalicsError, match=r"\.wav: the model t gave \[nan nan\] instead of 2 probabilities"):
+        uar(model, recipe(), fold.manifest, fold.emotions, cache)
 
 
 # --- resumption -------------------------------------------------------------------------------------------------
@@ -434,6 +469,17 @@ def test_a_parameter_stands_in_one_place_only() -> None:
         tuning.search_space(recipe(), ["model_settings.C=1..2", "model_settings.C=1..3"])
     with pytest.raises(RecipeError, match="is settled by --set; leave one of them out"):
         tuning.search_space(recipe(), ["model_settings.C=1..2"], settled=["model_settings.C"])
+
+
+def test_a_search_that_leaves_the_copies_out_leaves_what_is_done_to_them_out() -> None:
+    steps = ({"name": "add_noise", "snr_db": (5.0, 20.0)},)
+    before = recipe(n_copies=2, augment=steps)
+    none, one = (changed(before, {"n_copies": n}) for n in (0, 1))
+    for made in (none, one):
+        training.check_copies(made)
+    assert none.augment == () and one.steps == before.steps
+    with pytest.raises(RecipeError, match="give both, or neither"):  # nothing was searched that would excuse it
+        training.check_copies(changed(recipe(augment=steps), {"fit.rate": 0.5}))
 
 
 def test_a_changed_recipe_differs_in_what_was_changed_only() -> None:

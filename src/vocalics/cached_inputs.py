@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from vocalics import audio, recognizer
 from vocalics.dataset import Progress
+from vocalics.errors import ModelFileError
 from vocalics.feature_rows import compute
 from vocalics.features.feature_set import SEPARATOR, encoded_front_end, feature_set
 from vocalics.logmel_bank import BankSettings, bank
@@ -41,6 +42,9 @@ def probabilities(
 
     Returns:
         Shape (n_clips, n_emotions); a row of NaN is "no speech".
+
+    Raises:
+        ModelFileError: When a probability is not finite.
     """
     rows: Any
     if model.card.input != "features" or model.card.preprocess:
@@ -75,6 +79,11 @@ def probabilities(
                     said[i] = list(prediction.probabilities.values())
             elif spoken[i]:
                 said[i] = known.model.judge(rows[i][None], known.offset)[0][0]
+                if not np.isfinite(said[i]).all():  # would be taken for "no speech"
+                    raise ModelFileError(
+                        f"{clips[i].path}: the model {model.card.name} gave {said[i]} instead of "
+                        f"{len(model.emotions)} probabilities; train it again, at a lower rate where it is a net"
+                    )
             done += 1
             progress("judging", done, len(clips))
     return said

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import splits
-from vocalics.corpora import corpora, scan
+from vocalics.corpora import ScanReport, corpora, scan
 from vocalics.emotions import Scheme, scheme
 from vocalics.errors import RecipeError, VocalicsError
-from vocalics.manifest import Manifest, Utterance
+from vocalics.manifest import Manifest, Utterance, is_manifest
 from vocalics.recipe import Recipe
+from vocalics.splits import Split
 
 Progress = Callable[[str, int, int], Any]
 
@@ -49,16 +50,24 @@ class Data:
         return tuple(sorted({self.manifest[i].speaker for i in part} - {""}))
 
 
-def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None = None) -> Manifest:
+def gather(
+    roots: Mapping[str, Path],
+    recipe: Recipe,
+    progress: Progress | None = None,
+    say: Callable[[str], Any] | None = None,
+) -> Manifest:
     """Scan the recipe's corpora and return one manifest.
 
     Args:
-        roots: Folder of every corpus by name; a ``.csv`` or ``.parquet`` file is read as a manifest.
+        roots: Folder of every corpus by name; a ``.csv`` or ``.parquet`` file is read as a manifest. Of "folder", a CSV
+            without a manifest's columns is read as a table of path, emotion[, speaker].
         recipe: Says which corpora are needed.
         progress: Called with (corpus, files read, files in all).
+        say: Called with a line for every corpus of which clips are left out.
 
     Raises:
-        RecipeError: When a corpus of the recipe has no folder, or a folder no place in the recipe.
+        RecipeError: When a corpus of the recipe has no folder, or a folder no place in the recipe; when the manifest
+            that is given for a known corpus holds clips of another.
     """
     wanted = recipe.corpora or tuple(roots)
     if missing := [name for name in wanted if name not in roots]:
@@ -70,16 +79,49 @@ def gather(roots: Mapping[str, Path], recipe: Recipe, progress: Progress | None 
         raise RecipeError(f"recipe {recipe.name} does not use {', '.join(extra)}; it trains on {', '.join(wanted)}")
     whole = Manifest(())
     for name in wanted:
-        if roots[name].suffix in (".csv", ".parquet") and name != "folder":
-            whole += Manifest.read(roots[name]).with_digests()
+        if is_manifest(roots[name]) if name == "folder" else roots[name].suffix in (".csv", ".parquet"):
+            whole += _of_corpus(name, Manifest.read(roots[name]), roots[name]).with_digests()
             continue
 
         def step(done: int, n: int, name: str = name) -> None:
             if progress is not None:
                 progress(f"scanning {name}", done, n)
 
-        whole += scan(name, roots[name], step).manifest
+        report = scan(name, roots[name], step)
+        if say is not None and (line := _left_out(report)):
+            say(line)
+        whole += report.manifest
     return whole
+
+
+def _of_corpus(name: str, manifest: Manifest, file: Path) -> Manifest:
+    """Refuse clips of another corpus under a known corpus's name: they would be trained on and counted as its own."""
+    others = [c for c in manifest.corpora if c != name]
+    if others and name != "folder" and name in corpora():
+        raise RecipeError(
+            f"--corpus {name}={file}: holds clips of {', '.join(others)}; expected those of {name} only. "
+            "A manifest of other corpora goes by their name, or by one of your own"
+        )
+    return manifest
+
+
+def _left_out(report: ScanReport) -> str:
+    """Say how many clips of a corpus are not in its manifest, and why; nothing where all are.
+
+    >>> from vocalics.corpora import Finding, corpus
+    >>> bad = (Finding("a.wav", "is empty"),)
+    >>> _left_out(ScanReport(corpus("savee"), Manifest(()), ("DC_a02",), 1, (), bad, (), ()))
+    'savee: 2 of 2 clips are left out (1 unreadable, 1 missing); vocalics scan names them'
+    """
+    counts = {"unreadable": len(report.unreadable), "missing": report.n_missing}
+    n = sum(counts.values())
+    if not n:
+        return ""
+    why = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+    # Of a corpus whose full list is not known, nothing can name what is missing.
+    told = "; vocalics scan names them" if report.unreadable or report.missing else ""
+    verb = "is" if n == 1 else "are"
+    return f"{report.corpus.name}: {n:,} of {n + len(report.manifest):,} clips {verb} left out ({why}){told}"
 
 
 def divide(
@@ -92,20 +134,20 @@ def divide(
         recipe: Gives scheme, seed and the share of validation speakers.
         hold_outs: Test sets, see :func:`vocalics.splits.hold_out`.
         protocol: Instead of hold-outs, one of :func:`vocalics.splits.splits`.
-        fold: Which of the protocol's splits, from 1 on.
+        fold: Which of the protocol's splits: the number that a published protocol gives it, else its place, from 1 on.
 
     Raises:
-        VocalicsError: When both hold-outs and a protocol are given, or there is no such fold.
+        VocalicsError: When both hold-outs and a protocol are given, or there is no such fold, or it cannot be told
+            which one is meant.
     """
     if fold != 1 and not protocol:
         raise VocalicsError(f"--fold {fold} needs a --protocol; expected e.g. --protocol leave-one-speaker-out")
     if protocol:
         if hold_outs:
             raise VocalicsError("--hold-out and --protocol exclude each other; give one of them")
-        every = divisions(manifest, recipe, protocol)
-        if not 1 <= fold <= len(every):
-            raise VocalicsError(f"{protocol} has no fold {fold}; expected 1 to {len(every)}")
-        return every[fold - 1]
+        complete = whole(manifest, recipe)
+        every = _splits(complete, recipe, protocol)
+        return _part(complete, every[_place(every, protocol, fold)])
     every_clip = whole(manifest, recipe)
     rng = np.random.default_rng(recipe.seed)
     if hold_outs:
@@ -118,13 +160,36 @@ def divide(
 def divisions(manifest: Manifest, recipe: Recipe, protocol: str) -> list[Data]:
     """Apply the recipe's scheme and return every split of a protocol; the arguments are those of :func:`divide`."""
     every_clip = whole(manifest, recipe)
-    every = splits.splits(every_clip.manifest, protocol, np.random.default_rng(recipe.seed), recipe.validation)
-    return [
-        dataclasses.replace(
-            every_clip, train=s.train, validation=s.validation, tests={f"{s.title} {s.name}".strip(): s.test}
-        )
-        for s in every
-    ]
+    return [_part(every_clip, split) for split in _splits(every_clip, recipe, protocol)]
+
+
+def _splits(every_clip: Data, recipe: Recipe, protocol: str) -> list[Split]:
+    return splits.splits(every_clip.manifest, protocol, np.random.default_rng(recipe.seed), recipe.validation)
+
+
+def _part(every_clip: Data, split: Split) -> Data:
+    tests = {f"{split.title} {split.name}".strip(): split.test}
+    return dataclasses.replace(every_clip, train=split.train, validation=split.validation, tests=tests)
+
+
+def _place(every: Sequence[Split], protocol: str, fold: int) -> int:
+    """Return where a fold is among those that the manifest has clips of, which may be fewer than were published."""
+    kind, _, file = protocol.partition("=")
+    names = [split.name for split in every]
+    if kind in ("folds", "folds-leaky") and len(every) > 1:
+        if all(name.isdecimal() for name in names):
+            numbers = [int(name) for name in names]
+            if fold not in numbers:
+                raise VocalicsError(f"{protocol} has no fold {fold} here; expected one of {', '.join(names)}")
+            return numbers.index(fold)
+        if every[0].absent:  # a whole fold may be among them, and the others' places would not be the published ones
+            raise VocalicsError(
+                f"{protocol}: its folds have names ({', '.join(names)}) and {len(every[0].absent):,} of its clips are "
+                f"not here, so that none has a number; name it with --hold-out folds={file}#{names[0]}"
+            )
+    if not 1 <= fold <= len(every):
+        raise VocalicsError(f"{protocol} has no fold {fold}; expected 1 to {len(every)}")
+    return fold - 1
 
 
 def check_shares(data: Data, shares: Mapping[str, float]) -> None:

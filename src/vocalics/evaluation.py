@@ -262,6 +262,7 @@ def evaluate(
     votes: npt.ArrayLike | None = None,
     notes: Sequence[str] = (),
     n_draws: int = 1000,
+    clips: Sequence[str] | None = None,
 ) -> EvaluationReport:
     """Compare predictions with the truth.
 
@@ -282,6 +283,8 @@ def evaluate(
         votes: Listeners' votes, shape (n_clips, n_emotions): see :func:`vocalics.listening.votes_in`.
         notes: Further sentences for the reader.
         n_draws: Bootstrap draws per interval.
+        clips: The clip that each row is of, where one may come several times, once per seed: see
+            :func:`vocalics.metrics.bootstrap_interval`.
 
     Raises:
         VocalicsError: For no clips, unequal lengths, or an emotion that is not among the classes.
@@ -309,7 +312,8 @@ def evaluate(
     support = counts.sum(axis=1)
 
     def score(metric: Any) -> Score:
-        return Score(float(metric(counts)), metrics.bootstrap_interval(metric, t, p, list(speakers), rng, n_draws))
+        interval = metrics.bootstrap_interval(metric, t, p, list(speakers), rng, n_draws, clips=clips)
+        return Score(float(metric(counts)), interval)
 
     heard = heard & (p != NO_SPEECH)
     shown = chances[heard] if chances is not None and heard.any() else None
@@ -336,7 +340,7 @@ def evaluate(
         bins=None if shown is None else metrics.reliability(shown, t[heard]),
         sets=() if shown is None else _sets(shown, t[heard], conformal or {}),
         listening=None if votes is None or chances is None else compare(t, chances, votes),
-        divided=_divided(t, p, speakers, {**(groups or {}), "corpus": corpora}, len(classes), rng, n_draws),
+        divided=_divided(t, p, speakers, {**(groups or {}), "corpus": corpora}, len(classes), rng, n_draws, clips),
         notes=tuple(notes),
     )
 
@@ -374,8 +378,10 @@ def _divided(
     n_classes: int,
     rng: np.random.Generator,
     n_draws: int,
+    clips: Sequence[str] | None,
 ) -> tuple[Parts, ...]:
     found, who = [], np.asarray(speakers, dtype=str)
+    which = None if clips is None else np.asarray(clips, dtype=str)
     for by, words in groups.items():
         names = np.asarray(words, dtype=str)
         if len(names) != len(truth):
@@ -385,8 +391,11 @@ def _divided(
             own = names == name
             t, p, voices = truth[own], given[own], who[own]
             counts = metrics.confusion(t, p, n_classes)
+            listed = None if which is None else which[own].tolist()
             uar, accuracy = (
-                Score(float(m(counts)), metrics.bootstrap_interval(m, t, p, voices.tolist(), rng, n_draws))
+                Score(
+                    float(m(counts)), metrics.bootstrap_interval(m, t, p, voices.tolist(), rng, n_draws, clips=listed)
+                )
                 for m in (metrics.uar_of, metrics.accuracy_of)
             )
             known, present = set(voices.tolist()) - {""}, int((counts.sum(axis=1) > 0).sum())

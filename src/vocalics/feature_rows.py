@@ -20,7 +20,7 @@ from vocalics import audio
 from vocalics.augment import Step, chain, material
 from vocalics.dataset import Data, Progress
 from vocalics.errors import AudioError, FeatureError, VocalicsError
-from vocalics.features.cache import available_cores, extract_manifest, in_processes
+from vocalics.features.cache import CHANGED, available_cores, extract_manifest, in_processes, with_own_digests
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.files import replacing
 from vocalics.manifest import Manifest, Utterance
@@ -56,8 +56,12 @@ class Rows:
     def scaler(self) -> tuple[Floats, Floats]:
         """Mean and deviation of the training rows, of the shape of one row; a deviation of next to 0 counts as 1."""
         rows = self.features[self.train]
-        mean, scale = rows.mean(axis=0), rows.std(axis=0)
-        return mean, np.where(scale > 1e-8, scale, 1.0).astype(np.float32)
+        # Sums of float32 are off by more than a column that hardly varies deviates.
+        mean = rows.mean(axis=0, dtype=np.float64)
+        squares = sum(np.square(some - mean).sum(axis=0) for some in np.array_split(rows, len(rows) // 256 + 1))
+        scale = np.sqrt(squares / len(rows))
+        scale = np.where(scale < 1e-6 * (np.abs(mean) + 1e-2), 1.0, scale)
+        return mean.astype(np.float32), scale.astype(np.float32)
 
 
 def divided(
@@ -121,7 +125,7 @@ def compute(
 
     Raises:
         AudioError: For a clip that cannot be read.
-        FeatureError: For a set whose size follows the clip's length.
+        FeatureError: For a set whose size follows the clip's length, and a file that changed since it was scanned.
     """
     shape = tuple(n for n in features.shape if n is not None)
     if len(shape) < len(features.shape):
@@ -131,10 +135,12 @@ def compute(
         found = []
         for row in plain:
             if row.values is None:
+                if row.error.endswith(CHANGED):
+                    raise FeatureError(row.error)
                 raise AudioError(f"{row.error}; take the clip out of the manifest")
             found.append(row.values)
         return np.stack(found)[:, None].astype(np.float32)
-    manifest = manifest.with_digests()
+    manifest = with_own_digests(manifest)
     settings = f"{features.settings} {copies!r} {seed}" + (f" {preparation!r}" if preparation else "")
     settings += material(step for steps in copies for step in steps)
     folder = cache / f"{features.folder_name}-copies-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"

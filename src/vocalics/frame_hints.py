@@ -22,7 +22,7 @@ from vocalics import audio, encoders
 from vocalics.dataset import Progress
 from vocalics.encoders import FrontEnd
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.features.cache import available_cores, in_processes
+from vocalics.features.cache import available_cores, in_processes, with_own_digests
 from vocalics.features.feature_set import at_peak
 from vocalics.files import replacing
 from vocalics.logmel_bank import TRIM_DB
@@ -111,8 +111,9 @@ def frame_hints(
     Raises:
         AudioError: For a clip that cannot be read.
         EncoderError: When the encoder is not there.
+        FeatureError: When a file changed since it was scanned.
     """
-    clips = clips.with_digests()
+    clips = with_own_digests(clips)
     settings = f"{_VERSION} {front_end!r} {preparation!r} {longest} {TRIM_DB}"
     folder = cache / f"{Path(front_end.name).name}-frames-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
     work = partial(_store, front_end=front_end, preparation=preparation, longest=longest, folder=folder)

@@ -158,6 +158,7 @@ def report(said: Judgements, rng: np.random.Generator, **values: Any) -> Evaluat
         corpora=said.corpora,
         rng=rng,
         probabilities=said.probabilities,
+        clips=said.paths,
         **values,
     )
 

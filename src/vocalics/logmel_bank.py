@@ -24,7 +24,7 @@ from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.augment import Step, chain, material
 from vocalics.encoders import FrontEnd
-from vocalics.features.cache import one_thread_each
+from vocalics.features.cache import one_thread_each, with_own_digests
 from vocalics.features.feature_set import at_peak
 from vocalics.features.logmel import LogMel
 from vocalics.files import replacing
@@ -101,7 +101,7 @@ def bank(
     """Return every utterance's copies, from the cache below ``folder`` where they are there.
 
     Args:
-        utterances: Rows of a manifest; a digest that is not known is computed, for it names the clip's file.
+        utterances: Rows of a manifest; their digests are computed anew, for they name the clips' files.
         settings: What is computed.
         folder: The cache.
         workers: Processes; all cores where ``None``.
@@ -109,8 +109,11 @@ def bank(
 
     Returns:
         Object array (n,) of tuples of float16 arrays (n_mels, n_frames).
+
+    Raises:
+        FeatureError: When a file changed since it was scanned.
     """
-    utterances = Manifest(tuple(utterances)).with_digests()
+    utterances = with_own_digests(Manifest(tuple(utterances)))
     target = folder / settings.key
     target.mkdir(parents=True, exist_ok=True)
     (target / "settings.json").write_text(json.dumps(asdict(settings), indent=1, sort_keys=True), encoding="utf-8")

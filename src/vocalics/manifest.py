@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+OLDEST = 150
+"""No speaker is older, in years: what exceeds it is a year of birth, or a slip."""
+
+
 @dataclass(frozen=True)
 class Utterance:
     """The annotated unit of a corpus.
@@ -32,7 +36,7 @@ class Utterance:
         label: The corpus's own code, verbatim ("ANG", "W").
         emotion: One of ``EMOTIONS`` or ``OTHER_EMOTIONS``.
         sex: "female", "male" or empty.
-        age: In years.
+        age: In years, 0 to ``OLDEST``.
         language: ISO 639-1 code ("en", "de").
         statement: The corpus's code of the sentence; empty where unknown.
         intensity: The corpus's word for how strongly it is acted ("normal", "strong", "low"); empty where unknown.
@@ -67,6 +71,8 @@ class Utterance:
                 f'{self.path}: "{self.emotion}" is not an emotion'
                 f"{suggestion(self.emotion, EMOTIONS + OTHER_EMOTIONS)}. Known: {', '.join(EMOTIONS + OTHER_EMOTIONS)}"
             )
+        if self.age is not None and not 0 <= self.age <= OLDEST:
+            raise ManifestError(f"{self.path}: age {self.age} is out of range; expected 0 to {OLDEST} years, or none")
 
     @property
     def name(self) -> str:
@@ -182,7 +188,23 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
         if missing:
             raise ManifestError(f"{source}: lacks the column(s) {', '.join(missing)}; expected {', '.join(COLUMNS)}")
         folder = source.parent.resolve()
-        return cls(tuple(_utterance(row, folder, f"{source}:{line}") for line, row in enumerate(rows, start=2)))
+        utterances = [_utterance(row, folder, f"{source}:{line}") for line, row in enumerate(rows, start=2)]
+        lines: dict[str, int] = {}
+        for line, utterance in enumerate(utterances, start=2):
+            first = lines.setdefault(os.path.normpath(utterance.path), line)
+            if first != line:
+                raise ManifestError(
+                    f"{source}:{line}: {utterance.path} was listed on line {first} already; take one of them out"
+                )
+        return cls(tuple(utterances))
+
+
+def is_manifest(path: Path) -> bool:
+    """Return whether a file is read as a manifest: a Parquet, or a CSV that has all of ``REQUIRED``."""
+    if path.suffix == ".parquet":
+        return True
+    rows = csv_rows(path) if path.suffix == ".csv" and path.is_file() else []
+    return bool(rows) and all(column in rows[0] for column in REQUIRED)
 
 
 def csv_rows(path: Path, error: type[VocalicsError] = ManifestError) -> list[dict[str, str]]:
@@ -262,7 +284,18 @@ def _whole(text: str) -> int:
     return int(value)
 
 
-def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
+def _ratings(cell: Any) -> dict[str, int] | None:
+    """Votes as a table holds them, JSON or (in a Parquet) a mapping; ``None`` where they are neither."""
+    if isinstance(cell, Mapping):  # one field for every emotion of the column, empty where this clip has no vote
+        return {emotion: votes for emotion, votes in cell.items() if votes is not None}
+    try:
+        votes = json.loads(cell or "{}")
+    except (json.JSONDecodeError, TypeError):
+        return None
+    return votes if isinstance(votes, dict) else None
+
+
+def _utterance(row: Mapping[str, Any], folder: Path, where: str) -> Utterance:
     def number(column: str, kind: Callable[[str], Any]) -> Any:
         text = row.get(column) or ""
         try:
@@ -273,11 +306,8 @@ def _utterance(row: Mapping[str, str], folder: Path, where: str) -> Utterance:
 
     if not row["path"]:
         raise ManifestError(f"{where}: the path is empty")
-    try:
-        ratings = json.loads(row.get("ratings") or "{}")
-    except json.JSONDecodeError:
-        raise ManifestError(f'{where}: ratings "{row["ratings"]}" are not JSON like {{"angry": 3}}') from None
-    if not isinstance(ratings, dict):
+    ratings = _ratings(row.get("ratings"))
+    if ratings is None:
         raise ManifestError(f'{where}: ratings "{row["ratings"]}" are not JSON like {{"angry": 3}}')
     known = {c: "" if row[c] is None else str(row[c]) for c in COLUMNS if c in row}
     known["path"] = str(folder / known["path"])

@@ -164,6 +164,7 @@ def bootstrap_interval(
     rng: np.random.Generator,
     n: int = 1000,
     level: float = 0.95,
+    clips: Sequence[str] | None = None,
 ) -> Interval:
     """Percentile interval of a score, resampling whole speakers with replacement (Efron, 1979).
 
@@ -178,6 +179,8 @@ def bootstrap_interval(
         rng: Source of randomness.
         n: Number of draws.
         level: Share of draws inside the interval, between 0 and 1.
+        clips: The clip that each row is of, where one may come several times (once per seed): where the unit is clips,
+            a clip's rows are drawn together. ``None``: every row is a clip of its own.
 
     Returns:
         The interval; its ``unit`` is "clips" where there is one named speaker at most.
@@ -190,20 +193,29 @@ def bootstrap_interval(
     t, p, n_classes = _checked(truth, prediction, None)
     if len(speakers) != len(t):
         raise VocalicsError(f"{len(speakers)} speakers for {len(t)} clips; expected one per clip")
+    if clips is not None and len(clips) != len(t):
+        raise VocalicsError(f"{len(clips)} names for {len(t)} clips; expected one per clip")
     names, which = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     shape = (n_classes, n_classes + 1)
     several = int((names != "").sum()) > 1  # clips of no named speaker are one unit more: they may all be of one
+    n_clips = len(t) if clips is None else len(set(clips))
     if several:
-        cell = (which * n_classes + t) * shape[1] + np.where(p == NO_SPEECH, n_classes, p)
-        per_speaker = np.bincount(cell, minlength=len(names) * shape[0] * shape[1]).reshape(len(names), -1)
+        per_speaker = _counts_of_each(which, len(names), t, p, n_classes)
         times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n)
         draws = times.astype(np.float64) @ per_speaker.astype(np.float64)
+    elif clips is not None and n_clips < len(t):
+        clip = np.unique(np.asarray(clips, dtype=str), return_inverse=True)[1]
+        per_clip = _counts_of_each(clip, n_clips, t, p, n_classes)
+        # Clips of the same counts are alike: drawing how many of each kind there are takes far less memory.
+        kinds, n_alike = np.unique(per_clip, axis=0, return_counts=True)
+        times = rng.multinomial(n_clips, n_alike / n_clips, size=n)
+        draws = times.astype(np.float64) @ kinds.astype(np.float64)
     else:
         counts = _count(t, p, n_classes).ravel()
         draws = rng.multinomial(len(t), counts / len(t), size=n).astype(np.float64)
     scores = metric(draws.reshape(n, *shape))
     low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
-    n_units = int((names != "").sum()) if several else len(t)
+    n_units = int((names != "").sum()) if several else n_clips
     return Interval(float(low), float(high), "speakers" if several else "clips", n_units)
 
 
@@ -269,6 +281,14 @@ def _checked(
 def _count(t: npt.NDArray[np.int64], p: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     columns = np.where(p == NO_SPEECH, n, p)
     return np.bincount(t * (n + 1) + columns, minlength=n * (n + 1)).reshape(n, n + 1)
+
+
+def _counts_of_each(
+    unit: npt.NDArray[np.intp], n_units: int, t: npt.NDArray[np.int64], p: npt.NDArray[np.int64], n: int
+) -> npt.NDArray[np.int64]:
+    """Each unit's confusion counts in one row, shape (n_units, n * (n + 1))."""
+    cell = (unit * n + t) * (n + 1) + np.where(p == NO_SPEECH, n, p)
+    return np.bincount(cell, minlength=n_units * n * (n + 1)).reshape(n_units, -1)
 
 
 def _hits(counts: Counts) -> Counts:

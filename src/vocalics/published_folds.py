@@ -35,14 +35,24 @@ class Division:
     without: tuple[str, ...] = ()
 
     def positions(self, clips: Manifest) -> dict[str, list[int]]:
-        """Return the positions of each fold's clips; a clip made from another is in none."""
+        """Return the positions of each fold's clips.
+
+        A clip made from another is in none, unless it has its name and stands in its place: so ``prepare`` writes clips
+        whole, where what is augmented or cut has a name of its own.
+        """
         of = {f"{self.corpus}/{speaker}": fold for fold, speakers in self.folds.items() for speaker in speakers}
         found: dict[str, list[int]] = {}
+        there = {canonical_name(u) for u in clips if u.corpus == self.corpus and not u.parent}
         for i, clip in enumerate(clips):
             fold = of.get(clip.speaker, self.rest)
-            if clip.corpus != self.corpus or not (fold and clip.speaker) or clip.parent:
+            if clip.corpus != self.corpus or not (fold and clip.speaker):
                 continue
-            if canonical_name(clip) not in self.without:
+            name = canonical_name(clip)
+            if clip.parent:
+                if Path(clip.parent).stem != clip.name or name in there:
+                    continue
+                there.add(name)
+            if name not in self.without:
                 found.setdefault(fold, []).append(i)
         return found
 
@@ -51,6 +61,15 @@ def absent(division: Division, clips: Manifest) -> tuple[str, ...]:
     """Return the names of a division's clips that a manifest lacks, as far as the corpus tells its clips' names."""
     present = {canonical_name(u) for u in clips if u.corpus == division.corpus}
     return tuple(name for name in corpora()[division.corpus].expected(Path()) if name not in present)
+
+
+def n_absent(division: Division, clips: Manifest) -> int:
+    """Return how many of a division's clips a manifest lacks, also where the corpus does not tell their names."""
+    facts = corpora()[division.corpus]
+    if facts.n_clips is None or facts.expected(Path()):
+        return len(absent(division, clips))
+    present = {canonical_name(clips[i]) for indices in division.positions(clips).values() for i in indices}
+    return max(0, facts.n_clips - len(division.without) - len(present))
 
 
 def _speakers(text: str) -> tuple[str, ...]:

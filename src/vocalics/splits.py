@@ -68,7 +68,7 @@ class Split:
         test: Positions.
         manifest: Where the positions point.
         name: Which of the protocol's splits this is ("savee/KL", "3"); empty where there is only one.
-        absent: Utterances that the protocol lists and the manifest lacks.
+        absent: Utterances that the protocol lists and the manifest lacks, as far as their names are known.
 
     Raises:
         LeakageError: When a row stands in two parts; and, unless the protocol's name says that it leaks, when a speaker
@@ -416,7 +416,11 @@ def absent(manifest: Manifest, spec: str) -> int:
         spec: As for :func:`tested`; of other specs than ``folds=FILE#FOLD`` none is.
     """
     kind, _, value = spec.partition("=")
-    return len(_read_folds(manifest, Path(value.rpartition("#")[0]))[1]) if kind == "folds" else 0
+    if kind != "folds":
+        return 0
+    file = Path(value.rpartition("#")[0])
+    division = None if file.is_file() else published(file)
+    return len(_read_folds(manifest, file)[1]) if division is None else published_folds.n_absent(division, manifest)
 
 
 def fold_names(manifest: Manifest, file: Path) -> tuple[str, ...]:

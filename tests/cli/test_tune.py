@@ -76,7 +76,7 @@ def test_ctrl_c_leaves_a_study_that_can_be_gone_on_with(
         calls += 1
         if calls == 6:
             raise KeyboardInterrupt
-        return 0.5 + 0.01 * number - 0.001 * tried.model_settings.get("C", 0.0)
+        return 0.5 + 0.01 * number - 0.001 * tried.model_settings.get("C", 30.0)  # trials are better
 
     monkeypatch.setattr(Bench, "score", score)
     code, _, err = command("--trials", "4")
@@ -94,6 +94,18 @@ def test_ctrl_c_leaves_a_study_that_can_be_gone_on_with(
     assert "best trial" in out
     assert "trial 1/4" not in err
     assert "trial 4/4" in err
+
+
+def test_where_no_trial_is_better_nothing_is_recommended(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bench, "score", lambda _, tried, number: 0.4 if tried.model_settings else 0.6)
+    code, out, err = command("--trials", "2")
+    assert code == 0, err
+    assert "the recipe as it stood: mean UAR 60.0 %" in out
+    assert out.endswith("No trial was better than the recipe as it stood; `best.toml` is the recipe.")
+    assert "best trial" not in out and "train with best.toml" not in out
+    assert read(str(tmp_path / "study" / "best.toml")).model_settings == {}
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,21 @@ def test_a_table_of_path_emotion_speaker(plant, tmp_path: Path) -> None:
     assert "no such file" in report.unreadable[0].reason
 
 
+def test_a_file_that_is_listed_twice_in_other_words_is_told_as_such(plant, tmp_path: Path) -> None:
+    for name in ("1", "2", "3"):
+        plant(f"{name}.wav")
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "path,emotion,speaker\n1.wav,neutral,ann\n1.wav,angry,ann\n2.wav,sad,ann\n2.wav,sad,bob\n3.wav,sad,ann\n3.wav,sad,ann\n"
+    )
+    report = scan("folder", table)
+    assert [(Path(f.path).name, f.reason) for f in report.unexpected] == [
+        ("1.wav", "is listed as neutral and as angry; the first is kept"),
+        ("2.wav", "is listed as of the speaker ann and of bob; the first is kept"),
+    ]
+    assert [Path(f.path).name for f in report.repeated] == ["3.wav"] and len(report.manifest) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,24 @@ def test_content_and_settings_are_the_key(manifest: Manifest, tmp_path: Path) ->
     assert kept.get(digest, feature_set("mfcc_chroma_mel")) is None
     audio.write(path, Clip(np.zeros(4_000, np.float32), 16_000))
     assert kept.get(content_digest(path), LOGMEL) is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stale_digest_is_refused_and_an_unchanged_file_keeps_its_key(
+    manifest: Manifest, tmp_path: Path, workers: int
+) -> None:
+    folder = tmp_path / "cache"
+    good = manifest.where(lambda u: Path(u.path).stem.isdecimal()).with_digests()
+    plain = list(extract_manifest(Manifest(tuple(replace(u, digest="") for u in good)), LOGMEL, folder, workers))
+    assert all(FeatureCache(folder).path(u.digest, LOGMEL).is_file() for u in good)
+    audio.write(good[1].path, Clip(np.full(4_000, 0.1, np.float32), 16_000))
+    again = list(extract_manifest(good, LOGMEL, folder, workers))
+    assert [r.cached for r in again] == [True, False, True, True, True, True]
+    assert again[1].error == f"{good[1].path}: changed since it was scanned; scan again" and again[1].values is None
+    (new,) = extract_manifest(Manifest((replace(good[1], digest=""),)), LOGMEL, folder, 1)
+    assert new.values is not None and not np.array_equal(new.values, plain[1].values)
+    Path(good[0].path).unlink()  # what was computed of it is still of use
+    assert next(iter(extract_manifest(good, LOGMEL, folder, 1))).cached
 
 
 def test_a_damaged_entry_counts_as_none(manifest: Manifest, tmp_path: Path) -> None:

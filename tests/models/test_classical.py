@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 
 from vocalics.errors import RecipeError
 from vocalics.models import model_spec
-from vocalics.models.classical import Folds, random_forest, seeded, svm
+from vocalics.models.classical import Folds, fit, random_forest, seeded, svm
 from vocalics.models.gmm import GaussianMixtureClassifier, gmm
 
 
@@ -37,10 +37,10 @@ def test_the_svm_is_scikit_learns_and_its_probabilities_are_calibrated() -> None
 
 def test_folds_keep_neighbours_together_and_shrink_with_the_smallest_class() -> None:
     truth = np.repeat([0, 1], [40, 40])
-    for fit, judged in Folds(4).split(np.zeros((80, 1)), truth):
+    for fitted, judged in Folds(4).split(np.zeros((80, 1)), truth):
         of_first = judged[truth[judged] == 0]
         assert of_first.tolist() == list(range(of_first[0], of_first[0] + 10))
-        assert not set(fit) & set(judged)
+        assert not set(fitted) & set(judged)
     few = np.array([0] * 20 + [1] * 3)
     assert len(list(Folds(5).split(np.zeros((23, 1)), few))) == 3
     assert svm().fit(*blobs(9, 3)).predict_proba(blobs(9, 3)[0]).shape == (9, 3)
@@ -73,6 +73,32 @@ def test_a_clip_of_no_weight_is_not_heard(name: str) -> None:
     unheard = seeded(build(3), 0).fit(wrong, answers, sample_weight=weight).predict_proba(features)
     truths = np.arange(120), truth
     assert unheard[truths].mean() > heard[truths].mean() + 0.02
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "random_forest"])
+def test_weights_that_balance_already_are_not_balanced_twice(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], [300, 20])
+    features = (rng.normal(size=(320, 3)) + 0.8 * truth[:, None]).astype(np.float32)
+    shares = np.where(truth, 160 / 20, 160 / 300)  # both classes count alike, as a recipe's shares make them
+    build = model_spec(name).build
+    kind, given = type(build(2)), []
+    real = kind.fit
+
+    def spy(self: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
+        given.append((self.class_weight, sample_weight))
+        return real(self, X, y, sample_weight=sample_weight)
+
+    monkeypatch.setattr(kind, "fit", spy)
+    for weight in (shares, np.ones(320)):  # balanced by hand, and not
+        fit(seeded(build(2), 0), features, truth, weight)
+        class_weight, used = given.pop()
+        assert class_weight is None  # releases differ in what they make of it
+        np.testing.assert_allclose(used, shares)
+    fit(seeded(build(2, balanced=False), 0), features, truth, np.ones(320))
+    np.testing.assert_array_equal(given.pop()[1], 1)
+    fit(seeded(build(2), 0), features, truth)
+    assert given.pop() == ("balanced_subsample" if name == "random_forest" else "balanced", None)
 
 
 def test_a_mixture_per_class_is_scikit_learns_gaussian_mixture() -> None:

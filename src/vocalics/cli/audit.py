@@ -35,7 +35,7 @@ def audit_command(
         typer.Option(
             metavar="NAME",
             help="Audit every fold of one manifest: folds=FILE, random, speaker, leave-one-speaker-out, "
-            "leave-one-corpus-out.",
+            "speaker-folds=N, leave-one-corpus-out; or folds-leaky=FILE.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="For what a protocol draws, and the estimate.")] = 0,

@@ -122,8 +122,8 @@ def _benchmark(
         for recipe in recipes:
             training.check(recipe)
             training.check_copies(recipe)
-    notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(roots, console)
+    notes = runs.notes(note or [], manifest)
     for one in [] if table else chosen:
         if n_absent := benchmark.absent(one, manifest, protocols):
             console.print(
@@ -189,7 +189,7 @@ def _gathered(roots: Any, console: Any) -> Any:
         raise RecipeError("no corpus; name at least one with --corpus NAME=FOLDER")
     wanted = Recipe(name="benchmark", description="", model="majority", corpora=tuple(roots))
     with runs.Display(console, wanted) as display:
-        return dataset.gather(roots, wanted, display.step)
+        return dataset.gather(roots, wanted, display.step, display.say)
 
 
 def _part(text: str) -> tuple[int, int]:

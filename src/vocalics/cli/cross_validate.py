@@ -72,11 +72,11 @@ def _cross_validate(
     plots.require()
     console = Console(stderr=True, highlight=False)
     frozen = read(recipe, dict(runs.change(c) for c in change or []))
-    notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     training.check(frozen)
     training.check_copies(frozen)
     with runs.Display(console, frozen) as display:
-        manifest = dataset.gather(runs.roots(corpus), frozen, display.step)
+        manifest = dataset.gather(runs.roots(corpus), frozen, display.step, display.say)
+    notes = runs.notes(note or [], manifest)
     folds = _folds(manifest, frozen, protocol, notes)
     training.freeze(output, _config(frozen, protocol, folds), resume, "cross-validation")
     for number, (name, data) in enumerate(folds.items(), start=1):

@@ -75,8 +75,8 @@ def _reproduce(
     if default is not None:
         reproduction.unheard(default)  # before anything is trained
     planned = reproduction.plan(names or [])
-    notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     manifest = _gathered(planned, corpus or [], console)
+    notes = runs.notes(note or [], manifest)
     if not table:
         for run in planned:
             _run(run, manifest, work, cache or work / "cache", notes, threads, console)
@@ -110,7 +110,7 @@ def _gathered(planned: Any, corpus: list[str], console: Any) -> Any:
     # A corpus that another system needs is no mistake here.
     roots = {k: v for k, v in runs.roots(corpus).items() if k in needed or k not in known}
     with runs.Display(console, wanted) as display:
-        return dataset.gather(roots, wanted, display.step)
+        return dataset.gather(roots, wanted, display.step, display.say)
 
 
 def _run(run: Run, manifest: Any, work: Path, cache: Path, notes: Any, threads: int | None, console: Any) -> None:

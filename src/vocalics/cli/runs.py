@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from vocalics.manifest import Manifest
     from vocalics.recipe import Recipe
 
 
@@ -77,13 +78,30 @@ def test_folder(output: Path, spec: str) -> Path:
     """Return where a run keeps the report of a test set."""
     from vocalics.dataset import short
 
-    name = "".join(c if c.isalnum() else "-" for c in short(spec)).replace("--", "-").strip("-")
+    told = short(spec)
+    name = "".join(c if c.isalnum() else "-" for c in told).replace("--", "-").strip("-")
+    if unusual := [c for c in told if not (c.isalnum() or c in "=/#.:,_-")]:  # "x y" beside "x-y" is another one
+        name += "-" + "".join(f"{ord(c):x}" for c in unusual)
     return output / f"test-{name}"
 
 
 def roots(pairs: Sequence[str]) -> dict[str, Path]:
-    """Return the folders of ``--corpus NAME=ROOT`` by corpus."""
-    return {name: Path(root) for name, root in (pair(p, "--corpus", "ravdess=corpora/ravdess") for p in pairs)}
+    """Return the folders of ``--corpus NAME=ROOT`` by corpus.
+
+    Raises:
+        VocalicsError: Where a corpus is given twice.
+    """
+    from vocalics.errors import VocalicsError
+
+    found: dict[str, Path] = {}
+    for name, root in (pair(p, "--corpus", "ravdess=corpora/ravdess") for p in pairs):
+        if name in found:
+            raise VocalicsError(
+                f"--corpus {name}={root}: {name} was given already ({found[name]}); give each corpus once, its folders "
+                "below one, or another of your own under another name"
+            )
+        found[name] = Path(root)
+    return found
 
 
 def change(text: str) -> tuple[str, Any]:
@@ -109,6 +127,25 @@ def pair(text: str, option: str, example: str) -> tuple[str, str]:
     if not separator or not name.strip() or not value.strip():
         raise VocalicsError(f'{option} "{text}": expected NAME=VALUE, e.g. {example}')
     return name.strip(), value.strip()
+
+
+def notes(texts: Sequence[str], manifest: Manifest) -> dict[str, str]:
+    """Return what ``--note NAME=TEXT`` says of corpora's copies.
+
+    Raises:
+        VocalicsError: For a corpus that is not there: a misspelt name would be a figure without its note.
+    """
+    from vocalics.errors import VocalicsError
+    from vocalics.registry import suggestion
+
+    said = dict(pair(text, "--note", "crema_d=resynthesised") for text in texts)
+    for name in said:
+        if name not in manifest.corpora:
+            known = ", ".join(manifest.corpora)
+            raise VocalicsError(
+                f"--note {name}: no corpus of that name is there{suggestion(name, manifest.corpora)}. Here: {known}"
+            )
+    return said
 
 
 def curves(folder: Path) -> None:

@@ -62,7 +62,10 @@ def _train(
             "folds=FILE; or one that leaks and says so: random, folds-leaky=FILE.",
         ),
     ] = "",
-    fold: Annotated[int, typer.Option(min=1, metavar="N", help="Which split of the protocol.")] = 1,
+    fold: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Which split of the protocol; of folds=FILE, the number it has there."),
+    ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
     change: Annotated[
         list[str] | None,
@@ -93,7 +96,6 @@ def _train(
 
     console = Console(stderr=True, highlight=False)
     frozen = read(recipe, dict(runs.change(c) for c in change or []))
-    notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     rows = [
         {**row, "measured_on": _relation(folder, frozen)} for folder in figures or [] for row in read_figures(folder)
     ]
@@ -102,7 +104,8 @@ def _train(
     training.check_copies(frozen)
     console.print_json(json.dumps(frozen.as_dict()))
     with runs.Display(console, frozen) as display:
-        manifest = dataset.gather(roots, frozen, display.step)
+        manifest = dataset.gather(roots, frozen, display.step, display.say)
+        notes = runs.notes(note or [], manifest)
         data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)
         console.print(
             f"{len(data.train):,} training clips of {len(data.speakers(data.train))} speakers, "

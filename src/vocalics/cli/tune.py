@@ -51,7 +51,10 @@ def _tune(
         str,
         typer.Option(metavar="NAME", help="Instead of --hold-out: a protocol as for train; its test part is left out."),
     ] = "",
-    fold: Annotated[int, typer.Option(min=1, metavar="N", help="Which split of the protocol.")] = 1,
+    fold: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Which split of the protocol; of folds=FILE, the number it has there."),
+    ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study that the folder holds.")] = False,
     change: Annotated[
         list[str] | None,
@@ -84,15 +87,14 @@ def _tune(
     console = Console(stderr=True, highlight=False)
     changes = dict(runs.change(c) for c in change or [])
     frozen = read(recipe, changes)
-    notes = dict(runs.pair(n, "--note", "crema_d=resynthesised") for n in note or [])
     training.check(frozen)
     training.check_copies(frozen)
     space = tuning.search_space(frozen, param or [], only, tuple(changes))
     interrupted = False
     with runs.Display(console, frozen) as display:
-        manifest = dataset.gather(runs.roots(corpus), frozen, display.step)
+        manifest = dataset.gather(runs.roots(corpus), frozen, display.step, display.say)
         data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)
-        data = dataclasses.replace(data, notes=notes)
+        data = dataclasses.replace(data, notes=runs.notes(note or [], manifest))
         inner = tuning.inner_folds(data, frozen, folds)
         display.say(f"searched: {', '.join(f'{one.key} {one}' for one in space)}")
         n_tested = sum(map(len, data.tests.values()))
@@ -127,9 +129,14 @@ def _tune(
     _write(found, output)
     best = found.best_trial
     print(f"the recipe as it stood: mean UAR {100 * found.reference_score:.1f} % over {folds} inner folds")
-    if best is not None:
+    if best is not None and found.better:
         print(f"best trial ({best.number} of {len(found.trials)}): {100 * best.score:.1f} %; {_settings(best)}")
-    print("The best of many trials on inner folds is optimistic; train with best.toml and test on speakers kept apart.")
+        print(
+            "The best of many trials on inner folds is optimistic; train with best.toml and test on speakers kept "
+            "apart."
+        )
+    else:
+        print(tuning.NONE_BETTER)
     console.print(f"written to {output}", markup=False, soft_wrap=True)
 
 

@@ -126,7 +126,7 @@ def scan_corpus(corpus: Corpus, root: Path, progress: Progress | None = None) ->
         if kept.digest == content.digest and (kept.speaker, kept.emotion) == (utterance.speaker, utterance.emotion):
             repeated.append(Finding(str(path), f"is a copy of {kept.path}, which is kept"))
         else:
-            unexpected.append(Finding(str(path), f"has the name of {kept.path}, which is kept, but other content"))
+            unexpected.append(Finding(str(path), _contradiction(kept, utterance)))
     if not utterances:
         first = next(iter(unreadable.values()))[0]
         raise CorpusError(f"{root}: no clip of {corpus.name} can be read; the first: {first.path}: {first.reason}")
@@ -236,6 +236,20 @@ def _utterance(corpus: Corpus, root: Path, path: Path, parsed: Parsed, content: 
         sample_rate=content.sample_rate,
         digest=content.digest,
     )
+
+
+def _contradiction(kept: Utterance, other: Utterance) -> str:
+    """Why a clip of the name of one that is kept is neither that one nor a copy of it."""
+    if kept.digest != other.digest:
+        return f"has the name of {kept.path}, which is kept, but other content"
+    what = "is listed" if kept.path == other.path else f"is a copy of {kept.path} and is listed"
+    if kept.emotion != other.emotion:
+        return f"{what} as {kept.emotion} and as {other.emotion}; the first is kept"
+    return f"{what} as of the speaker {_named(kept)} and of {_named(other)}; the first is kept"
+
+
+def _named(utterance: Utterance) -> str:
+    return utterance.speaker.partition("/")[2] or "(unknown)"
 
 
 def _identical(utterances: Sequence[Utterance]) -> tuple[tuple[str, ...], ...]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vocalics.audio import Clip, read, resample
 from vocalics.errors import VocalicsError
-from vocalics.features.cache import FeatureCache, content_digest
+from vocalics.features.cache import FeatureCache, own_digest
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.features.prosody import energy_db, pitch
 from vocalics.features.spectrum import FloatArray, spectrum
@@ -186,13 +186,13 @@ def examine(utterance: Utterance, features: str, cache_dir: Path | None = None) 
     Args:
         utterance: The manifest's row.
         features: The feature set to compute beside the measures, one that gives a vector.
-        cache_dir: Folder of a feature cache; ``None`` for none. With both in the cache the file is not read.
+        cache_dir: Folder of a feature cache; ``None`` for none. With both in the cache the file is not decoded.
     """
     chosen = feature_set(features)
     cache = None if cache_dir is None else FeatureCache(cache_dir)
     digest = utterance.digest
     try:
-        digest = digest or content_digest(utterance.path)
+        digest = own_digest(utterance)
         measures = values = None
         if cache is not None and Path(utterance.path).is_file():
             measures, values = cache.get(digest, KEPT), cache.get(digest, chosen)

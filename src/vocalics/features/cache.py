@@ -6,11 +6,11 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from vocalics.audio import read
-from vocalics.errors import FeatureError, VocalicsError
+from vocalics.errors import FeatureError, ManifestError, VocalicsError
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.features.spectrum import FloatArray
 from vocalics.files import replacing
@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 
 _AHEAD = 8  # utterances under way per worker: what bounds the memory
 _CHUNK = 1 << 20  # bytes hashed at a time
+CHANGED = "changed since it was scanned; scan again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,54 @@ def content_digest(path: str | os.PathLike[str]) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def own_digest(utterance: Utterance) -> str:
+    """Return the SHA-256 of what an utterance's file holds now: what is computed of it is kept under this name.
+
+    Of a file that is not there it is the one that the manifest states, for what was computed may still be kept.
+
+    Raises:
+        FeatureError: When the manifest states another one: its row is of what the file held before.
+        OSError: When the file cannot be read, and the manifest states none.
+    """
+    try:
+        about = Path(utterance.path).stat()
+        now = _digest_of(utterance.path, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    except OSError:
+        if not utterance.digest:
+            raise
+        return utterance.digest
+    if utterance.digest and utterance.digest.lower() != now:
+        raise FeatureError(f"{utterance.path}: {CHANGED}")
+    return now
+
+
+@lru_cache(maxsize=1 << 16)
+def _digest_of(path: str, *about: int) -> str:
+    """A file's digest, computed once as long as nothing about it changes: every fold asks for the same ones."""
+    return content_digest(path)
+
+
+def with_own_digests(manifest: Manifest) -> Manifest:
+    """Return the same rows, each with the :func:`own_digest` of its file.
+
+    Raises:
+        FeatureError: When a file is not what the manifest says.
+        ManifestError: When a file cannot be read, and the manifest states no digest.
+    """
+
+    def renewed(utterance: Utterance) -> Utterance:
+        try:
+            digest = own_digest(utterance)
+        except OSError as error:
+            raise ManifestError(
+                f"{utterance.path}: cannot be read ({error.strerror}); check the manifest's paths"
+            ) from None
+        return utterance if digest == utterance.digest else replace(utterance, digest=digest)
+
+    with ThreadPoolExecutor(available_cores()) as pool:  # hashing lets other threads run
+        return Manifest(tuple(pool.map(renewed, manifest)))
 
 
 @dataclass(frozen=True)
@@ -101,7 +150,7 @@ def extract_utterance(utterance: Utterance, features: FeatureSet, cache: Feature
     try:
         digest = ""
         if cache is not None:
-            digest = utterance.digest or content_digest(utterance.path)
+            digest = own_digest(utterance)
             if (kept := cache.get(digest, features)) is not None:
                 return Extracted(utterance, kept, cached=True)
         values = features.extract(read(utterance.path))

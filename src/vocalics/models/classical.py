@@ -73,11 +73,39 @@ class CalibratedMachine(CalibratedClassifierCV):  # type: ignore[misc]  # scikit
         """Fit the sigmoids to folds, then the machine to all."""
         weight = np.ones(len(y)) if sample_weight is None else np.array(sample_weight, np.float64)
         if self.balanced:
-            for name in np.unique(y):
-                weight[y == name] /= max(weight[y == name].sum(), 1e-12)
-            weight *= len(weight) / weight.sum()
+            weight = _equalised(weight, np.asarray(y))
         super().fit(X, y, sample_weight=weight)
         return self
+
+
+def fit(classifier: Any, features: Any, truth: Any, weight: npt.ArrayLike | None = None) -> Any:
+    """Fit a classifier of this module, and return it; one that is ``balanced`` balances what weights leave.
+
+    Scikit-learn multiplies weights by those of ``class_weight``, which older releases find from the clips' numbers
+    alone: what weights balance already would be balanced twice.
+
+    Args:
+        classifier: Not fitted; it gives its ``class_weight`` up where there are weights.
+        features: Scaled, shape (n, ...).
+        truth: Class positions, shape (n,).
+        weight: Of each clip; ``None``: every clip counts as one.
+    """
+    if weight is None:
+        return classifier.fit(features, truth)
+    given = np.array(weight, np.float64)
+    if classifier.get_params().get("class_weight") is not None:
+        classifier.set_params(class_weight=None)
+        given = _equalised(given, np.asarray(truth))
+    return classifier.fit(features, truth, sample_weight=given)
+
+
+def _equalised(weight: npt.NDArray[np.float64], truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Scale weights so that those of every class have the same sum, and all together one per clip."""
+    found = weight.copy()
+    for name in np.unique(truth):
+        found[truth == name] /= max(found[truth == name].sum(), 1e-12)
+    found *= len(found) / found.sum()
+    return found
 
 
 def svm(
@@ -141,7 +169,8 @@ def random_forest(
         n_leaves: Most leaves of a tree, at least 2; the file grows with ``n_trees``·``n_leaves``·n_classes, whatever
             the number of clips.
         share_of_features: Share of the features that a split chooses from, above 0, at most 1.
-        balanced: Whether every emotion counts alike, in each tree's own draw of clips.
+        balanced: Whether every emotion counts alike: in each tree's own draw of clips, or in the sum of a recipe's
+            weights.
     """
     return RandomForestClassifier(
         count("n_trees", n_trees, 1),

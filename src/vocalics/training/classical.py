@@ -42,7 +42,7 @@ def train_classical(
     """
     from vocalics.export import card as card_file
     from vocalics.export import onnx as onnx_export
-    from vocalics.models.classical import seeded
+    from vocalics.models.classical import fit, seeded
 
     _check_classes(recipe, data)
     table = given or feature_rows(recipe, spec, data, cache, progress)
@@ -51,11 +51,9 @@ def train_classical(
     # scikit-learn sorts its classes; positions keep the scheme's order.
     position = {name: i for i, name in enumerate(data.emotions)}
     truth = np.array([position[str(name)] for name in table.emotions])
-    weights: dict[str, Any] = {}
-    if (weight := row_weights(recipe, data, table)) is not None:
-        weights["sample_weight"] = weight / weight.mean()
+    weight = row_weights(recipe, data, table)
     classifier = seeded(spec.build(len(data.emotions), **recipe.model_settings), recipe.seed)
-    classifier.fit(inputs[table.train], truth[table.train], **weights)
+    fit(classifier, inputs[table.train], truth[table.train], None if weight is None else weight / weight.mean())
     present = tuple(data.emotions[int(i)] for i in classifier.classes_)
     graph = onnx_export.from_sklearn(classifier, raw.shape[1:], mean, scale)
     chosen = feature_set(recipe.features or spec.features)

@@ -6,9 +6,20 @@ speaker, and scores a setting by the mean UAR over them.
 
 from __future__ import annotations
 
-from vocalics.tuning.report import Found, Trial
+from vocalics.tuning.report import NONE_BETTER, Found, Trial
 from vocalics.tuning.scoring import inner_folds
 from vocalics.tuning.space import Choice, Range, Space, search_space
 from vocalics.tuning.study import require, search
 
-__all__ = ["Choice", "Found", "Range", "Space", "Trial", "inner_folds", "require", "search", "search_space"]
+__all__ = [
+    "NONE_BETTER",
+    "Choice",
+    "Found",
+    "Range",
+    "Space",
+    "Trial",
+    "inner_folds",
+    "require",
+    "search",
+    "search_space",
+]

@@ -17,6 +17,7 @@ from vocalics.tuning.space import Space
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 N_WEIGHED = 4
 """Complete trials that it takes to say which settings mattered."""
+NONE_BETTER = "No trial was better than the recipe as it stood; `best.toml` is the recipe."
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Found:
         if best is not None:
             lines += [f"| best trial ({best.number}) | {_percent(best.score)} | {_percents(best.scores)} |"]
         if best is None or not self.better:
-            lines += ["", "No trial was better than the recipe as it stood; `best.toml` is the recipe."]
+            lines += ["", NONE_BETTER]
         lines += [
             "",
             "## Settings",

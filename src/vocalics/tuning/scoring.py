@@ -10,12 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vocalics import feature_rows, metrics, modelfile, recognizer, training
+from vocalics import cached_inputs, metrics, recognizer, training
 from vocalics.dataset import Data, Progress, divisions
-from vocalics.errors import VocalicsError
-from vocalics.features.feature_set import feature_set
 from vocalics.manifest import Manifest
-from vocalics.preprocess import Preparation
 from vocalics.recipe import Recipe
 
 
@@ -62,29 +59,27 @@ class Bench:
         data, folder = self.folds[number], self.folder / f"fold-{number + 1}"
         model = training.train_on(data, recipe, folder, True, self.cache, self.threads, self.progress)
         ((_, tested),) = data.tests.items()
-        value = uar(model, data.manifest.take(tested), data.emotions, self.cache)
+        value = uar(model, recipe, data.manifest.take(tested), data.emotions, self.cache)
         shutil.rmtree(folder)
         return value
 
 
-def uar(model: Path, clips: Manifest, emotions: Sequence[str], cache: Path) -> float:
-    """Return a model file's UAR on clips: from cached features, or through the recogniser where sizes vary.
+def uar(model: Path, recipe: Recipe, clips: Manifest, emotions: Sequence[str], cache: Path) -> float:
+    """Return a model file's UAR on clips as the recogniser has it: from cached features where it takes such.
 
     Raises:
-        VocalicsError: When a probability is not finite.
+        ModelFileError: When a probability is not finite.
     """
-    loaded = modelfile.load(model)
+    judge = recognizer.load(model)
     position = {emotion: i for i, emotion in enumerate(emotions)}
     truth = [position[u.emotion] for u in clips]
-    if loaded.card.input == "waveform" or loaded.card.n_features is None:
-        judge = recognizer.Recognizer(loaded)
+    chances = cached_inputs.probabilities(judge, recipe, clips, cache, lambda *_: None)
+    if chances is None:
         said = [judge.predict(u.path).emotion for u in clips]
-        return metrics.unweighted_average_recall(
-            truth, [metrics.NO_SPEECH if emotion is None else position[emotion] for emotion in said]
-        )
-    features, before = feature_set(loaded.card.feature_set), tuple(map(Preparation.parse, loaded.card.preprocess))
-    chances = loaded.probabilities(feature_rows.compute(clips, features, (), 0, cache, lambda *_: None, before)[:, 0])
-    if not np.isfinite(chances).all():
-        raise VocalicsError("its probabilities are not finite; the training diverged")
-    order = np.array([position[e] for e in loaded.card.emotions])
-    return metrics.unweighted_average_recall(truth, order[chances.argmax(axis=1)])
+    else:
+        silent = np.asarray(np.isnan(chances).any(axis=1))
+        best = np.nan_to_num(chances).argmax(axis=1)
+        said = [None if none else judge.emotions[i] for i, none in zip(best, silent, strict=True)]
+    return metrics.unweighted_average_recall(
+        truth, [metrics.NO_SPEECH if emotion is None else position[emotion] for emotion in said]
+    )

@@ -240,6 +240,8 @@ def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
             if not isinstance(inner, dict):
                 raise RecipeError(f'{where}: "{parent}" is no table; "{key}" cannot be set in it')
         inner[last] = value
+    if "n_copies" in settings and not table["n_copies"]:
+        table["augment"] = ()  # what is done to the copies: without any, training refuses it
     table = {key: value for key, value in table.items() if value is not None}
     found: Recipe = parse(Recipe, table, where)
     return found
