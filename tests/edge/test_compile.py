@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_refused_before_it_is_compiled(model: Path, monkeyp
 def test_fewer_seconds_are_offered_where_they_help(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needed = source.sizes(model, load(model).card, M4, 3.0).arena_bytes
     limit = Limits(ram=needed * 2 // 3)
-    monkeypatch.setattr(limits, "_REST_RAM", 1000)
+    monkeypatch.setattr(limits, "_BOARD", (1000, 1000))
     with pytest.raises(CompileError) as told:
         limits.require_room(model, M4, limit, None)
     offered = re.search(r"--seconds ([\d.]+) \(RAM about", str(told.value))

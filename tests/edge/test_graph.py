@@ -133,6 +133,44 @@ def test_what_does_not_depend_on_the_input_is_computed() -> None:
             {"w": weights(1, 4, 4), "r": weights(1, 4, 1), "h": np.ones((1, 1, 1), np.float32)},
             "begins with a state that is not zero",
         ),
+        (
+            [node("MaxPool", ["features"], ["probabilities"], kernel_shape=[2], strides=[3], ceil_mode=1)],
+            {},
+            "with ceil_mode over a length that varies, kernel 2, stride 3 and pads of 0 behind; expected a kernel as",
+        ),
+        (
+            [
+                node(
+                    "AveragePool",
+                    ["features"],
+                    ["probabilities"],
+                    kernel_shape=[3],
+                    strides=[2],
+                    pads=[1, 1],
+                    ceil_mode=1,
+                    count_include_pad=1,
+                )
+            ],
+            {},
+            r'AveragePool \(node "probabilities"\): with ceil_mode, pads and count_include_pad; expected one of',
+        ),
+        (
+            [node("Pow", ["features", "y"], ["probabilities"])],
+            {"y": np.float32(2.5)},
+            "of what may be below 0, to the power of 2.5; expected one of -1, -0.5, 0.5, 1, 2, 3, or Abs, Relu or Clip",
+        ),
+        (
+            [node("Pow", ["features", "y"], ["probabilities"])],
+            {"y": np.float32([[2], [3], [2], [2]])},
+            "several numbers",
+        ),
+        ([node("Pow", ["features", "features"], ["probabilities"])], {}, "power of what depends on the input"),
+        (
+            [node("Pow", ["y", "features"], ["probabilities"])],
+            {"y": np.array([2, -2], np.float32).reshape(2, 1, 1)},
+            "of what may be below 0, to the power of what depends on the input",
+        ),
+        ([node("Pow", ["y", "features"], ["probabilities"])], {"y": np.array(2)}, "of whole numbers; expected floats"),
     ],
 )
 def test_what_is_not_known_is_refused_by_name(nodes: list[Any], stored: dict[str, Any], words: str) -> None:
@@ -141,6 +179,40 @@ def test_what_is_not_known_is_refused_by_name(nodes: list[Any], stored: dict[str
     model.graph.node.extend(nodes)
     with pytest.raises(ModelFileError, match=words):
         graph.read(model, 50)
+
+
+NEVER_NEGATIVE = [
+    [node("Abs", ["features"], ["base"])],
+    [node("Relu", ["features"], ["r"]), node("ReduceMean", ["r"], ["base"], axes=[2], keepdims=1)],
+    [node("Mul", ["features", "features"], ["m"]), node("Add", ["m", "half"], ["base"])],
+    [node("Clip", ["features", "half"], ["c"]), node("Transpose", ["c"], ["base"], perm=[0, 2, 1])],
+    [node("Sigmoid", ["features"], ["s"]), node("MaxPool", ["s"], ["base"], kernel_shape=[2])],
+    [node("Exp", ["features"], ["e"]), node("Where", ["is", "e", "half"], ["base"])],
+    [node("Exp", ["features"], ["e"]), node("LeakyRelu", ["e"], ["l"]), node("Min", ["l", "half"], ["base"])],
+]
+PERHAPS_NEGATIVE = [
+    [node("Identity", ["features"], ["base"])],
+    [node("Abs", ["features"], ["a"]), node("Sub", ["a", "half"], ["base"])],
+    [node("Abs", ["features"], ["a"]), node("Neg", ["a"], ["base"])],
+    [node("Relu", ["features"], ["r"]), node("Min", ["r", "features"], ["base"])],
+    [node("Abs", ["features"], ["a"]), node("Mul", ["a", "features"], ["base"])],
+    [node("Clip", ["features", "", "half"], ["base"])],
+    [node("Exp", ["features"], ["e"]), node("Where", ["is", "e", "features"], ["base"])],
+    [node("Exp", ["features"], ["e"]), node("Log", ["e"], ["base"])],
+]
+
+
+@pytest.mark.parametrize("never", [True, False])
+def test_a_power_of_what_cannot_be_below_0_is_known_by_what_makes_it(never: bool) -> None:
+    for before in NEVER_NEGATIVE if never else PERHAPS_NEGATIVE:
+        nodes = [*before, node("Pow", ["base", "y"], ["probabilities"])]
+        stored = {"half": np.float32(0.5), "y": np.float32(2.5), "is": np.array([True])}
+        model = c_network.graph(nodes, (4, "t"), stored, rank=3)
+        if never:
+            assert graph.read(model, 50).nodes[-1].settings == {"function": "pow"}
+        else:
+            with pytest.raises(ModelFileError, match="may be below 0"):
+                graph.read(model, 50)
 
 
 def test_two_lengths_that_vary_are_refused() -> None:

@@ -171,7 +171,10 @@ POOLINGS = {
     "overlapping": ("MaxPool", {"kernel_shape": [5], "strides": [2], "pads": [2, 2]}),
     "more behind": ("MaxPool", {"kernel_shape": [3], "strides": [2], "pads": [0, 1]}),
     "up": ("MaxPool", {"kernel_shape": [3], "strides": [2], "ceil_mode": 1}),
+    "up, as far as the kernel": ("MaxPool", {"kernel_shape": [3], "strides": [2], "pads": [1, 1], "ceil_mode": 1}),
     "mean": ("AveragePool", {"kernel_shape": [3], "strides": [2], "pads": [1, 1]}),
+    "mean, up": ("AveragePool", {"kernel_shape": [3], "strides": [2], "pads": [1, 1], "ceil_mode": 1}),
+    "mean, up, no pads": ("AveragePool", {"kernel_shape": [3], "strides": [2], "ceil_mode": 1, "count_include_pad": 1}),
     "mean with zeros": ("AveragePool", {"kernel_shape": [3], "strides": [1], "pads": [1, 1], "count_include_pad": 1}),
 }
 
@@ -181,6 +184,12 @@ def test_poolings(name: str, folder: Path) -> None:
     kind, settings = POOLINGS[name]
     model = c_network.graph([node(kind, ["features"], ["p"], **settings), *end("p", [2])], (5, "t"), {})
     check(model, folder, frames(5, 3, 4, 9, 32))
+
+
+@pytest.mark.parametrize("n", [5, 6, 7, 8, 9])
+def test_a_pooling_of_a_known_length_leaves_out_windows_behind_the_input(n: int, folder: Path) -> None:
+    nodes = [node("MaxPool", ["features"], ["p"], kernel_shape=[2], strides=[3], ceil_mode=1), *end("p", [2])]
+    check(c_network.graph(nodes, (5, n), {}), folder, frames(5, n))
 
 
 def test_pads_that_stay(folder: Path) -> None:
@@ -214,15 +223,44 @@ def test_functions_of_several_numbers_with_broadcasting(folder: Path) -> None:
         node("Less", ["features", "one"], ["less"]),
         node("And", ["not", "less"], ["both"]),
         node("Where", ["both", "chosen", "zero"], ["left"]),
-        node("Abs", ["row"], ["size"]),
-        node("Pow", ["size", "two"], ["square"]),
+        node("Pow", ["features", "two"], ["square"]),
         node("Max", ["features", "square", "one"], ["most"]),
         node("Min", ["most", "chosen"], ["least"]),
         node("Clip", ["least", "zero", "two"], ["limited"]),
-        node("Sum", ["limited", "left", "number"], ["sum"]),
+        node("Sum", ["limited", "left", "number", "square"], ["sum"]),
         node("ReduceSum", ["sum", "axis"], ["probabilities"], keepdims=0),
     ]
     check(c_network.graph(nodes, (4, "t"), stored | {"axis": np.array([2])}), folder, frames(4, 1, 2, 33))
+
+
+@pytest.mark.parametrize("exponent", [-1.0, 1.0, 2.0, 3.0, np.int64(2)])
+def test_powers_of_numbers_below_0(exponent: Any, folder: Path) -> None:
+    nodes = [node("Pow", ["features", "y"], ["p"]), node("ReduceMax", ["p"], ["probabilities"], axes=[2], keepdims=0)]
+    below = np.array([[-2], [-0.5]], np.float32)
+    stored = {"y": np.asarray(exponent, np.int64 if isinstance(exponent, np.int64) else np.float32)}
+    net = check(c_network.graph(nodes, (2, "t"), stored), folder, [below, frames(2, 9)[0]])
+    found = net.run(below)
+    assert found is not None and found[0].tolist() == [(-2.0) ** exponent, (-0.5) ** exponent]
+
+
+def test_powers_of_numbers_not_below_0(folder: Path) -> None:
+    powers = {"root": 0.5, "one_by_root": -0.5, "more": 2.5, "less": -1.5, "fourth": 4.0}
+    stored = {name: np.float32(y) for name, y in powers.items()} | {"each": weights(3, 1), "ten": np.float32(10.0)}
+    nodes = [node("Abs", ["features"], ["size"])]
+    nodes += [node("Pow", ["size", name], [f"{name}_of"]) for name in (*powers, "each", "features")]
+    nodes += [node("Pow", ["ten", "features"], ["of_ten"])]
+    made = [*(f"{name}_of" for name in (*powers, "each", "features")), "of_ten"]
+    nodes += [node("Concat", made, ["all"], axis=1), node("ReduceMean", ["all"], ["m"], axes=[2], keepdims=0)]
+    model = c_network.graph([*nodes, node("Identity", ["m"], ["probabilities"])], (3, "t"), stored)
+    check(model, folder, frames(3, 1, 7))
+
+
+def test_a_zero_to_the_power_of_less_than_0_is_not_0(folder: Path) -> None:
+    nodes = [node("Relu", ["features"], ["r"]), node("Pow", ["r", "y"], ["p"])]
+    nodes += [node("ReduceMax", ["p"], ["probabilities"], axes=[2], keepdims=0)]
+    net = build(c_network.graph(nodes, (2, "t"), {"y": np.float32(-1.5)}), folder)
+    found = net.run(np.array([[-2], [4]], np.float32))
+    assert found is not None and found[0].tolist() == [np.inf, pytest.approx(0.125)]
 
 
 @pytest.mark.parametrize("kind", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSumSquare", "ReduceL2"])

@@ -106,6 +106,7 @@ def compile(
     from rich.table import Table
 
     from vocalics.cli.calibration import recordings
+    from vocalics.cli.outputs import refuse_unwritable
     from vocalics.edge import checking, compilation, figures
     from vocalics.edge.limits import Limits, n_bytes
     from vocalics.edge.targets import target as known
@@ -126,12 +127,16 @@ def compile(
         raise CompileError(f"{output.parent}: no such folder; make it first, or write elsewhere")
     if wanted.board is None and output.is_dir():
         raise CompileError(f"{output}: is a folder; expected the program's file")
+    if wanted.board is not None and output.is_file():
+        raise CompileError(f"{output}: is a file; expected a folder for the C and its image")
     if int8 and not clips:
         raise CompileError("--int8 needs calibration clips; name some with --clips MANIFEST or --clips FOLDER")
     path = model_path(model)
     screen = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="vocalics-") as folder, screen.status("reading the model") as status:
         paths = recordings(clips, load(path).card) if clips else checking.examples(Path(folder))
+        if wanted.board is None:
+            refuse_unwritable(output, read=[path, *(clips or []), *paths])
         if int8:
             status.update("eight bits: listening to clips")
             path = compilation.eight_bits(path, paths, Path(folder))
@@ -157,9 +162,12 @@ def compile(
         table.add_row(name, value)
     Console().print(table)
     print(f"written to {made.program}")
-    wrong = [one for one in made.checks if not one.passed(made.tolerance)]
-    if wrong:
+    if ram_limit is not None and made.sizes.ram is None:
+        print(f"--ram-limit: met by the network alone; what else a program for {wanted.name} takes cannot be told")
+    if made.wrong:
+        wrong = made.wrong[0]
         raise CompileError(
-            f"{made.program} differs from the model: {wrong[0].what}: {wrong[0].text}; expected the same emotions and "
-            f"probabilities within {made.tolerance:g}. Please report it"
+            f"{made.program} differs from the model: {wrong.what}: {wrong.text}; expected probabilities within "
+            f"{made.tolerance:g}, or {made.resampled_tolerance:g} where a clip's rate is not the model's. Please "
+            "report it"
         )

@@ -110,6 +110,7 @@ def _int8(model: str, output: Path, paths: list[str]) -> None:
 
     from vocalics import audio
     from vocalics.cli.calibration import recordings
+    from vocalics.cli.outputs import refuse_unwritable
     from vocalics.cli.progress import counting
     from vocalics.errors import ModelFileError
     from vocalics.export import card, int8
@@ -122,6 +123,7 @@ def _int8(model: str, output: Path, paths: list[str]) -> None:
     recognizer = load(model)
     rate = recognizer.card.sample_rate
     found = recordings(paths, recognizer.card)
+    refuse_unwritable(output, read=[model_path(model), *paths, *found])
     with counting(Console(stderr=True), transient=True) as progress:
         batches = [
             recognizer.given(audio.read(str(clip), rate)) for clip in progress.track(found, description="listen")

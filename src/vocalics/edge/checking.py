@@ -21,7 +21,7 @@ import numpy.typing as npt
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.edge import front_end
-from vocalics.edge.running import finished, lines, runner, said_by, wanted
+from vocalics.edge.running import LacksInstructionError, finished, lines, runner, said_by, wanted
 from vocalics.edge.source import Source, hum, sixteen_bits
 from vocalics.edge.targets import Target
 from vocalics.recognizer import Recognizer
@@ -34,6 +34,11 @@ TOLERANCE_FIXED = 0.02
 """The same with a front end in fixed point: sound is rounded to 16 bits."""
 TOLERANCE_INT8 = 0.05
 """The same in eight bits: a rounding that falls the other way goes through all layers after it."""
+TOLERANCE_RESAMPLED = 0.01
+"""The same where a clip's rate is not the model's: bands above the sound's own end are empty but for what a resampler
+leaves, and the program's leaves other traces than the model's. Of cuts of telephone calls the most was 2.9e-3."""
+TOLERANCE_RESAMPLED_INT8, TOLERANCE_RESAMPLED_FIXED = 0.1, 0.15
+"""The same in eight bits, and with a front end in fixed point: there the most was 5.0e-2 and 7.3e-2."""
 Probabilities = npt.NDArray[np.float64]
 
 
@@ -45,7 +50,8 @@ class Check:
         what: Which program, run by what.
         n_clips: How many clips both judged; 0 where nothing was checked.
         n_same: How often they said the same.
-        largest: The largest difference of two probabilities.
+        largest: The largest difference of two probabilities; 1 where one heard speech and the other none.
+        largest_at_rate: The same over the clips that have the model's own rate.
         note: Why nothing was checked.
         said: What the program printed, clip by clip.
     """
@@ -54,12 +60,20 @@ class Check:
     n_clips: int = 0
     n_same: int = 0
     largest: float = 0.0
+    largest_at_rate: float = 0.0
     note: str = ""
     said: tuple[dict[str, Any], ...] = ()
 
-    def passed(self, tolerance: float = TOLERANCE) -> bool:
-        """Whether the labels are the same and the probabilities as near as asked for, or nothing was checked."""
-        return self.n_same == self.n_clips and self.largest <= tolerance
+    def passed(self, tolerance: float = TOLERANCE, resampled: float | None = None) -> bool:
+        """Whether the probabilities are as near as asked for, or nothing was checked.
+
+        Near ones make different emotions of a near tie alone, which may fall either way in a right program.
+
+        Args:
+            tolerance: How far they may be from the model's.
+            resampled: The same where a clip's rate is not the model's; as the other where ``None``.
+        """
+        return self.largest_at_rate <= tolerance and self.largest <= (tolerance if resampled is None else resampled)
 
     @property
     def text(self) -> str:
@@ -87,7 +101,7 @@ def examples(folder: Path) -> list[Path]:
 
 
 def check_program(
-    target: Target, program: Path, source: Source, recognizer: Recognizer, paths: Sequence[Path]
+    target: Target, program: Path, source: Source, recognizer: Recognizer, paths: Sequence[Path], cpu: str = ""
 ) -> Check:
     """Run a program on clips and compare what it says.
 
@@ -97,40 +111,59 @@ def check_program(
         source: That it was compiled from.
         recognizer: The model.
         paths: Recordings.
+        cpu: Another least processor than the target's that it was compiled for; what runs it here may be less.
 
     Raises:
         CompileError: When the program fails.
     """
     command, name = runner(target)
-    what = f"{target.name} on {name}"
+    what = f"{target.name}{f' for {cpu}' if cpu else ''} on {name}"
     if not name:
         return Check(target.name, note=f"nothing here runs it; {wanted(target)} would")
     with tempfile.TemporaryDirectory(prefix="vocalics-") as folder:
-        files, truth = _given(source, recognizer, paths, Path(folder))
-        said = said_by(target, [*command, str(program.resolve())], files)
-    return _compared(what, recognizer, said, truth)
+        files, truth, at_rate = _given(source, recognizer, paths, Path(folder))
+        try:
+            said = said_by(target, [*command, str(program.resolve())], files)
+        except LacksInstructionError:
+            if not cpu:
+                raise
+            return Check(what, note=f"{name} lacks what {cpu} has")
+    return _compared(what, recognizer, said, truth, at_rate)
 
 
 def _given(
     source: Source, recognizer: Recognizer, paths: Sequence[Path], folder: Path
-) -> tuple[list[Path], list[Probabilities]]:
-    """The files that a program is given, and the model's probabilities."""
-    files, truth = [], []
+) -> tuple[list[Path], list[Probabilities], list[bool]]:
+    """The files that a program is given, the model's probabilities, and whether nothing was resampled."""
+    files, truth, at_rate = [], [], []
+    rate = recognizer.card.sample_rate
     for i, path in enumerate(paths):
         if source.takes_sound:
             # At its own rate: the program's resampling is checked too.
             file = folder / f"{i}.wav"
-            audio.write(file, audio.read(str(path)))
-            truth.append(_numbers(recognizer, recognizer.predict(file).probabilities))
+            own = audio.read(str(path))
+            audio.write(file, own)
+            heard: Path | Clip = file
+            if source.is_fixed:
+                # Fixed point takes 16 bits. The model is given them too, or rounding would hide all other differences.
+                heard = Clip(_rounded(audio.read(file, rate).samples), rate)
+            truth.append(_numbers(recognizer, recognizer.predict(heard).probabilities))
+            at_rate.append(own.sample_rate == rate)
         else:
             file = folder / f"{i}.f32"
-            clip = audio.read(str(path), recognizer.card.sample_rate)
+            clip = audio.read(str(path), rate)
+            at_rate.append(True)
             given = recognizer.given(clip)
             # Frame by frame: the graph has time last.
             file.write_bytes(np.ascontiguousarray(given[0].T, "<f4").tobytes())
             truth.append(recognizer.model.probabilities(given)[0].astype(np.float64))
         files.append(file)
-    return files, truth
+    return files, truth, at_rate
+
+
+def _rounded(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """What 16 bits keep of samples."""
+    return sixteen_bits(samples).astype(np.float32) / np.float32(32768)
 
 
 def _numbers(recognizer: Recognizer, probabilities: Any) -> Probabilities:
@@ -170,7 +203,7 @@ def check_board(target: Target, image: Path, source: Source, recognizer: Recogni
             if some or not said:
                 line = [*command, "emotion.elf", *(["-append", " ".join(some)] if some else [])]
                 said += lines(target, *finished(line, Path(folder)), expected=max(1, len(some)))
-    return _compared(what, recognizer, said, truth)
+    return _compared(what, recognizer, said, truth, [True] * len(truth))
 
 
 def first_window(recognizer: Recognizer, seconds: float, path: Path) -> tuple[npt.NDArray[np.float32], Probabilities]:
@@ -185,19 +218,25 @@ def first_window(recognizer: Recognizer, seconds: float, path: Path) -> tuple[np
         given = recognizer.given(clip)
         chances = recognizer.model.probabilities(given)[0].astype(np.float64)
         return np.ascontiguousarray(given[0].T).ravel(), chances
-    samples = sixteen_bits(clip.samples[: round(seconds * rate)]).astype(np.float32) / np.float32(32768)
+    samples = _rounded(clip.samples[: round(seconds * rate)])
     return samples, _numbers(recognizer, recognizer.judge_window(0, Clip(samples, rate)).probabilities)
 
 
 def _compared(
-    what: str, recognizer: Recognizer, said: Sequence[dict[str, Any]], truth: Sequence[Probabilities]
+    what: str,
+    recognizer: Recognizer,
+    said: Sequence[dict[str, Any]],
+    truth: Sequence[Probabilities],
+    at_rate: Sequence[bool],
 ) -> Check:
-    largest, n_same = 0.0, 0
+    differences, n_same = [0.0], 0
     for line, expected in zip(said, truth, strict=True):
         found = _numbers(recognizer, line["probabilities"])
-        largest = max(largest, float(np.abs(found - expected).max()))
-        n_same += int(found.any() == expected.any() and found.argmax() == expected.argmax())
-    return Check(what, len(said), n_same, largest, said=tuple(said))
+        is_told = bool(np.isfinite(found).all() and found.any() == expected.any())
+        differences.append(float(np.abs(found - expected).max()) if is_told else 1.0)
+        n_same += int(is_told and found.argmax() == expected.argmax())
+    own = max(d for d, is_own in zip(differences, [True, *at_rate], strict=True) if is_own)
+    return Check(what, len(said), n_same, max(differences), own, said=tuple(said))
 
 
 def seconds_per_second(program: Path, source: Source, paths: Sequence[Path], repeats: int = 10) -> float:

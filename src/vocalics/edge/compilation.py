@@ -65,6 +65,18 @@ class Compiled:
         return checking.TOLERANCE if exact else checking.TOLERANCE_FEATURES
 
     @property
+    def resampled_tolerance(self) -> float:
+        """The same for clips whose rate is not the model's."""
+        if self.source.is_fixed:
+            return checking.TOLERANCE_RESAMPLED_FIXED
+        return checking.TOLERANCE_RESAMPLED_INT8 if self.int8 else checking.TOLERANCE_RESAMPLED
+
+    @property
+    def wrong(self) -> tuple[Check, ...]:
+        """The checks that it did not pass."""
+        return tuple(one for one in self.checks if not one.passed(self.tolerance, self.resampled_tolerance))
+
+    @property
     def instructions(self) -> float:
         """Instructions of a board's processor for a second of sound, counted by qemu; 0 where none were."""
         if self.target.board is None:
@@ -122,24 +134,24 @@ def compile(
     toolchain.require(compiler, target)
     limits.require_room(model, target, limit, seconds)
     recognizer = reference(load(model))
+    in_eight = _is_int8(model)
     is_board = target.board is not None
     with tempfile.TemporaryDirectory(prefix="vocalics-") as temporary:
         folder = output if is_board else Path(temporary, "source")
         # A program takes the place of an older one when it fits.
-        program = output / f"{PROGRAM}{target.suffix}" if is_board else Path(temporary, f"built{target.suffix}")
+        program = Path(temporary, f"built{target.suffix}")
         tell("writing C")
         sound = _sound(model, recognizer, target, seconds, clips) if is_board else None
-        written = source.write(model, folder, target, seconds, command, sound, is_fixed)
+        written = source.write(model, folder, target, seconds, command, sound, is_fixed, cpu, compiler)
         tell(f"compiling for {target.name}; the first time Zig makes a C library, which takes minutes")
         toolchain.build(target, folder, written.compiled, program, compiler, cpu)
         sizes = toolchain.sizes(program)
         if broken := limit.broken(sizes.flash if is_board else sizes.file, sizes.ram):
             said = limits.does_not_fit(recognizer.card, target, broken)
             raise CompileError(f"{said} {limits.hint(model, recognizer.card, target, limit, written.facts, seconds)}")
-        if not is_board:
-            program = _kept(program, output)
-        compiled = Compiled(target, written, program, sizes, (), 0.0, _is_int8(model))
-        return _checked(compiled, model, recognizer, Path(temporary), clips, tell) if check else compiled
+        program = _kept(program, output / f"{PROGRAM}{target.suffix}" if is_board else output)
+        compiled = Compiled(target, written, program, sizes, (), 0.0, in_eight)
+        return _checked(compiled, model, recognizer, Path(temporary), clips, cpu, tell) if check else compiled
 
 
 def _kept(program: Path, output: Path) -> Path:
@@ -166,12 +178,14 @@ def _checked(
     recognizer: Recognizer,
     temporary: Path,
     clips: Sequence[Path],
+    cpu: str,
     tell: Callable[[str], None],
 ) -> Compiled:
     """Run this computer's program and the target's, and compare both with the model."""
     host = toolchain.host()
     program, written = compiled.program, compiled.source
-    if not toolchain.runs_here(compiled.target):
+    # A program for another processor than the target's least one may have instructions that this computer lacks.
+    if cpu or not toolchain.runs_here(compiled.target):
         tell("compiling for this computer, to check what was written")
         program = temporary / f"host{host.suffix}"
         written = source.write(model, temporary / "host-source", is_fixed=written.is_fixed)
@@ -184,7 +198,9 @@ def _checked(
         checks.append(checking.check_board(compiled.target, compiled.program, compiled.source, recognizer, windows))
     elif program != compiled.program:
         given = clips[:MOST_CLIPS]
-        checks.append(checking.check_program(compiled.target, compiled.program, compiled.source, recognizer, given))
+        checks.append(
+            checking.check_program(compiled.target, compiled.program, compiled.source, recognizer, given, cpu)
+        )
     return replace(compiled, checks=tuple(checks), host_seconds=seconds)
 
 

@@ -16,8 +16,13 @@ from vocalics.modelfile import Card
 from vocalics.named_models import bundled
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_REST_FLASH, _REST_RAM = 48 * 1024, 24 * 1024
-"""What code, tables, stack and front end took beside a network's weights and memory on boards, and about will again."""
+_KB = 1024
+_BOARD = (56 * _KB, 28 * _KB)
+"""What code, tables, stack and front end took of a board's flash and RAM beside a network's weights and memory."""
+_PROGRAM = (112 * _KB, 1360 * _KB)
+"""The same of a program's file and memory, which holds a recording besides: up to 10 s are judged in one piece."""
+_FILES = {"aarch64": 132 * _KB, "windows-x86_64": 148 * _KB}
+"""Files for systems that take more."""
 
 
 def n_bytes(text: str, option: str) -> int:
@@ -102,17 +107,24 @@ def hint(model: Path, card: Card, target: Target, limits: Limits, facts: network
     return " ".join(said)
 
 
-def _room(limits: Limits) -> Limits:
+def _rest(target: Target) -> tuple[int, int]:
+    """What a target takes beside a network's weights and memory, about."""
+    if target.board is not None:
+        return _BOARD
+    return _FILES.get(target.name, _PROGRAM[0]), _PROGRAM[1]
+
+
+def _room(target: Target, limits: Limits) -> Limits:
     """What is left for the network beside everything else."""
+    flash, ram = _rest(target)
     return Limits(
-        None if limits.flash is None else limits.flash - _REST_FLASH,
-        None if limits.ram is None else limits.ram - _REST_RAM,
+        None if limits.flash is None else limits.flash - flash, None if limits.ram is None else limits.ram - ram
     )
 
 
 def _shorter(model: Path, card: Card, target: Target, limits: Limits, facts: network.Facts) -> str:
     """Fewer seconds at once, where a window's length decides about the memory."""
-    room = _room(limits)
+    room = _room(target, limits)
     if target.board is None or front_end.kind(card) != front_end.LOG_MEL or limits.ram is None:
         return ""
     if room.flash is not None and facts.weight_bytes > room.flash:
@@ -124,21 +136,22 @@ def _shorter(model: Path, card: Card, target: Target, limits: Limits, facts: net
         if 0.5 <= seconds < card.window_seconds:
             shorter = _facts(model, card, target, seconds)
             if not room.broken(shorter.weight_bytes, shorter.arena_bytes):
-                return f"--seconds {seconds:g} (RAM about {in_kilobytes(shorter.arena_bytes + _REST_RAM)})"
+                return f"--seconds {seconds:g} (RAM about {in_kilobytes(shorter.arena_bytes + _rest(target)[1])})"
     return ""
 
 
 def _smaller(model: Path, target: Target, limits: Limits, facts: network.Facts) -> list[str]:
     """Eight bits, or another bundled model."""
     found = []
-    room = _room(limits)
+    room = _room(target, limits)
+    rest_flash, rest_ram = _rest(target)
     known = bundled()
     eight = known.get(f"{model.stem}-int8")
     if eight is None and not model.stem.endswith("int8"):
         # A weight takes a quarter; values between layers do too, but for the first and the last.
         flash, ram = facts.weight_bytes * 0.28, facts.arena_bytes * 0.4
         if not room.broken(round(flash), round(ram)):
-            found.append(f"--int8 (flash about {in_kilobytes(flash + _REST_FLASH)})")
+            found.append(f"--int8 (flash about {in_kilobytes(flash + rest_flash)})")
     for name, path in known.items():
         if path == model:
             continue
@@ -147,6 +160,6 @@ def _smaller(model: Path, target: Target, limits: Limits, facts: network.Facts) 
             continue
         needed = _facts(path, other, target, None)
         if needed.weight_bytes < facts.weight_bytes and not room.broken(needed.weight_bytes, needed.arena_bytes):
-            flash, ram = needed.weight_bytes + _REST_FLASH, needed.arena_bytes + _REST_RAM
+            flash, ram = needed.weight_bytes + rest_flash, needed.arena_bytes + rest_ram
             found.append(f"the model {name} (flash about {in_kilobytes(flash)}, RAM {in_kilobytes(ram)})")
     return found

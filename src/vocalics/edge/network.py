@@ -84,14 +84,13 @@ def write(model: Path, max_frames: int, command: str = "", fast: bool = True) ->
         MissingExtraError: Where the onnx package is not installed.
         ModelFileError: For a graph that holds what is not known here, with its name.
     """
-    data = model.read_bytes()
-    origin = f"{model.name}, SHA-256 {hashlib.sha256(data).hexdigest()}"
-    return text(_load(data), max_frames, origin, command, fast)
+    origin = f"{model.name}, SHA-256 {hashlib.sha256(model.read_bytes()).hexdigest()}"
+    return text(_load(model), max_frames, origin, command, fast)
 
 
 def facts(model: Path, max_frames: int, fast: bool = True) -> Facts:
     """Return the sizes of a model file's network, see :func:`write`."""
-    return _facts(*_lowered(_load(model.read_bytes()), max_frames, fast))
+    return _facts(*_lowered(_load(model), max_frames, fast))
 
 
 def text(model: Any, max_frames: int, origin: str = "", command: str = "", fast: bool = True) -> dict[str, str]:
@@ -114,12 +113,15 @@ def text(model: Any, max_frames: int, origin: str = "", command: str = "", fast:
     }
 
 
-def _load(data: bytes) -> Any:
+def _load(path: Path) -> Any:
     try:
         import onnx
     except ImportError:
         raise MissingExtraError("a network in C", "edge") from None
-    return onnx.load_model_from_string(data)
+    model = onnx.load_model_from_string(path.read_bytes())
+    if any(node.domain == "ai.onnx.ml" for node in model.graph.node):
+        raise ModelFileError(f"{path}: is a classifier that is no network; it stays with ONNX Runtime")
+    return model
 
 
 def _lowered(model: Any, max_frames: int, fast: bool) -> tuple[graph.Graph, Lowering, arena.Plan]:

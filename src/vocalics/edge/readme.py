@@ -52,8 +52,14 @@ def page(
     files: Sequence[str],
     target: Target | None,
     command: str,
+    cpu: str = "",
+    compiler: str = toolchain.ZIG,
 ) -> str:
-    """Return README.md: what the folder holds, what it takes, how it is built and called."""
+    """Return README.md: what the folder holds, what it takes, how it is built and called.
+
+    Another processor than the target's, ``cpu``, is in the words of the ``compiler`` that it was given for: the other
+    one's command is for the target's.
+    """
     takes_sound = bool(front_end.kind(card))
     call = (_SOUND if takes_sound else _FEATURES).format(
         rate=card.sample_rate, seconds=seconds, features=f"the set {card.feature_set}"
@@ -84,7 +90,7 @@ def page(
         "",
         "## Build",
         "",
-        *_build(files, target),
+        *_build(files, target, cpu, compiler),
         "",
         "## Call",
         "",
@@ -99,22 +105,24 @@ def page(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _build(files: Sequence[str], target: Target | None) -> list[str]:
+def _build(files: Sequence[str], target: Target | None, cpu: str, compiler: str) -> list[str]:
     if target is None or target.board is None:
         return [
             "`make`, or any compiler of C99:",
             "",
             "```sh",
-            f"cc -std=c99 -O3 *.c -o {PROGRAM}",
+            # By name: an earlier export may have left other files here.
+            f"cc -std=c99 -O3 {' '.join(files)} -o {PROGRAM}",
             f"./{PROGRAM} --help",
             "```",
         ]
     image = f"{PROGRAM}{target.suffix}"
+    for_make, for_zig = (_for(target, cpu, name == compiler) for name in (toolchain.GCC, toolchain.ZIG))
     return [
-        f"`make` with `{target.gcc[0]}`, or with Zig:",
+        f"`make` with `{target.gcc[0]}`{for_make}, or with Zig{for_zig}:",
         "",
         "```sh",
-        _line(target, toolchain.ZIG, files),
+        _line(target, toolchain.ZIG, files, cpu if compiler == toolchain.ZIG else ""),
         "```",
         "",
         f"`board.ld` has the memory of {target.board.machine}, a board that qemu knows:",
@@ -128,8 +136,15 @@ def _build(files: Sequence[str], target: Target | None) -> list[str]:
     ]
 
 
-def _line(target: Target, compiler: str, files: Sequence[str]) -> str:
-    words = toolchain.command(target, compiler, files, f"{PROGRAM}{target.suffix}")
+def _for(target: Target, cpu: str, is_its_word: bool) -> str:
+    """For which processor a command is, where another one than the target's was asked for."""
+    if not cpu:
+        return ""
+    return f" for {cpu}" if is_its_word else f" for the usual processor of {target.name}"
+
+
+def _line(target: Target, compiler: str, files: Sequence[str], cpu: str) -> str:
+    words = toolchain.command(target, compiler, files, f"{PROGRAM}{target.suffix}", cpu)
     if compiler == toolchain.ZIG:
         words = ["python", *words[1:]]
     return shlex.join(words)
@@ -151,8 +166,8 @@ _PROGRAM_FILES = (
 )
 
 
-def makefile(files: Sequence[str], target: Target | None) -> str:
-    """Return a Makefile for any compiler of C99, or for a board's gcc."""
+def makefile(files: Sequence[str], target: Target | None, cpu: str = "", compiler: str = toolchain.GCC) -> str:
+    """Return a Makefile for any compiler of C99, or for a board's gcc; ``cpu`` and ``compiler`` as in :func:`page`."""
     sources = " ".join(files)
     if target is None or target.board is None:
         return (
@@ -161,7 +176,7 @@ def makefile(files: Sequence[str], target: Target | None) -> str:
             f".PHONY: clean\nclean:\n\trm -f {PROGRAM}\n"
         )
     image = f"{PROGRAM}{target.suffix}"
-    return (
-        f"{image}: {sources} board.ld\n\t{_line(target, toolchain.GCC, files)}\n\n"
-        f".PHONY: clean\nclean:\n\trm -f {image}\n"
-    )
+    is_its_word = compiler == toolchain.GCC
+    note = f"# Compiles{_for(target, cpu, is_its_word)}.\n" if cpu else ""
+    line = _line(target, toolchain.GCC, files, cpu if is_its_word else "")
+    return f"{note}{image}: {sources} board.ld\n\t{line}\n\n.PHONY: clean\nclean:\n\trm -f {image}\n"

@@ -20,6 +20,13 @@ LONGEST_SECONDS = 1800
 AT_ONCE = 20
 """Files that one run of a program is given."""
 
+_ILLEGAL = (-4, 128 + 4, 0xC000001D)
+"""Exit codes of a program that met an instruction which its processor lacks: SIGILL, a shell's for it, Windows'."""
+
+
+class LacksInstructionError(CompileError):
+    """What runs a program lacks an instruction that the program has."""
+
 
 def runner(target: Target) -> tuple[list[str], str]:
     """Return the command before a target's program, and what it is called.
@@ -56,6 +63,7 @@ def said_by(target: Target, command: Sequence[str], files: Sequence[Path]) -> li
     """Run a program on files and return what it prints.
 
     Raises:
+        LacksInstructionError: See :func:`lines`.
         CompileError: When it fails, or prints less than a line per file.
     """
     found = []
@@ -88,8 +96,14 @@ def lines(target: Target, out: str, err: str, code: int, expected: int) -> list[
     """Return the JSON objects that a program printed, one per line.
 
     Raises:
+        LacksInstructionError: When it met an instruction that its processor does not have.
         CompileError: When its exit code is not 0, it tells an error, or there are not as many as expected.
     """
+    if code in _ILLEGAL:
+        raise LacksInstructionError(
+            f"the program for {target.name} failed: what runs it lacks one of its instructions; name the processor "
+            "with --cpu, or leave the check out with --no-check"
+        )
     found = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     if code or len(found) != expected or any("error" in line for line in found):
         reason = " ".join((err or out).split())[-300:] or f"exit code {code}"

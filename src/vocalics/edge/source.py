@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import modelfile
-from vocalics.edge import front_end, network, readme, tables
+from vocalics.edge import front_end, network, readme, tables, toolchain
 from vocalics.edge.targets import Board, Target
 from vocalics.errors import CompileError
 from vocalics.modelfile import Card
@@ -25,6 +25,8 @@ from vocalics.registry import some
 _BOARD_FILES = ("board.h", "semihosting.h", "semihosting.c", "memory.c", "board_main.c")
 _FLASH_FOR_WEIGHTS = 3 * 1024**2
 """Of the boards' 4 MB; code and tables need the rest."""
+_OURS = "#define VOCALICS_MODEL "
+"""Stands in the file settings.h that we write: others may have files of that name too."""
 _INCLUDED = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 
@@ -95,23 +97,27 @@ def write(
     command: str = "",
     sound: npt.NDArray[np.float32] | None = None,
     is_fixed: bool = False,
+    cpu: str = "",
+    compiler: str = toolchain.ZIG,
 ) -> Source:
     """Write a model's C into a folder, which is made where it is missing.
 
     Args:
         model: A model file.
-        folder: Files of the same names are replaced.
+        folder: Files of the same names are replaced where an earlier export wrote them.
         target: With a board: its start-up code and linker script are written instead of the desktop program.
         seconds: Of sound that are judged in one piece, see :func:`piece_seconds`.
         command: What wrote it, for the files' first lines.
         sound: What a board judges where its host gives nothing: (n,) samples at the card's rate, or features frame
             by frame where there is no front end in C; a hum of 1 s where ``None``.
         is_fixed: Whether the front end computes in fixed point.
+        cpu: Another least processor than the target's, for the commands that the folder tells.
+        compiler: Whose word that is, one of :data:`vocalics.edge.toolchain.COMPILERS`.
 
     Raises:
         MissingExtraError: Where the onnx package is not installed.
         ModelFileError: For a model that has no C.
-        CompileError: For a length that cannot be.
+        CompileError: For a length that cannot be, and a folder that holds other files of these names.
     """
     loaded = modelfile.load(model)
     board = None if target is None else target.board
@@ -134,8 +140,8 @@ def write(
         texts["board.ld"] = linker_script(board, facts.weight_bytes)
     compiled = tuple(sorted(name for name in texts if name.endswith(".c")))
     source = Source(folder, card, facts, compiled, length, is_fixed)
-    texts["README.md"] = readme.page(card, loaded.sha256, facts, length, compiled, target, command)
-    texts["Makefile"] = readme.makefile(compiled, target)
+    texts["README.md"] = readme.page(card, loaded.sha256, facts, length, compiled, target, command, cpu, compiler)
+    texts["Makefile"] = readme.makefile(compiled, target, cpu, compiler)
     _refuse_foreign(folder, texts)
     for name, text in texts.items():
         path = folder / name
@@ -150,7 +156,8 @@ def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
     Raises:
         CompileError: When it holds files of these names, and none of an earlier export.
     """
-    if (folder / "network.h").is_file():  # of an earlier export
+    settings = folder / "settings.h"
+    if settings.is_file() and _OURS in settings.read_text(encoding="utf-8", errors="replace"):  # of an earlier export
         return
     if theirs := sorted(name for name in names if (folder / name).exists()):
         raise CompileError(f"{folder}: holds {some(theirs)} already, which are not ours; choose another folder")

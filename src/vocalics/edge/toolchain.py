@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import re
 import shutil
 import struct
 import subprocess
@@ -69,13 +70,28 @@ def flags(target: Target, compiler: str, cpu: str = "") -> list[str]:
         said += [f for f in BARE if not (compiler == ZIG and f == "-nostdlib")]  # Zig's library of arithmetic stays
         said += ["-I.", "-Ibare", "-Wl,-T,board.ld"]
     if compiler == GCC:
-        options = [o for o in target.gcc[1:] if not (cpu and o.startswith(("-mcpu=", "-march=")))]
-        return [*options, *([f"-mcpu={cpu}" if "arm" in target.gcc[0] or "aarch64" in target.gcc[0] else
-                             f"-march={cpu}"] if cpu else []), *said]  # fmt: skip
+        options = [o for o in target.gcc[1:] if not (cpu and o.startswith(("-mcpu=", "-march=", "-mabi=")))]
+        if cpu and ("arm" in target.gcc[0] or "aarch64" in target.gcc[0]):
+            options.append(f"-mcpu={cpu}")
+        elif cpu:
+            options += [f"-march={cpu}", *_abi(cpu)]
+        return [*options, *said]
     if target.triple:
         said += ["-target", target.triple]
     said += [f"-mcpu={cpu or target.cpu}", *target.flags, "-fno-sanitize=undefined"]
     return [*said, "-Wl,-e,reset"] if bare else [*said, "-static"] if "linux" in target.triple else said
+
+
+def _abi(march: str) -> list[str]:
+    """Options for a RISC-V processor by its letters: numbers are handed over in registers that it has."""
+    found = re.match(r"rv(32|64)([a-z]+)", march)
+    if not found:
+        return []
+    floats = next((kind for kind, letters in (("d", "dg"), ("f", "f")) if set(letters) & set(found[2])), "")
+    # The start-up code reads and writes control registers, which were part of every processor in this edition: gcc has
+    # libraries for rv32imac, and none for rv32imac_zicsr.
+    edition = [] if "_z" in march else ["-misa-spec=2.2"]
+    return [*edition, f"-mabi={'ilp32' if found[1] == '32' else 'lp64'}{floats}"]
 
 
 def command(target: Target, compiler: str, files: Sequence[str], output: Path | str, cpu: str = "") -> list[str]:
