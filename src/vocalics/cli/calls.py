@@ -279,6 +279,8 @@ def watch(
                 seen.again(path)
                 complain(error)
             except (VocalicsError, OSError) as error:
+                if not path.exists():  # taken away before it was heard to its end, as others may do here
+                    continue
                 complain(error if isinstance(error, VocalicsError) else VocalicsError(f"{path}: {error.strerror}"))
             else:
                 print(f"{_line(call)}  {time.monotonic() - began:.1f} s", flush=True)
