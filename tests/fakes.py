@@ -17,6 +17,17 @@ from vocalics.export.card import with_card
 from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import Card
 
+LOGISTIC_REGRESSION = """
+name = "lr"
+description = "for tests"
+model = "logistic_regression"
+scheme = "four"
+corpora = ["folder"]
+features = "mfcc_chroma_mel"
+validation = 0.0
+"""
+"""A recipe of a classifier on features, as a .toml file holds it."""
+
 
 def voice(seconds: float = 1.0, f0: float = 140.0, sample_rate: int = 16_000, level: float = 0.3) -> Clip:
     """A voiced sound: a gliding harmonic series, one formant, four syllables per second."""

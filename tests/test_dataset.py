@@ -18,15 +18,6 @@ from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 
 OWN = Recipe(name="own", description="", model="majority", corpora=("folder",), scheme="eight", validation=0.0)
-LR = """
-name = "lr"
-description = "for tests"
-model = "logistic_regression"
-scheme = "four"
-corpora = ["folder"]
-features = "mfcc_chroma_mel"
-validation = 0.0
-"""
 
 
 @pytest.fixture
@@ -117,7 +108,7 @@ def test_every_command_that_gathers_tells_it(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dataset, "gather", gather)
-    Path("lr.toml").write_text(LR, encoding="utf-8")
+    Path("lr.toml").write_text(fakes.LOGISTIC_REGRESSION, encoding="utf-8")
     known = ("ravdess", "tess", "savee", "crema_d", "emodb")
     corpora = ["folder"] if "lr.toml" in command and command[0] != "benchmark" else known
     code, out, err = run(*command, *(a for c in corpora for a in ("--corpus", f"{c}=voices")), "-o", "out")

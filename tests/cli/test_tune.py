@@ -16,16 +16,6 @@ from vocalics.tuning.scoring import Bench
 Run = Callable[..., tuple[int, str, str]]
 Command = Callable[..., tuple[int, str, str]]
 
-TOML = """
-name = "lr"
-description = "for tests"
-model = "logistic_regression"
-scheme = "four"
-corpora = ["folder"]
-features = "mfcc_chroma_mel"
-validation = 0.0
-"""
-
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,7 +24,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def command(corpus: Path, tmp_path: Path, run: Run) -> Command:
-    (tmp_path / "lr.toml").write_text(TOML, encoding="utf-8")
+    (tmp_path / "lr.toml").write_text(fakes.LOGISTIC_REGRESSION, encoding="utf-8")
 
     def command(*more: str) -> tuple[int, str, str]:
         code, out, err = run(

@@ -263,6 +263,8 @@ def test_other_rates_may_stray_further() -> None:
     assert not Check("a", 3, 3, largest=0.005, largest_at_rate=0.005).passed(1e-4, 0.01)
     assert not Check("a", 3, 3, largest=0.02, largest_at_rate=1e-5).passed(1e-4, 0.01)
     assert not Check("a", 3, 3, largest=0.005, largest_at_rate=1e-5).passed(1e-4)
+    # At the model's own rate the emotions are the same, however near the probabilities.
+    assert not Check("a", 3, 2, largest=1e-5, largest_at_rate=1e-5, n_other_at_rate=1).passed(1e-4, 0.01)
 
 
 @pytest.mark.parametrize("probability", ["NaN", "0.0"])
@@ -273,7 +275,7 @@ def test_a_program_that_hears_nothing_or_nonsense_is_wrong(
     line = json.dumps({"probabilities": dict.fromkeys(recognizer.emotions, 0.0)}).replace("0.0", probability)
     program, written = scripted(tmp_path, f"echo '{line}'", monkeypatch)
     check = checking.check_program(X86, program, written, recognizer, [clip])
-    assert check.largest == check.largest_at_rate == 1 and check.n_same == 0
+    assert check.largest == check.largest_at_rate == 1 and check.n_same == 0 and check.n_other_at_rate == 1
     assert not check.passed(0.5)
 
 

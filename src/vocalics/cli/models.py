@@ -158,7 +158,7 @@ def calibrate(
     model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model or a model file.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The model file that is written.")],
     manifest: Annotated[
-        Path | None, typer.Argument(metavar="[MANIFEST]", help="A .csv or .parquet of vocalics scan.")
+        Path | None, typer.Argument(metavar="MANIFEST", help="A .csv or .parquet of vocalics scan.")
     ] = None,
     speakers: Annotated[
         Speakers,

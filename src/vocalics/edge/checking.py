@@ -52,6 +52,7 @@ class Check:
         n_same: How often they said the same.
         largest: The largest difference of two probabilities; 1 where one heard speech and the other none.
         largest_at_rate: The same over the clips that have the model's own rate.
+        n_other_at_rate: How many of these are given another emotion.
         note: Why nothing was checked.
         said: What the program printed, clip by clip.
     """
@@ -61,19 +62,21 @@ class Check:
     n_same: int = 0
     largest: float = 0.0
     largest_at_rate: float = 0.0
+    n_other_at_rate: int = 0
     note: str = ""
     said: tuple[dict[str, Any], ...] = ()
 
     def passed(self, tolerance: float = TOLERANCE, resampled: float | None = None) -> bool:
-        """Whether the probabilities are as near as asked for, or nothing was checked.
+        """Whether the probabilities are as near as asked for and the emotions the same, or nothing was checked.
 
-        Near ones make different emotions of a near tie alone, which may fall either way in a right program.
+        Where a clip is resampled its emotion may be another: at that tolerance a near tie may fall either way.
 
         Args:
             tolerance: How far they may be from the model's.
             resampled: The same where a clip's rate is not the model's; as the other where ``None``.
         """
-        return self.largest_at_rate <= tolerance and self.largest <= (tolerance if resampled is None else resampled)
+        near = self.largest_at_rate <= tolerance and self.largest <= (tolerance if resampled is None else resampled)
+        return near and not self.n_other_at_rate
 
     @property
     def text(self) -> str:
@@ -229,14 +232,15 @@ def _compared(
     truth: Sequence[Probabilities],
     at_rate: Sequence[bool],
 ) -> Check:
-    differences, n_same = [0.0], 0
+    differences, same = [0.0], []
     for line, expected in zip(said, truth, strict=True):
         found = _numbers(recognizer, line["probabilities"])
         is_told = bool(np.isfinite(found).all() and found.any() == expected.any())
         differences.append(float(np.abs(found - expected).max()) if is_told else 1.0)
-        n_same += int(is_told and found.argmax() == expected.argmax())
+        same.append(is_told and bool(found.argmax() == expected.argmax()))
     own = max(d for d, is_own in zip(differences, [True, *at_rate], strict=True) if is_own)
-    return Check(what, len(said), n_same, max(differences), own, said=tuple(said))
+    n_other = sum(is_own and not one for one, is_own in zip(same, at_rate, strict=True))
+    return Check(what, len(said), sum(same), max(differences), own, n_other, said=tuple(said))
 
 
 def seconds_per_second(program: Path, source: Source, paths: Sequence[Path], repeats: int = 10) -> float:
