@@ -266,9 +266,13 @@ def test_clips_are_judged_again_with_their_voices_known(
     found = [result([run], work.folder, more, n) for n in (0, 4)]
     page = benchmark_page.to_markdown([f for f in found if f])
     assert page.count("| `voiced` |") == 3 and "emotions nobody told it" in page  # figures, known voices, models
-    (row,) = (line for line in page.splitlines() if line.startswith("| SAVEE") and "(0." in line)
+    figures, voices = page.split("## Known voices")
+    (row,) = (line for line in voices.splitlines() if line.startswith("| SAVEE") and "(0." in line)
     assert all(f"**{100 * f.value:.1f}**" in row for f in found if f) and row.count("|") == 6
+    plain = found[0]
+    assert plain and f"| {plain.calibration_error:.3f} ({plain.calibration_by_chance:.3f}) |" in figures
     told = [benchmark_results.to_dict(f) for f in found if f]
+    assert benchmark_results.from_dict(told[0]).calibration_by_chance == plain.calibration_by_chance
     assert [t["protocol"] for t in told] == ["savee-loso", "savee-loso, 4 other clips heard"]
 
 

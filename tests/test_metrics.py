@@ -184,6 +184,33 @@ def test_a_model_that_knows_its_chances_is_calibrated() -> None:
     assert metrics.expected_calibration_error(overconfident, truth) == pytest.approx(0.99 - (truth == 0).mean())
 
 
+def test_the_error_of_perfect_probabilities_is_what_chance_makes_of_so_few_clips() -> None:
+    rng = np.random.default_rng(1)
+
+    def by_chance(n: int) -> tuple[float, float]:
+        chances = np.stack([sure := rng.uniform(0.5, 1.0, n), 1 - sure], axis=1)
+        drawn = [
+            metrics.expected_calibration_error(chances, (rng.random(n) > sure).astype(int)) for _ in range(400)
+        ]  # of models that are perfectly calibrated
+        return metrics.calibration_error_by_chance(chances), float(np.mean(drawn))
+
+    for n in (50, 500):
+        said, measured = by_chance(n)
+        assert said == pytest.approx(measured, rel=0.05)
+    assert by_chance(500)[0] < by_chance(50)[0] / 2.5
+    # One clip, said to be half sure: right or wrong, the accuracy is half off.
+    assert metrics.calibration_error_by_chance([[0.5, 0.5]]) == 0.5
+
+
+def test_a_clip_that_several_seeds_judged_counts_once_in_what_chance_does() -> None:
+    sure = np.random.default_rng(2).uniform(0.5, 1.0, 200)
+    once = np.stack([sure, 1 - sure], axis=1)
+    thrice, names = np.tile(once, (3, 1)), [str(i) for i in range(200)] * 3
+    alone = metrics.calibration_error_by_chance(once)
+    assert metrics.calibration_error_by_chance(thrice, names) == pytest.approx(alone, rel=0.05)
+    assert metrics.calibration_error_by_chance(thrice) < alone / 1.5
+
+
 def test_reliability_counts_every_clip_once() -> None:
     bins = metrics.reliability([[1.0, 0.0], [0.55, 0.45], [0.5, 0.5], [0.2, 0.8]], [0, 1, 0, 1], n_bins=5)
     assert bins.n.tolist() == [0, 0, 2, 1, 1]

@@ -14,7 +14,9 @@ Written by `vocalics benchmark`. Unless speakers are shared, every fold's model 
 test clips, whatever else it was trained on; what is chosen (the epoch, a temperature) is chosen by training speakers. A
 figure is the mean over folds, then over seeds, in %, with the deviation over seeds; beside it stands the figure of all
 judgements together with a 95 % interval, a bootstrap over speakers (few speakers: read it with care). Where a protocol
-tests one corpus, its classes are taken as known, as in the publications.
+tests one corpus, its classes are taken as known, as in the publications. Behind a calibration error stands in brackets
+what that of perfect probabilities would be on average on as many clips (at least: clips of one speaker are alike): so
+much of it is chance.
 """
 HEAD = ("protocol", "figure", "model", "trained on", "mean", "together", "seeds", "calibration error", "published")
 TOGETHER = """\
@@ -96,7 +98,9 @@ def to_markdown(results: Sequence[Result]) -> str:
 def _row(found: Result) -> str:
     seeds = len(found.by_seed)
     spread = f" ± {_percent(float(np.std(found.by_seed, ddof=1)))}" if seeds > 1 else ""
-    error = found.calibration_error
+    error = "–" if found.calibration_error is None else f"{found.calibration_error:.3f}"
+    if found.calibration_by_chance is not None:
+        error += f" ({found.calibration_by_chance:.3f})"
     together = "–" if found.pooled is None else _interval(found.pooled)
     published = "; ".join(
         f"{r.system} {_percent(r.value)}" + (f" ({r.parameters:,g} M)" if r.parameters else "")
@@ -105,7 +109,7 @@ def _row(found: Result) -> str:
     return (
         f"| {_title(found)} | {_metric(found)} | `{found.recipe}` | "
         f"{_trained_on(found)} | **{_percent(found.value)}**{spread} | {together} | "
-        f"{seeds} | {'–' if error is None else f'{error:.3f}'} | {published or '–'} |"
+        f"{seeds} | {error} | {published or '–'} |"
     )
 
 

@@ -71,6 +71,8 @@ class Result:
         size: Of one model file, in bytes, without the encoder.
         together: Whether one model was tested on folds of several protocols, trained without the speakers of them all.
         voice: How many other clips of each one's voice were heard before, see :func:`vocalics.voices.apart`.
+        calibration_by_chance: What perfect probabilities' error would be, see
+            :func:`vocalics.metrics.calibration_error_by_chance`; ``None`` where that was not found.
         by_sentence: What a judge reaches who knows nothing of a clip but which sentence it is (UAR, see
             :mod:`vocalics.sentences`); ``None`` where that was not found.
     """
@@ -95,6 +97,7 @@ class Result:
     together: bool = False
     voice: int = 0
     by_sentence: float | None = None
+    calibration_by_chance: float | None = None
 
     @property
     def value(self) -> float:
@@ -151,6 +154,7 @@ def to_dict(found: Result) -> dict[str, Any]:
         "real_time": found.real_time,
         "size": found.size,
         "by_sentence": found.by_sentence,
+        "calibration_by_chance": found.calibration_by_chance,
     }
 
 
@@ -186,7 +190,7 @@ def from_dict(row: Mapping[str, Any]) -> Result:
         int(row["size"]),
         together,
         int(row["voice"]),
-        None if row.get("by_sentence") is None else float(row["by_sentence"]),
+        *(None if row.get(key) is None else float(row[key]) for key in ("by_sentence", "calibration_by_chance")),
     )
 
 
@@ -295,6 +299,7 @@ def result(
         max(a["size"] for a in about),
         joint,
         voice,
+        calibration_by_chance=report.calibration_by_chance,
     )
 
 

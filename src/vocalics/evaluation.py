@@ -168,6 +168,7 @@ class EvaluationReport:
         majority_accuracy: That emotion's share of the clips.
         calibration_error: Expected calibration error over ten bins; ``None`` where no probabilities were given.
         bins: The reliability diagram's numbers; ``None`` where no probabilities were given.
+        calibration_by_chance: The calibration error that perfect probabilities would have on as few clips, on average.
         sets: Sets of candidates, by promised coverage; empty where the model knows none.
         notes: Further sentences for the reader: what was dropped, which files failed.
     """
@@ -192,6 +193,7 @@ class EvaluationReport:
     majority_accuracy: float
     calibration_error: float | None
     bins: Bins | None
+    calibration_by_chance: float | None = None
     sets: tuple[SetScore, ...] = ()
     listening: Listening | None = None
     divided: tuple[Parts, ...] = ()
@@ -338,6 +340,11 @@ def evaluate(
         majority_accuracy=float(support.max() / support.sum()),
         calibration_error=None if shown is None else metrics.expected_calibration_error(shown, t[heard]),
         bins=None if shown is None else metrics.reliability(shown, t[heard]),
+        calibration_by_chance=None
+        if shown is None
+        else metrics.calibration_error_by_chance(
+            shown, None if clips is None else [c for c, is_heard in zip(clips, heard, strict=True) if is_heard]
+        ),
         sets=() if shown is None else _sets(shown, t[heard], conformal or {}),
         listening=None if votes is None or chances is None else compare(t, chances, votes),
         divided=_divided(t, p, speakers, {**(groups or {}), "corpus": corpora}, len(classes), rng, n_draws, clips),
@@ -504,6 +511,11 @@ def _markdown(report: EvaluationReport) -> str:
                 "calibration error",
                 "–" if report.calibration_error is None else f"{_percent(report.calibration_error)} %",
                 "",
+            ),
+            *(
+                []
+                if report.calibration_by_chance is None
+                else [("perfect probabilities' error, by chance", f"{_percent(report.calibration_by_chance)} %", "")]
             ),
             (f"most frequent prediction ({top.emotion})", f"{_percent(top.share)} %", ""),
         ],

@@ -238,7 +238,7 @@ def reliability(probabilities: npt.ArrayLike, truth: npt.ArrayLike, n_bins: int 
     confidence = np.minimum(chances.max(axis=1), 1.0)
     hit = chances.argmax(axis=1) == t
     edges = np.linspace(0.0, 1.0, n_bins + 1)
-    bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, n_bins - 1)
+    bins = _bins_of(confidence, edges)
     n = np.bincount(bins, minlength=n_bins)
     return Bins(
         edges,
@@ -257,8 +257,54 @@ def expected_calibration_error(probabilities: npt.ArrayLike, truth: npt.ArrayLik
     0.0
     """
     bins = reliability(probabilities, truth, n_bins)
-    distance = np.nan_to_num(np.abs(bins.confidence - bins.accuracy))
-    return float((distance * bins.n).sum() / bins.n.sum())
+    return _error_of(bins.confidence, bins.accuracy, bins.n)
+
+
+def calibration_error_by_chance(
+    probabilities: npt.ArrayLike, clips: Sequence[str] | None = None, n_bins: int = 10, n_draws: int = 200
+) -> float:
+    """Return what :func:`expected_calibration_error` is on average where these probabilities are perfectly calibrated.
+
+    It is not 0: of few clips in a bin, more or fewer are right than on average. So much of a measured error tells
+    nothing of the model. Clips of one speaker are taken to be independent; as they are not, it is the least that chance
+    can be expected to do.
+
+    Args:
+        probabilities: As of :func:`reliability`.
+        clips: The clip that each row is of, where one may come several times (once per seed): what is drawn of it is
+            the same each time.
+        n_bins: As of :func:`reliability`.
+        n_draws: How often right and wrong are drawn, always in the same way.
+
+    Source: the bias of the plain estimate, e.g. Roelofs et al., Mitigating bias in calibration error estimation,
+    AISTATS 2022.
+
+    Raises:
+        VocalicsError: As :func:`reliability`.
+    """
+    chances = np.asarray(probabilities, dtype=np.float64)
+    bins = reliability(chances, np.zeros(chances.shape[:1], dtype=np.int64), n_bins)
+    confidence = np.minimum(chances.max(axis=1), 1.0)
+    place = _bins_of(confidence, bins.edges)
+    _, clip = np.unique(range(len(confidence)) if clips is None else list(clips), return_inverse=True)
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(n_draws):
+        hit = rng.random(clip.max() + 1)[clip] < confidence
+        right = _ratio(np.bincount(place, weights=hit, minlength=n_bins), bins.n, np.nan)
+        errors.append(_error_of(bins.confidence, right, bins.n))
+    return float(np.mean(errors))
+
+
+def _bins_of(confidence: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
+
+
+def _error_of(
+    confidence: npt.NDArray[np.float64], accuracy: npt.NDArray[np.float64], n: npt.NDArray[np.int64]
+) -> float:
+    """The mean distance over the bins, weighted by the clips in each; empty ones are not numbers."""
+    return float((np.nan_to_num(np.abs(confidence - accuracy)) * n).sum() / n.sum())
 
 
 def _checked(

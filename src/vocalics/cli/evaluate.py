@@ -316,7 +316,11 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
         f"accuracy {100 * report.majority_accuracy:.1f} %"
     )
     if report.calibration_error is not None:
-        console.print(f"calibration error {100 * report.calibration_error:.1f} % · no speech {report.n_no_speech:,}")
+        chance = 100 * (report.calibration_by_chance or 0.0)
+        console.print(
+            f"calibration error {100 * report.calibration_error:.1f} % (perfect probabilities of so many clips: "
+            f"{chance:.1f} %) · no speech {report.n_no_speech:,}"
+        )
     for sets in report.sets:
         console.print(
             f"candidates for {100 * sets.promised:g} %: hold the true emotion in {100 * sets.coverage:.1f} %, "
