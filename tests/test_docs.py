@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+import vocalics
 from vocalics import named_models, recipe
 from vocalics.audio import Clip
 from vocalics.features import spectral
@@ -22,6 +26,7 @@ DOCS = runpy.run_path(str(ROOT / "tools" / "write_docs.py"))
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")])
 CLIPS = ("high_fast", "loud_rough", "low_slow", "middle")
+IMPORT = re.compile(r"^\s*from (vocalics[\w.]*) import (\w+)", re.MULTILINE)
 LINK = re.compile(r"\[[^]]*\]\((?!https?:|#)([^)#]+)")
 
 
@@ -29,6 +34,26 @@ LINK = re.compile(r"\[[^]]*\]\((?!https?:|#)([^)#]+)")
 @pytest.mark.parametrize("target", [t for t in DOCS["TARGETS"] if t != "README.md#predictions"])
 def test_written_pages_are_up_to_date(target: str) -> None:
     assert not DOCS["is_stale"](target), f"{target} is stale; run: make docs"
+
+
+def test_documentation_imports_what_is_promised_to_stay() -> None:
+    """What users are told to import is on the list of docs/architecture.md, and all of that exists."""
+    architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    part = architecture.split("## What others build on")[1].split("## ")[0]
+    public = [word for line in part.splitlines() if line.startswith("    ") for word in line.split()]
+    for name in public:
+        importlib.import_module(name)
+    said = [*PAGES, *(ROOT / "examples").glob("*.py")]
+    found = {m for path in said for m in IMPORT.findall(path.read_text(encoding="utf-8"))}
+    modules = {f"{a}.{b}" if a == "vocalics" and b in ("audio", "batch") else a for a, b in found}
+    assert modules and modules <= set(public)
+
+
+def test_the_package_is_a_program_and_gives_its_names() -> None:
+    done = subprocess.run([sys.executable, "-m", "vocalics", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == vocalics.__version__
+    assert all(getattr(vocalics, name) is not None for name in vocalics.__all__)
+    assert issubclass(vocalics.AudioError, vocalics.VocalicsError)
 
 
 def test_the_reference_names_every_command_and_option() -> None:

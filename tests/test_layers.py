@@ -12,7 +12,7 @@ from pathlib import Path
 import fakes
 import pytest
 
-from vocalics import audio
+from vocalics import audio, recognizer
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vocalics"
@@ -24,19 +24,19 @@ CONFINED: dict[str, set[str]] = {
     "torch": {"models", "training", "export", "encoders"},
     "transformers": {"encoders"},
     "huggingface_hub": {"encoders"},
-    "skorch": {"models", "training", "export"},
-    "sklearn": {"models", "training", "export", "explore", "calls"},
+    "skorch": {"models"},
+    "sklearn": {"models", "export", "explore", "calls"},
     "optuna": {"tuning"},
     "skl2onnx": {"export"},
     "onnx": {"export", "edge"},
     "wasmtime": {"edge"},
     "matplotlib": {"plots"},
-    "scipy": {"features", "timescale", "preprocess", "augment", "fingerprint"},
-    "safetensors": {"models", "training", "export"},
-    "pyarrow": {"manifest", "features", "cli", "batch"},
+    "scipy": {"features", "fingerprint"},
+    "safetensors": {"models", "export"},
+    "pyarrow": {"manifest", "cli", "batch"},
     "fsspec": {"batch"},
     "ray": {"batch"},
-    "rich": {"cli", "training"},
+    "rich": {"cli"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web"},
@@ -75,7 +75,15 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-MODULES = sorted(p for p in SOURCE.rglob("*.py") if layer(p) not in ("__init__", "bundled", "recipes"))
+MODULES = sorted(p for p in SOURCE.rglob("*.py") if layer(p) not in ("__init__", "__main__", "bundled", "recipes"))
+
+
+def test_every_allowance_is_used() -> None:
+    used: dict[str, set[str]] = {library: set() for library in CONFINED}
+    for path in MODULES:
+        for library in {name.split(".")[0] for name in imports(path)} & set(CONFINED):
+            used[library].add(layer(path))
+    assert used == CONFINED
 
 
 def test_the_parser_sees_imports() -> None:
@@ -107,11 +115,16 @@ HEAVY = ("torch", "scipy", "sklearn", "skorch", "matplotlib", "librosa", "pandas
          "fsspec", "ray")  # fmt: skip
 
 
-def modules_after(code: str) -> set[str]:
-    """The names of all modules that are imported after a program."""
+def after(code: str) -> tuple[set[str], str]:
+    """The names of all modules that are imported after a program, and what it printed."""
     code += "\nimport sys, json; print(json.dumps([*sys.modules]), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stderr.splitlines()[-1]))
+    return set(json.loads(done.stderr.splitlines()[-1])), done.stdout
+
+
+def modules_after(code: str) -> set[str]:
+    """The names of all modules that are imported after a program."""
+    return after(code)[0]
 
 
 def test_import_vocalics_is_light() -> None:
@@ -131,14 +144,17 @@ def test_a_command_starts_light(command: str) -> None:
 def test_predict_imports_no_more_than_the_core(options: list[str], tmp_path: Path) -> None:
     fakes.waveform_model(tmp_path / "m.onnx")
     audio.write(tmp_path / "a.wav", fakes.voice())
+    shipped, said = (recognizer.load(name).predict(tmp_path / "a.wav") for name in ("default", tmp_path / "m.onnx"))
     arguments = ["vocalics", "predict", str(tmp_path / "a.wav"), *options]
     code = (
-        f"import sys, pathlib, vocalics.recognizer as r; sys.argv = {arguments}\n"
-        f"r.bundled = lambda: {{'default': pathlib.Path({str(tmp_path / 'm.onnx')!r})}}\n"
+        f"import sys, pathlib, vocalics.named_models as n; sys.argv = {arguments}\n"
+        f"n.bundled = lambda: {{'default': pathlib.Path({str(tmp_path / 'm.onnx')!r})}}\n"
         "from vocalics.cli.main import main\ntry: main()\nexcept SystemExit as e: assert not e.code"
     )
-    loaded = modules_after(code)
+    loaded, printed = after(code)
     assert not loaded & set(HEAVY)
+    assert printed.splitlines()[-1].split()[3:5] == [said.label, f"{said.confidence:.0%}"], "the small model was asked"
+    assert said.label != shipped.label
     assert {"numpy", "onnxruntime", "soundfile", "soxr"} <= loaded
     assert ("typer" in loaded) == bool(options)
 

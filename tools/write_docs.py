@@ -151,6 +151,34 @@ def _corpus(c: Corpus) -> tuple[str, ...]:
     return f"`{c.name}`", f"{c.n_clips:,}", str(c.n_speakers), c.language, emotions, c.licence, use
 
 
+def licences() -> str:
+    """Return what binds the use of the bundled models, which the licence of the program does not tell."""
+    known = {**bundled(), **heads()}
+    lines = [
+        *(NOTE, "", "# The licences of the bundled models", ""),
+        *_paragraphs(
+            "The program is under the Apache License 2.0 ([LICENSE](LICENSE)), and so are the weights of the bundled "
+            "models as software. What they were trained on has licences of its own, which bind the use of the models: "
+            "some forbid commercial use, all ask for the authors to be named."
+        ),
+        "",
+    ]
+    cards = {name: modelfile.load(path).card for name, path in known.items()}
+    names = list(dict.fromkeys(c["name"] for card in cards.values() for c in card.corpora))
+    rows = [
+        (f"`{name}`", ", ".join(c["name"] for c in card.corpora), "allowed" if card.commercial else "**not allowed**")
+        for name, card in cards.items()
+    ]
+    lines += [*_table(("model", "trained on", "commercial use"), rows), ""]
+    for c in (corpora()[name] for name in names):
+        lines += [f"**{c.name}**: {c.title}. {c.licence}. From <{c.url}>. {c.citation}", ""]
+    lines += [
+        "`accurate` sits on the encoder of openai/whisper-base (MIT License, Copyright (c) 2022 OpenAI), which is not "
+        "part of the package and is fetched when asked for.",
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def feature_sets() -> str:
     """Return the table of feature sets, and their columns."""
     lines = [
@@ -320,6 +348,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/feature-sets.md": feature_sets,
     "docs/networks.md": networks,
     "docs/steps.md": steps,
+    "MODEL-LICENCES.md": licences,
 }
 """Files that are written whole."""
 

@@ -14,13 +14,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vocalics.errors import AudioError, VocalicsError
     from vocalics.recognizer import Prediction, Recognizer, load
 
 __version__ = "0.1.0"
-__all__ = ["Prediction", "Recognizer", "__version__", "load"]
+__all__ = ["AudioError", "Prediction", "Recognizer", "VocalicsError", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
+    if name.endswith("Error") and name in __all__:
+        from vocalics import errors
+
+        return getattr(errors, name)
     if name in __all__:
         from vocalics import recognizer
 

@@ -57,10 +57,7 @@ def _mp3(source: Source, stereo: bool, most_bytes: int) -> bytes | None:
 
 
 def _writer(sheet: io.BytesIO, n_channels: int) -> Any:
-    kind = {"format": "MP3", "subtype": "MPEG_LAYER_III"}
-    try:
-        return soundfile.SoundFile(
-            sheet, "w", PLAYED_RATE, n_channels, **kind, bitrate_mode="CONSTANT", compression_level=_LEVELS[n_channels]
-        )
-    except TypeError:  # soundfile before 0.13 leaves the rate of bits to the encoder
-        return soundfile.SoundFile(sheet, "w", PLAYED_RATE, n_channels, **kind)
+    return soundfile.SoundFile(
+        sheet, "w", PLAYED_RATE, n_channels, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT",
+        compression_level=_LEVELS[n_channels],
+    )  # fmt: skip

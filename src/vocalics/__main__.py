@@ -1,0 +1,5 @@
+"""``python -m vocalics``: the command line."""
+
+from vocalics.cli.main import main
+
+main()
