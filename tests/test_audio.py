@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,6 @@ def test_blocks_are_the_whole(block_seconds: float, rates: tuple[int, int], seed
 
 
 def wav(samples: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> bytes:
-    import io
-
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, sample_rate, format="WAV", subtype=subtype)
     return buffer.getvalue()
@@ -74,6 +73,43 @@ def wav(samples: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> bytes:
 def test_memory_is_bounded_by_the_block() -> None:
     sizes = [len(b.samples) for b in audio.stream(wav(np.zeros(160_000), 16_000, "PCM_16"), block_seconds=1.0)]
     assert sizes == [16_000] * 10
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    most=st.integers(1, 9_000),
+    form=st.sampled_from(["WAV", "FLAC", "OGG", "MP3"]),
+    n_channels=st.integers(1, 8),
+    rate=st.sampled_from([11_025, 22_050, 44_100, 48_000]),
+    wanted=st.sampled_from([None, 16_000, 12_345]),
+    channel=st.sampled_from([None, 0]),
+)
+def test_bounded_blocks_are_the_whole(
+    most: int, form: str, n_channels: int, rate: int, wanted: int | None, channel: int | None
+) -> None:
+    n_channels = min(n_channels, 2) if form == "MP3" else n_channels
+    samples = np.random.default_rng(most).uniform(-1, 1, (4_001, n_channels))
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=form)
+    data = file.getvalue()
+    whole, side_by_side = audio.read(data, wanted, channel=channel), np.concatenate(list(audio.frames(data)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audio, "BLOCK_VALUES", most)
+        blocks, parts = list(audio.stream(data, wanted, channel=channel)), list(audio.frames(data))
+    assert np.array_equal(np.concatenate([block.samples for block in blocks]), whole.samples)
+    assert np.array_equal(np.concatenate(parts), side_by_side)
+    assert max(part.size for part in parts) <= max(most, n_channels)
+    assert len(parts) > 1 or most >= 4_001 * n_channels
+
+
+def test_many_channels_at_a_high_rate_make_no_larger_blocks() -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((800_000, 8), "i2"), 384_000, format="FLAC")
+    data = file.getvalue()
+    assert len(data) < 100_000
+    assert max(block.size for block in audio.frames(data)) == 2**20
+    assert max(len(block.samples) for block in audio.stream(data)) == 2**20 // 8
+    assert max(len(block.samples) for block in audio.stream(data, block_seconds=0.1)) == 38_400
 
 
 @pytest.mark.parametrize(("source", "wanted"), [(44_100, 16_000), (16_000, 22_050), (8_000, 16_000)])

@@ -13,6 +13,7 @@ from vocalics import audio, distillation, modelfile, training
 from vocalics.dataset import Data
 from vocalics.distillation import Lesson, components, folds, lesson
 from vocalics.errors import EncoderError, RecipeError
+from vocalics.feature_rows import Rows
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Fit, Recipe, Teacher, parse, read
 
@@ -85,6 +86,25 @@ def test_a_teacher_is_not_fitted_to_the_speakers_it_speaks_of(
     np.testing.assert_allclose(told.probabilities.sum(axis=1), 1, atol=1e-6)
     truth = np.array([data.emotions.index(data.manifest[i].emotion) for i in data.train])
     assert (told.probabilities.argmax(axis=1) == truth).mean() > 0.8
+
+
+def test_what_hardly_varies_is_not_blown_up_for_a_teacher_and_the_rest_is_what_it_was() -> None:
+    """A column that is constant in the rest of a fold, and off by 1e-5 in a clip that was left out, was 1000 there."""
+    rng = np.random.default_rng(0)
+    varied = rng.normal(size=(300, 20)) * np.geomspace(1e-4, 1e4, 20) + rng.normal(size=20)
+    rows = np.concatenate([np.tile([0.1, -700.3, 0.0], (300, 1)), varied], axis=1).astype(np.float32)
+    values = rows.astype(np.float64)
+    mean, scale = distillation._scaler(values)
+    left_out = values[0] + 1e-5
+    np.testing.assert_allclose(((left_out - mean) / scale)[:3], 1e-5, rtol=1e-6)
+    assert ((left_out - values.mean(axis=0)) / (values.std(axis=0) + 1e-8))[:3].min() > 900
+    np.testing.assert_array_equal(mean, values.mean(axis=0))
+    np.testing.assert_array_equal(scale[3:], values.std(axis=0)[3:] + 1e-8)
+    # The rows of a net of features are told apart by the same rule.
+    every = np.arange(300)
+    own = Rows(rows, np.array(["sad"] * 300), every, every * 0, every, every[:0]).scaler
+    np.testing.assert_array_equal(own[1] == 1, np.arange(23) < 3)
+    np.testing.assert_allclose(own[1], scale, rtol=2e-4)
 
 
 def test_a_dense_net_teaches_too_and_says_the_same_twice(data: Data, tmp_path: Path) -> None:

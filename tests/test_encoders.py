@@ -141,6 +141,36 @@ def test_another_encoder_under_the_same_name_meets_no_old_features(folder: Path,
     assert encoders.about(copy).key != key
 
 
+def test_an_encoder_is_the_heads_by_the_whole_hash_where_its_card_knows_it(folder: Path, tmp_path: Path) -> None:
+    home, other = folder / "whisper", folder / "wav2vec"
+    known, weights = encoders.about(home), encoders.identity(home)
+    assert len(known.sha256) == len(weights) == 64 and known.sha256.startswith(known.key) and len(known.key) == 12
+    for whole in ({"encoder": known.key, "weights": weights}, {"encoder": known.sha256}, {"weights": weights}):
+        assert encoders.same(home, whole) and not encoders.same(other, whole)
+    # Heads of before know the beginnings, and stay usable.
+    for short in ({"encoder": known.key}, {"encoder": "0" * 12, "weights": weights[:16]}, {}):
+        assert encoders.same(home, short)
+    assert not encoders.same(other, {"encoder": known.key, "weights": weights[:16]})
+    # One who has found other weights of the same first digits has not found those of the rest.
+    forged = weights[:16] + "0" * 48
+    for whole in (
+        {"encoder": known.key, "weights": forged},
+        {"encoder": known.key + "0" * 52},
+        {"encoder": known.sha256[:-1] + "!", "weights": weights[:16]},
+    ):
+        assert not encoders.same(home, whole)
+    # No beginning but these: an empty one would begin every hash.
+    for cut in ({"encoder": known.key[:4]}, {"encoder": "x", "weights": weights[:15]}, {"encoder": "x", "weights": ""}):
+        assert not encoders.same(home, cut)
+    # Stored as they are used, they are still the same weights.
+    copy = tmp_path / "half"
+    shutil.copytree(home, copy)
+    net = transformers.AutoModel.from_pretrained(home).half()
+    net.save_pretrained(copy)
+    assert encoders.about(copy).sha256 != known.sha256
+    assert encoders.same(copy, {"encoder": known.sha256, "weights": weights})
+
+
 def test_weights_are_counted_up_to_a_block(folder: Path) -> None:
     net = transformers.AutoModel.from_pretrained(folder / "whisper").get_encoder()
     last = sum(p.numel() for p in net.layers[2].parameters())

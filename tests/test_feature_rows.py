@@ -75,6 +75,16 @@ def test_copies_follow_from_seed_and_content(data: Data, tmp_path: Path) -> None
     assert (other.features[1] != first.features[1]).any()
 
 
+def test_a_copy_is_drawn_by_seed_number_and_content(data: Data) -> None:
+    """What models were fitted to stays what it is, bit by bit."""
+    for u in data.manifest.take(data.train):
+        excerpt = SET.excerpt(audio.read(u.path))
+        drawn = [np.random.default_rng([5, number, int(u.digest[:12], 16)]) for number in range(2)]
+        made = [excerpt, *(chain(steps, excerpt, rng) for steps, rng in zip(COPIES, drawn, strict=True))]
+        expected = np.stack([SET.of_excerpt(one) for one in made])
+        np.testing.assert_array_equal(feature_rows._with_copies(u, SET, COPIES, 5, ()), expected)
+
+
 def test_a_second_run_reads_the_cache(data: Data, tmp_path: Path) -> None:
     first = rows(data, tmp_path / "cache")
     for i in (0, 1):

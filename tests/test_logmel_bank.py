@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from vocalics.augment import Step
+from vocalics import audio
+from vocalics.augment import Step, chain
 from vocalics.errors import FeatureError
 from vocalics.features.logmel import LogMel
-from vocalics.logmel_bank import BankSettings, bank, compute
+from vocalics.logmel_bank import BankSettings, bank, compute, spectrogram
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import trim_silence
 
@@ -44,6 +46,44 @@ def test_bank_is_computed_once_and_read_again(utterances: list[Utterance], tmp_p
         for a, b in zip(one, two, strict=True):
             np.testing.assert_array_equal(a, b)
         assert not np.array_equal(one[0], one[1]) and not np.array_equal(one[1], one[2])
+
+
+def test_a_copy_is_drawn_by_seed_number_and_content(utterances: list[Utterance], tmp_path: Path) -> None:
+    """What banks were filled with stays what it is: file by file, bit by bit."""
+    settings = BankSettings(LogMel(), (NOISE,), n_copies=2, seed=3)
+    found = bank(utterances, settings, tmp_path / "cache", workers=2)
+    for u, copies in zip(utterances, found, strict=True):
+        clip = trim_silence(audio.read(u.path, RATE))
+        drawn = [np.random.default_rng([3, number, int(u.digest[:12], 16)]) for number in range(2)]
+        made = [clip, *(chain((NOISE,), clip, rng) for rng in drawn)]
+        for copy, one in zip(copies, made, strict=True):
+            np.testing.assert_array_equal(copy, spectrogram(one, LogMel()).astype(np.float16))
+    assert settings.key == "27430a50bcd71a99" and BankSettings(LogMel()).key == "0321a82247b98609"
+
+
+def test_a_process_that_is_killed_is_told_and_what_was_computed_is_kept(tmp_path: Path) -> None:
+    rng, many = np.random.default_rng(0), []
+    for i in range(40):
+        path = tmp_path / f"many-{i}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(RATE), RATE)
+        many.append(Utterance(str(path), "x", f"x/{i}", "a", "angry"))
+    started = []
+
+    def kill(done: int, n: int) -> None:
+        for process in multiprocessing.active_children():
+            started.append(type(process).__name__)
+            process.kill()
+            process.join()
+
+    with pytest.raises(FeatureError, match="spectrograms: a worker process was killed"):
+        bank(many, BankSettings(LogMel()), tmp_path / "cache", workers=1, progress=kill)
+    # A forked one would inherit the locks of this process's threads and its matrix products on all cores.
+    assert started and set(started) == {"SpawnProcess"}
+    kept = len([*(tmp_path / "cache").rglob("*.npz")])
+    assert 1 <= kept < 40
+    counts: list[int] = []
+    bank(many, BankSettings(LogMel()), tmp_path / "cache", workers=2, progress=lambda done, n: counts.append(done))
+    assert counts == list(range(kept + 1, 41))
 
 
 def test_clips_without_a_digest_are_not_taken_for_one_another(utterances: list[Utterance], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import fakes
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from vocalics.emotions import EMOTIONS
@@ -53,6 +54,8 @@ def test_a_missing_key_is_named(key: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"name": "x\x1b[8m"}, r"name is 'x\\x1b\[8m'; expected one without control characters"),
+        ({"name": "x\nsha256: 0"}, r"name is 'x\\nsha256: 0'; expected one without"),
         ({"format_version": 2}, "format version 2, this is vocalics for version 1; install the version that wrote it"),
         ({"emotions": []}, "names no emotion"),
         ({"emotions": ["happy", "angri"]}, '"angri" is not an emotion; did you mean "angry"'),
@@ -156,6 +159,62 @@ def test_a_foreign_or_damaged_file_is_one_line(
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+def elsewhere(tensor: onnx.TensorProto, location: str, length: int) -> None:
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(length))):
+        tensor.external_data.add(key=key, value=value)
+
+
+@pytest.mark.parametrize("location", ["secret.bin", "../secret.bin", "*/_ORT_MEM_ADDR_/*"])
+@pytest.mark.parametrize("place", ["initializer", "constant", "sparse", "branch", "function"])
+def test_weights_outside_the_file_are_refused(
+    place: str, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hash says what judged: so it has to be all that judges."""
+    model = onnx.load_model_from_string(fakes.waveform_model())
+    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[2], raw_data=bytes(8))
+    length = 8
+    if place == "initializer":
+        tensor = max(model.graph.initializer, key=lambda t: len(t.raw_data))
+        length = len(tensor.raw_data)
+    elif place == "constant":
+        tensor = model.graph.node.add(op_type="Constant", output=["w"]).attribute.add(name="value", t=tensor).t
+    elif place == "sparse":
+        tensor = model.graph.sparse_initializer.add(values=tensor).values
+    elif place == "branch":
+        branch = model.graph.node.add(op_type="If").attribute.add(name="then_branch", g=onnx.GraphProto(name="g")).g
+        tensor = branch.initializer.add()
+    else:
+        function = model.functions.add(name="f", domain="d")
+        tensor = function.node.add(op_type="Constant").attribute.add(name="value").tensors.add()
+    elsewhere(tensor, location, length)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for path in (folder / "secret.bin", tmp_path / "secret.bin", folder / "m.onnx"):
+        path.write_bytes(bytes(length))
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    monkeypatch.chdir(folder)
+    with pytest.raises(ModelFileError, match=r"^m\.onnx: has weights in another file, which its hash would not know"):
+        load("m.onnx")
+
+
+def test_a_word_in_the_card_is_no_other_file() -> None:
+    card = fakes.card(description="location offset length external_data")
+    assert load(card_writer.with_card(fakes.waveform_graph(), card)).card == card
+
+
+def test_another_format_of_the_runtime_is_refused(tmp_path: Path) -> None:
+    """It can lead to other files, too, and is not looked through."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "m.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(fakes.waveform_model(), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession((tmp_path / "m.ort").read_bytes(), providers=["CPUExecutionProvider"])
+    with pytest.raises(ModelFileError, match="is not a usable ONNX file"):
+        load(tmp_path / "m.ort")
 
 
 def test_a_width_that_the_graph_does_not_declare_is_tried() -> None:

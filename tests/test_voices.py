@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from vocalics import modelfile, named_models, recognizer
+from vocalics import audio, modelfile, named_models, recognizer
 from vocalics.audio import Clip
 from vocalics.errors import ModelFileError, VocalicsError
 from vocalics.export import voice as graphs
@@ -357,3 +357,9 @@ def test_a_net_trained_for_voices_hears_new_ones_better_the_more_it_knows_of_the
     # Heard in one emotion alone, a voice is not taken for one that always sounds so.
     one_sided = right([q[truth[q] == 1][:8] for q in own])
     assert one_sided > nothing + 0.03, (nothing, one_sided)
+
+
+def test_a_single_path_is_one_recording(model: Recognizer, tmp_path: Path) -> None:
+    audio.write(tmp_path / "a.wav", fakes.voice())
+    one, many = model.knowing(str(tmp_path / "a.wav")).voice, model.knowing([tmp_path / "a.wav"]).voice
+    assert one and many and (one.total == many.total).all() and one.n_clips == many.n_clips > 0

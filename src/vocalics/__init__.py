@@ -21,16 +21,18 @@ __version__ = "0.1.0"
 __all__ = ["AudioError", "Prediction", "Recognizer", "VocalicsError", "__version__", "load"]
 
 
-def __getattr__(name: str) -> Any:
-    if name.endswith("Error") and name in __all__:
-        from vocalics import errors
+if not TYPE_CHECKING:  # else any name would do for a type checker
 
-        return getattr(errors, name)
-    if name in __all__:
-        from vocalics import recognizer
+    def __getattr__(name: str) -> Any:
+        if name.endswith("Error") and name in __all__:
+            from vocalics import errors
 
-        return getattr(recognizer, name)
-    raise AttributeError(f"module 'vocalics' has no attribute '{name}'")
+            return getattr(errors, name)
+        if name in __all__:
+            from vocalics import recognizer
+
+            return getattr(recognizer, name)
+        raise AttributeError(f"module 'vocalics' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

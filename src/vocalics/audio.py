@@ -7,6 +7,8 @@ block-wise reading go through one function, :func:`stream`, so that they give th
 from __future__ import annotations
 
 import io
+import math
+import numbers
 import os
 import stat
 import struct
@@ -32,6 +34,8 @@ EXTENSIONS: frozenset[str] = frozenset(
 
 LOWEST_SAMPLE_RATE, HIGHEST_SAMPLE_RATE = 4_000, 384_000
 BLOCK_SECONDS = 10.0
+BLOCK_VALUES = 2**20
+"""Of a block, all channels together: a small file can promise many channels at a high rate."""
 
 BYTES = "audio bytes"
 """What error messages call a source that has no path."""
@@ -65,7 +69,8 @@ class Clip:
             name: What the array is called in error messages.
 
         Raises:
-            AudioError: For a wrong shape or type, a rate out of range, or values that are not finite.
+            AudioError: For a wrong shape or type, integers of 64 bits or in a list, a rate that is out of range or not
+                whole, or values that are not finite.
         """
         try:
             array = np.asarray(samples)
@@ -81,6 +86,13 @@ class Clip:
             half = 2.0 ** (8 * array.dtype.itemsize - 1)
             array = (array.astype(np.float64) - half) / half
         elif array.dtype.kind == "i":
+            # No sound has 64 bits: these are samples of 16 or so, whose full scale nobody told.
+            if array.dtype.itemsize > 4:
+                what = "an array" if isinstance(samples, np.ndarray) else "a list"
+                raise AudioError(
+                    f"{name}: {what} of integers does not tell its full scale; expected floats within ±1, or an array "
+                    "of the type that they were recorded in, such as numpy.int16"
+                )
             array = array / 2.0 ** (8 * array.dtype.itemsize - 1)
         elif array.dtype.kind != "f":
             raise AudioError(f"{name}: values of type {array.dtype} are not sound; expected floats or integers")
@@ -144,7 +156,7 @@ def stream(
     Args:
         source: A path, or the bytes of an audio file.
         sample_rate: Wanted rate in Hz; ``None`` keeps the file's own.
-        block_seconds: Length read at a time, in seconds.
+        block_seconds: Length read at a time, in seconds; shorter where that were more than 2**20 values.
         channel: The one that is read, counted from 0; ``None`` averages all.
 
     Raises:
@@ -165,7 +177,7 @@ def frames(
         AudioError: When the file cannot be opened. What it holds is not looked at, see :func:`stream`.
     """
     with _opened(source) as (file, _):
-        n_block = max(1, round(block_seconds * file.samplerate))
+        n_block = _block(file, block_seconds)
         while len(block := file.read(n_block, dtype="float32", always_2d=True)):
             yield block
 
@@ -257,6 +269,8 @@ def _open(source: str | os.PathLike[str] | bytes, name: str) -> BinaryIO:
         if not source:
             raise AudioError(f"{name}: is empty (0 bytes); expected the bytes of an audio file")
         return io.BytesIO(source)
+    if not os.fspath(source):
+        raise AudioError("an empty path; expected an audio file")
     path = Path(source)
     try:
         if path.is_dir():
@@ -352,12 +366,17 @@ def _ogg_ends(handle: BinaryIO, size: int) -> bool:
     return complete and bool(tail[page + 5] & 4)
 
 
+def _block(file: soundfile.SoundFile, seconds: float) -> int:
+    """How many samples of each channel are read at a time."""
+    return max(1, min(round(seconds * file.samplerate), BLOCK_VALUES // file.channels))
+
+
 def _decoded(
     file: soundfile.SoundFile, name: str, sample_rate: int | None, block_seconds: float, channel: int | None
 ) -> Iterator[Clip]:
     rate = sample_rate or file.samplerate
     resampler = Resampler(file.samplerate, rate, name)
-    n_block = max(1, round(block_seconds * file.samplerate))
+    n_block = _block(file, block_seconds)
     n_read, yielded = 0, False
     while True:
         frames = file.read(n_block, dtype="float32", always_2d=True)
@@ -393,6 +412,8 @@ def _mono(frames: npt.NDArray[np.floating], name: str, offset: int) -> Samples:
 
 
 def _check_rate(sample_rate: float, name: str) -> None:
+    if not isinstance(sample_rate, numbers.Real) or (math.isfinite(sample_rate) and sample_rate != int(sample_rate)):
+        raise AudioError(f"{name}: a sample rate of {sample_rate!r}; expected a whole number of Hz")
     if not LOWEST_SAMPLE_RATE <= sample_rate <= HIGHEST_SAMPLE_RATE:
         raise AudioError(
             f"{name}: a sample rate of {sample_rate} Hz is out of range; expected {LOWEST_SAMPLE_RATE} to "

@@ -50,6 +50,7 @@ TRIM_DB = 35.0
 """Quiet ends of a clip, this much below its loudest part, are cut before an encoder hears it."""
 _SHORTEST = 0.1  # seconds: what is shorter is filled with silence
 _LONGEST = 30.0  # seconds: what is longer goes through in pieces
+_WHOLE, _KEY, _IDENTITY = 64, 12, 16  # digits of a SHA-256, of a key, and of an identity in cards of before
 _WAVEFORM_KINDS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 
 
@@ -157,6 +158,7 @@ class About:
         n_blocks: Number of transformer blocks.
         key: Follows from configuration and weights: another encoder under the same name has another.
         n_mels: Bands of the spectrogram that it takes; 0 where it takes a waveform.
+        sha256: What the key is the beginning of: the key finds things again, this tells whether they are genuine.
     """
 
     kind: str
@@ -164,6 +166,7 @@ class About:
     n_blocks: int
     key: str
     n_mels: int = 0
+    sha256: str = ""
 
 
 def about(folder: Path) -> About:
@@ -186,8 +189,9 @@ def about(folder: Path) -> About:
     if kind != "whisper" and kind not in _WAVEFORM_KINDS:
         raise EncoderError(f"{folder}: is a {kind}; expected a speech encoder: whisper, {', '.join(_WAVEFORM_KINDS)}")
     width, n_blocks = ("d_model", "encoder_layers") if kind == "whisper" else ("hidden_size", "num_hidden_layers")
-    key = hashlib.sha256(text.encode() + digest.encode()).hexdigest()[:12]
-    return About(kind, int(config[width]), int(config[n_blocks]), key, int(config.get("num_mel_bins", 0)))
+    whole = hashlib.sha256(text.encode() + digest.encode()).hexdigest()
+    n_mels = int(config.get("num_mel_bins", 0))
+    return About(kind, int(config[width]), int(config[n_blocks]), whole[:_KEY], n_mels, whole)
 
 
 @lru_cache(maxsize=8)
@@ -202,6 +206,9 @@ def identity(folder: Path) -> str:
 
     A folder of the encoder alone in float16 and one of the whole model in float32 have different :class:`About` keys;
     where the weights are the same to float16, as those that were published in it, they have one identity.
+
+    Returns:
+        A SHA-256 in hexadecimal; heads of before hold the first 16 digits of it.
 
     Raises:
         EncoderError: When the weights cannot be read.
@@ -219,11 +226,17 @@ def same(folder: Path, front_end: Mapping[str, Any]) -> bool:
 
     Args:
         folder: The encoder's.
-        front_end: Of the model's card: "encoder", its key, and "weights", its identity, as far as they are known.
+        front_end: Of the model's card: "encoder", its key or whole SHA-256, and "weights", its identity or, of heads of
+            before, the beginning of it; as far as they are known.
     """
-    if front_end.get("encoder", "") in ("", about(folder).key):
+    encoder, weights = (str(front_end.get(name, "")) for name in ("encoder", "weights"))
+    if not encoder and not weights:
         return True
-    return "weights" in front_end and front_end["weights"] == identity(folder)
+    known = about(folder)
+    # Whoever can make another encoder of the same few digits cannot make one of all: these decide where they are known.
+    if _WHOLE in (len(encoder), len(weights)):
+        return encoder == known.sha256 or weights == identity(folder)
+    return encoder == known.key or (bool(weights) and weights == identity(folder)[:_IDENTITY])
 
 
 @lru_cache(maxsize=8)
@@ -247,7 +260,7 @@ def _identity(path: str, changed: int, size: int) -> str:
             values = np.frombuffer(file.read(last - first), kinds[tensor["dtype"]])
             with np.errstate(over="ignore"):
                 found.update(f"{name} {tensor['shape']}".encode() + values.astype("<f2").tobytes())
-    return found.hexdigest()[:16]
+    return found.hexdigest()
 
 
 def sizes(folder: Path, n_blocks: int | None = None) -> dict[str, int]:

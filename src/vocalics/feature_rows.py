@@ -17,17 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import audio
-from vocalics.augment import Step, chain, material
+from vocalics.augment import Step, material
+from vocalics.augment.copies import augmented
 from vocalics.dataset import Data, Progress
 from vocalics.errors import AudioError, FeatureError, VocalicsError
-from vocalics.features.cache import CHANGED, available_cores, extract_manifest, in_processes, with_own_digests
+from vocalics.features.cache import CHANGED, extract_manifest, in_processes, with_own_digests
 from vocalics.features.feature_set import FeatureSet, feature_set
-from vocalics.files import replacing
+from vocalics.files import available_cores, replacing
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation
 from vocalics.preprocess import chain as prepare
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
 Chains = tuple[tuple[Step, ...], ...]
 
@@ -60,8 +62,19 @@ class Rows:
         mean = rows.mean(axis=0, dtype=np.float64)
         squares = sum(np.square(some - mean).sum(axis=0) for some in np.array_split(rows, len(rows) // 256 + 1))
         scale = np.sqrt(squares / len(rows))
-        scale = np.where(scale < 1e-6 * (np.abs(mean) + 1e-2), 1.0, scale)
-        return mean.astype(np.float32), scale.astype(np.float32)
+        return mean.astype(np.float32), divisors(mean, scale).astype(np.float32)
+
+
+def divisors(mean: Doubles, deviation: Doubles) -> Doubles:
+    """Return what columns are divided by to bring them to a deviation of 1: their own, but for 1 where it is next to 0.
+
+    What hardly varies in the rows that are known would be blown up in others that are off by as little.
+
+    Args:
+        mean: Of the columns, in float64: sums of float32 are off by more than a column that hardly varies deviates.
+        deviation: Of the columns.
+    """
+    return np.where(deviation < 1e-6 * (np.abs(mean) + 1e-2), 1.0, deviation)
 
 
 def divided(
@@ -194,6 +207,5 @@ def _with_copies(
     excerpt = features.excerpt(clip)
     found = [features.of_excerpt(excerpt)]
     for number, steps in enumerate(copies):
-        rng = np.random.default_rng([seed, number, int(utterance.digest[:12] or "0", 16)])
-        found.append(features.of_excerpt(chain(steps, excerpt, rng)))
+        found.append(features.of_excerpt(augmented(excerpt, steps, seed, number, utterance.digest)))
     return np.stack(found).astype(np.float32)

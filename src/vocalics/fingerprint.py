@@ -10,7 +10,6 @@ What changes speed or pitch by more than half a percent makes another waveform, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from scipy import fft
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.errors import AudioError
+from vocalics.files import available_cores
 from vocalics.manifest import Utterance
 
 SAMPLE_RATE = 8_000
@@ -196,7 +196,7 @@ def near_identical(
             return error
 
     prints: list[Fingerprint] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         for position, found in enumerate(pool.map(take, range(len(clips)))):
             if isinstance(found, AudioError):
                 if skipped is None:

@@ -22,9 +22,9 @@ from vocalics import audio, encoders
 from vocalics.dataset import Progress
 from vocalics.encoders import FrontEnd
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.features.cache import available_cores, in_processes, with_own_digests
+from vocalics.features.cache import in_processes, with_own_digests
 from vocalics.features.feature_set import at_peak
-from vocalics.files import replacing
+from vocalics.files import available_cores, replacing
 from vocalics.logmel_bank import TRIM_DB
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +19,13 @@ import numpy.typing as npt
 
 from vocalics import audio
 from vocalics.audio import Clip
-from vocalics.augment import Step, chain, material
+from vocalics.augment import Step, material
+from vocalics.augment.copies import augmented
 from vocalics.encoders import FrontEnd
-from vocalics.features.cache import one_thread_each, with_own_digests
+from vocalics.features.cache import in_processes, with_own_digests
 from vocalics.features.feature_set import at_peak
 from vocalics.features.logmel import LogMel
-from vocalics.files import replacing
+from vocalics.files import available_cores, replacing
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
 from vocalics.preprocess import chain as prepare
@@ -84,10 +82,8 @@ def compute(utterance: Utterance, settings: BankSettings) -> Copies:
     clip = prepare(settings.preparation, audio.read(utterance.path, settings.front_end.sample_rate))
     clip = trim_silence(clip, below_db=trim_db(settings.front_end))
     clip = audio.excerpt(clip, 0.0, settings.longest)
-    copies = [clip]
-    for number in range(settings.n_copies):
-        rng = np.random.default_rng([settings.seed, number, int(utterance.digest[:12] or "0", 16)])
-        copies.append(chain(settings.steps, clip, rng))
+    numbers = range(settings.n_copies)
+    copies = [clip, *(augmented(clip, settings.steps, settings.seed, n, utterance.digest) for n in numbers)]
     return tuple(spectrogram(c, settings.front_end).astype(np.float16) for c in copies)
 
 
@@ -104,14 +100,14 @@ def bank(
         utterances: Rows of a manifest; their digests are computed anew, for they name the clips' files.
         settings: What is computed.
         folder: The cache.
-        workers: Processes; all cores where ``None``.
+        workers: Processes; one for every core that this process may use where ``None``.
         progress: Called with the number done and the number of all.
 
     Returns:
         Object array (n,) of tuples of float16 arrays (n_mels, n_frames).
 
     Raises:
-        FeatureError: When a file changed since it was scanned.
+        FeatureError: When a file changed since it was scanned, or a process was killed.
     """
     utterances = with_own_digests(Manifest(tuple(utterances)))
     target = folder / settings.key
@@ -120,13 +116,12 @@ def bank(
     todo = [u for u in utterances if not _file(target, u).exists()]
     done = len(utterances) - len(todo)
     if todo:
-        # A forked process could not compute with the torch of its parent.
-        context = get_context(None if isinstance(settings.front_end, LogMel) else "spawn")
-        with one_thread_each(), ProcessPoolExecutor(workers or os.cpu_count() or 1, context) as pool:
-            for _ in pool.map(partial(_store, settings=settings, target=target), todo, chunksize=16):
-                done += 1
-                if progress is not None:
-                    progress(done, len(utterances))
+        work = partial(_store, settings=settings, target=target)
+        what = "spectrograms" if isinstance(settings.front_end, LogMel) else settings.front_end.name
+        for _ in in_processes(work, todo, min(workers or available_cores(), len(todo)), what):
+            done += 1
+            if progress is not None:
+                progress(done, len(utterances))
     out = np.empty(len(utterances), dtype=object)
     for i, utterance in enumerate(utterances):
         with np.load(_file(target, utterance)) as arrays:

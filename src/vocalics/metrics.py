@@ -120,12 +120,6 @@ def macro_f1(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
     return float(macro_f1_of(confusion(truth, prediction)))
 
 
-def macro_precision(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-    """Mean precision of the classes that occur in the truth."""
-    counts = confusion(truth, prediction)
-    return float(precision_of(counts)[counts.sum(axis=1) > 0].mean())
-
-
 def accuracy_of(counts: Counts) -> Scores:
     """Accuracy of confusion counts, shape (..., n_classes, n_classes + 1) to (...)."""
     return np.asarray(_hits(counts).sum(axis=-1) / counts.sum(axis=(-2, -1)), dtype=np.float64)

@@ -72,9 +72,10 @@ class Card:
         window_seconds: Length of the windows into which a long recording is cut.
         hop_seconds: Distance of the windows of a timeline.
         n_parameters: Number of trained parameters.
-        temperature: What the logits are divided by inside the graph; found on validation speakers.
-        conformal: From which probability on an emotion is a candidate, by coverage ({"0.9": 0.12}); found on validation
-            speakers, see :mod:`vocalics.confidence`.
+        temperature: What the logits are divided by inside the graph; found on validation speakers, or by what
+            ``vocalics models calibrate`` was given.
+        conformal: From which probability on an emotion is a candidate, by coverage ({"0.9": 0.12}); found as the
+            temperature is, see :mod:`vocalics.confidence`.
         corpora: Each ``{name, licence, commercial, clips, speakers}``.
         commercial: Whether the licences of all corpora allow commercial use.
         licence: The licence of the model's weights.
@@ -93,8 +94,9 @@ class Card:
         format_version: Of the card.
 
     Raises:
-        ModelFileError: When a value cannot be: no emotion, an unknown or repeated one, another kind of input, a rate or
-            length that is not positive, a features model that names no feature set.
+        ModelFileError: When a value cannot be: a name that would steer a terminal, no emotion, an unknown or repeated
+            one, another kind of input, a rate or length that is not positive, a features model that names no feature
+            set.
     """
 
     name: str
@@ -132,6 +134,8 @@ class Card:
         # A list where a tuple belongs is taken too: recipes and JSON bring lists.
         for name in _TUPLES:
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not self.name.isprintable():  # it stands in every table, as it is
+            raise ModelFileError(f"the card's name is {ascii(self.name)[:80]}; expected one without control characters")
         if not self.emotions:
             raise ModelFileError("the card names no emotion; expected the emotions in output order")
         known = EMOTIONS + OTHER_EMOTIONS
@@ -305,8 +309,8 @@ def load(source: str | os.PathLike[str] | bytes, threads: int = 1) -> LoadedMode
         threads: How many the runtime may use for one clip.
 
     Raises:
-        ModelFileError: When the file is missing, no ONNX graph, has no card of ours, is of another format version, or
-            its graph is not what the card says.
+        ModelFileError: When the file is missing, no ONNX graph, has weights in other files, has no card of ours, is of
+            another format version, or its graph is not what the card says.
     """
     name = "model bytes" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _bytes(Path(source))
@@ -342,13 +346,89 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
+_INNER: Mapping[str, Mapping[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+"""Where tensors stand in an ONNX file: by message, which of its fields hold which message (onnx.proto)."""
+
+_EXTERNAL, _LOCATION = 13, 14
+"""A tensor's fields that say where else its values are, and that they are elsewhere."""
+
+
+def _leads_outside(data: bytes) -> bool:
+    """Whether a tensor of an ONNX file has its values in another file.
+
+    The runtime would look for it below the current folder (older releases: anywhere) or at an address in memory, and
+    the file's hash would not know it. All that protobuf allows is followed, not only what writers write.
+
+    Raises:
+        ValueError: When it is no protobuf message.
+    """
+    parts = [("model", 0, len(data))]
+    while parts:
+        message, at, end = parts.pop()
+        inner = _INNER[message]
+        while at < end:
+            tag, at = _varint(data, at)
+            number, wire = (tag & 0xFFFFFFFF) >> 3, tag & 7
+            if message == "tensor" and number == _EXTERNAL:
+                return True
+            if wire == 0:
+                value, at = _varint(data, at)
+                if message == "tensor" and number == _LOCATION and value:
+                    return True
+            elif wire == 2:
+                size, at = _varint(data, at)
+                if number in inner:
+                    parts.append((inner[number], at, at + size))
+                at += size
+            elif wire in (1, 5):
+                at += 8 if wire == 1 else 4
+            else:
+                raise ValueError("no field begins so")
+        if at != end:
+            raise ValueError("ends within a field")
+    return False
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number of protobuf's, and where it ends."""
+    value = 0
+    for i, byte in enumerate(data[at : at + 10]):
+        value |= (byte & 0x7F) << 7 * i
+        if byte < 0x80:
+            return value, at + i + 1
+    raise ValueError("ends within a number")
+
+
 def _session(data: bytes, name: str, threads: int) -> onnxruntime.InferenceSession:
+    try:
+        outside = _leads_outside(data)
+    except ValueError:
+        raise ModelFileError(
+            f"{name}: is not a usable ONNX file (it is no protobuf message); expected a complete model made by "
+            "vocalics train"
+        ) from None
+    if outside:
+        raise ModelFileError(
+            f"{name}: has weights in another file, which its hash would not know; expected a model in one file, as "
+            "vocalics train makes it"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     # Errors come as exceptions too; said once, by us, they are one line.
     options.log_severity_level = 4
+    # Its own format, which is flat, can lead to other files as well, and is not what is looked through above.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no parent but Exception

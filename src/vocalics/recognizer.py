@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from vocalics import audio, confidence, modelfile
 from vocalics.audio import Clip
-from vocalics.errors import AudioError, FeatureError, MissingExtraError, ModelFileError, VocalicsError
+from vocalics.errors import AudioError, FeatureError, ModelFileError, VocalicsError
 from vocalics.modelfile import Card, LoadedModel
 from vocalics.named_models import DEFAULT, model_path
 from vocalics.preprocess import Preparation, chain, trim_silence
@@ -66,7 +65,7 @@ class Prediction:
     end: float
     emotion: str | None
     confidence: float
-    probabilities: Mapping[str, float]
+    probabilities: Mapping[str, float] = field(hash=False)
     model: str
     candidates: tuple[str, ...] = ()
     strangeness: float | None = None
@@ -106,10 +105,13 @@ class Recognizer:
     def __post_init__(self) -> None:
         if self.voice is not None:
             self._own(self.voice)
-        if self.unfamiliar_above is not None and not (self.unfamiliar_above > 0 and self.model.tells_strangeness):
-            unknown = f"the model {self.card.name} does not tell it; vocalics models calibrate adds it to a net"
-            fault = "expected above 0" if self.unfamiliar_above <= 0 else unknown
-            raise VocalicsError(f"unfamiliar_above = {self.unfamiliar_above:g}: {fault}")
+        if self.unfamiliar_above is not None and not self.unfamiliar_above > 0:
+            raise VocalicsError(f"unfamiliar_above = {self.unfamiliar_above:g}: expected above 0")
+        if self.unfamiliar_above is not None and not self.model.tells_strangeness:
+            raise VocalicsError(
+                f"unfamiliar_above = {self.unfamiliar_above:g}: the model {self.card.name} does not tell it; vocalics "
+                "models calibrate adds it to a net that ends in a linear layer, which accurate does not"
+            )
         if not 0 <= self.abstain_below <= 1:
             raise VocalicsError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
         if self.coverage is not None and confidence.chosen(self.card.conformal, self.coverage) is None:
@@ -155,6 +157,8 @@ class Recognizer:
         Raises:
             VocalicsError: For another one.
         """
+        if not isinstance(voice, Voice):
+            raise VocalicsError(f"the voice is a {type(voice).__name__}; expected a Voice, as Voice.read(path) gives")
         if not self.model.voice_width:
             raise VocalicsError(
                 f"the model {self.card.name} gets used to no voice; the voice is for another one: name that (--model)"
@@ -205,9 +209,11 @@ class Recognizer:
     def knowing(self, sources: Iterable[Source]) -> Recognizer:
         """Return this recognizer, used to the voice of some recordings besides what it knew of it.
 
-        The errors are those of :meth:`learn`.
+        A single path is one recording. The errors are those of :meth:`learn`.
         """
         voice = self.voice or self.unknown_voice()
+        if isinstance(sources, (str, os.PathLike, bytes)):
+            sources = (sources,)
         for source in sources:
             voice = self.learn(source, voice=voice)
         return replace(self, voice=voice)
@@ -233,7 +239,8 @@ class Recognizer:
             sample_rate: Of an array, in Hz; needed there, and an error elsewhere.
 
         Raises:
-            AudioError: When the source is not usable sound.
+            AudioError: When the source is not usable sound; a file object is none, nor are integers whose full scale
+                nobody knows (lists, 64 bits).
         """
         mean, weight, strange, n_samples = np.zeros(len(self.emotions)), 0.0, 0.0, 0
         for start, clip in self._pieces(source, sample_rate):
@@ -336,6 +343,10 @@ class Recognizer:
     def _blocks(self, source: Source, sample_rate: int | None) -> Iterator[Clip]:
         """The source's blocks at the model's rate; faults of an argument are raised here and now."""
         rate = self.card.sample_rate
+        if isinstance(source, (bytearray, memoryview)):
+            source = bytes(source)
+        if hasattr(source, "read") and not isinstance(source, os.PathLike):
+            raise AudioError("a file object is no sound; expected its path, or what its read() returns")
         if isinstance(source, (str, os.PathLike, bytes)):
             if sample_rate is not None:
                 raise AudioError(
@@ -385,10 +396,8 @@ class Recognizer:
         return result
 
     def _features(self, clip: Clip, name: str) -> npt.NDArray[np.float32]:
-        try:
-            from vocalics.features.feature_set import feature_set
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"the model {self.card.name}", "features") from error
+        from vocalics.features.feature_set import feature_set
+
         chosen = feature_set(self.card.feature_set)
         if self.model.is_thin:
             raise ModelFileError(
@@ -443,7 +452,7 @@ class Recognizer:
             end=last / rate,
             emotion=best,
             confidence=float(values.max()),
-            probabilities=MappingProxyType(dict(zip(self.emotions, values.tolist(), strict=True))),
+            probabilities=dict(zip(self.emotions, values.tolist(), strict=True)),
             model=self.card.name,
             candidates=among,
             strangeness=strangeness,

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from vocalics.emotions import EMOTIONS, scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, compute
 from vocalics.features.feature_set import feature_set
-from vocalics.files import write_text
+from vocalics.files import processor_seconds, write_text
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import load
@@ -311,7 +310,7 @@ def execute(
     counted: Progress = progress or (lambda *_: None)
     recipe = recipe_of(run)
     data = dataclasses.replace(divided(run, recipe, manifest), notes=dict(notes))
-    began, computed = time.monotonic(), _processor_seconds()
+    began, computed = time.monotonic(), processor_seconds()
     by_rows = run.way == "published" and run.system not in OWN and publication(recipe).rows
     rows = rows_of(recipe, data, cache, counted) if by_rows else None
     model, epochs = own / f"{recipe.name}.onnx", []
@@ -322,7 +321,7 @@ def execute(
             report(record)
 
     training.train_on(data, recipe, own, True, cache, threads, progress, counting, rows)
-    prepared = _processor_seconds() - computed - sum(r["processor_seconds"] for r in epochs)
+    prepared = processor_seconds() - computed - sum(r["processor_seconds"] for r in epochs)
     history = json.loads((own / "history.json").read_text(encoding="utf-8"))
     if rows is not None:
         said = _judged_rows(model, data, rows)
@@ -438,8 +437,3 @@ def _judged_rows(model: Path, data: Data, rows: Rows) -> Judgements:
 def _best(history: Sequence[Mapping[str, Any]]) -> int:
     scores = [r.get("valid_uar", r["epoch"]) for r in history]
     return scores.index(max(scores))
-
-
-def _processor_seconds() -> float:
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -26,6 +26,11 @@ HOP_SECONDS = 0.5
 """Between two predictions of a stream, where nothing else is asked for."""
 
 
+def default_hop(recognizer: Recognizer, window: float | None) -> float:
+    """Return the seconds from one prediction of a stream to the next where nobody says."""
+    return min(HOP_SECONDS, recognizer.card.window_seconds if window is None else window)
+
+
 class StreamingRecognizer:
     """One stream of sound over a shared model.
 
@@ -33,7 +38,7 @@ class StreamingRecognizer:
         recognizer: The model; nothing of it is changed.
         sample_rate: Of what is fed, in Hz.
         window: Length of a window in seconds; the card's where ``None``.
-        hop: Seconds from one prediction to the next, at most ``window``.
+        hop: Seconds from one prediction to the next, at most ``window``; see :func:`default_hop` where ``None``.
         name: What the predictions call the stream.
         adapt: Get used to the voice: each window is judged with what those before it told of it.
 
@@ -47,13 +52,14 @@ class StreamingRecognizer:
         recognizer: Recognizer,
         sample_rate: int,
         window: float | None = None,
-        hop: float = HOP_SECONDS,
+        hop: float | None = None,
         name: str = "",
         adapt: bool = False,
     ) -> None:
         self._follower = recognizer.follow() if adapt else None
         self.recognizer, self.sample_rate, self.name = recognizer, sample_rate, name
         self._resampler = Resampler(sample_rate, recognizer.card.sample_rate, name or "the stream")
+        hop = default_hop(recognizer, window) if hop is None else hop
         self._windows: Windows | None = recognizer.windows(window, hop)
         self._n_fed = 0
 

@@ -154,6 +154,24 @@ def test_addresses_that_are_none_are_told(address: str, words: str) -> None:
         Storage(address)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sqlite:///file:u.db?uri=true", "sqlite:///u.db?uri=true", "sqlite:///FILE:u.db", "file:u.db",
+        "sqlite+pysqlite:///file:u.db?mode=rwc&uri=1", "sqlite:///file%3Au.db?uri=true",
+    ],
+)  # fmt: skip
+def test_an_address_that_only_sqlite_understands_is_refused(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VocalicsError, match=r"is an address in SQLite's own way .*; expected the file's path") as told:
+        Storage(address)
+    assert "\n" not in str(told.value) and list(tmp_path.iterdir()) == []
+    with Storage("sqlite:///u.db"):
+        assert stat.S_IMODE((tmp_path / "u.db").stat().st_mode) == 0o600
+
+
 def test_a_server_that_is_not_there_is_told_without_its_password() -> None:
     pytest.importorskip("psycopg", reason="needs the extra postgres")
     with pytest.raises(VocalicsError, match="cannot be opened") as fault:

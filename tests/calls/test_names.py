@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
+import stat
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import made
 import pytest
@@ -26,6 +29,30 @@ def test_a_pseudonym_is_the_hmac_of_the_name() -> None:
         names.pseudonym(n, k, key) for n in ("Ann", "Bob") for k in ("agent", "customer") for key in (KEY, b"k" * 16)
     }
     assert len(others) == 8
+
+
+def test_a_name_is_the_same_however_it_is_typed(tmp_path: Path) -> None:
+    composed, apart = "Zo\u00eb de Vries", "  Zoe\u0308  de\tVries\n"
+    assert About(apart, apart) == About(composed, composed) != About("Zoe de Vries") and About(" \n", "") == About()
+    assert len({names.pseudonym(name, "customer", KEY) for name in (composed, apart, composed.upper())}) == 2
+    (tmp_path / "a.call.json").write_text(json.dumps({"agent": apart, "customer": 7}))
+    beside = about.beside(tmp_path / "a.wav")
+    assert (beside.agent, beside.customer) == (composed, "7")
+    assert About("e\u0301" * 200).agent == "\u00e9" * 200, "as long as it is seen to be"
+
+
+def test_what_earlier_releases_made_of_a_name_is_known() -> None:
+    apart = "Zoe\u0308"
+
+    def earlier(name: str) -> str:
+        made_of = hmac.new(KEY, b"customer\x00" + name.encode(), hashlib.sha256)
+        return f"customer-{made_of.hexdigest()[:16]}"
+
+    for typed in ("Zo\u00eb", f" {apart} "):
+        found = names.pseudonyms(typed, "customer", KEY)
+        assert found[0] == names.pseudonym(typed, "customer", KEY) == earlier("Zo\u00eb") != earlier(apart)
+        assert {earlier(typed), earlier(apart)} <= {*found}
+    assert names.pseudonyms("Ann", "customer", KEY) == [names.pseudonym("Ann", "customer", KEY)]
 
 
 def test_a_pseudonymised_call_tells_no_name() -> None:
@@ -66,6 +93,18 @@ def test_what_is_known_comes_from_the_hand_then_the_table_then_beside(tmp_path: 
     assert about.of(table, recording).or_else(beside) == About("Bob", "Cid", beside.started_at)
     assert about.of(table, "b.wav") == About("Eve", None, datetime(2026, 1, 1, tzinfo=UTC))
     assert about.of(table, "c.wav") == About() and about.beside(tmp_path / "none.wav") == About()
+
+
+@pytest.mark.parametrize("seconds", [3e11, 7.3e9, -2.3e9, 1e20, float("inf")])
+def test_a_files_own_time_that_no_call_can_have_is_passed_over(
+    seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"x")
+    assert about.beside(path).started_at is not None
+    # A file system may keep no such time; others do.
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: SimpleNamespace(st_mtime=seconds, st_mode=stat.S_IFCHR))
+    assert about.beside(path) == About()
 
 
 def test_what_is_not_as_expected_is_told(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,19 @@ def test_deleting_a_customer_leaves_no_row_and_no_file(address: str, recording: 
     assert b"unmistakable" in recording.read_bytes(), "the recording itself is the user's"
 
 
+def test_a_customer_is_deleted_however_the_name_was_typed(address: str) -> None:
+    composed, apart = "Zo\u00eb de Vries", "Zoe\u0308 de Vries"
+    with Storage(address) as storage:
+        # As earlier releases kept names; none of them is another's prefix or the same to a database.
+        for name in (composed, apart, f" {composed} ", "Zo\u00eb  de\u00a0Vries", "Zoe de Vries", "Zo\u00eb"):
+            storage.put(made.call(repr(name), customer=name, agent=name))
+        assert len(storage.calls(customer=apart)) == len(storage.calls(agent=composed)) == 4
+        assert storage.calls(customer="zo\u00eb de vries") == storage.calls(customer="") == []
+        assert storage.delete(customers=[f"{apart} "]) == 4
+        assert {c.customer for c in storage.calls()} == {"Zoe de Vries", "Zo\u00eb"}
+        assert storage.delete(customers=[composed]) == 0
+
+
 def test_nothing_is_deleted_by_nothing_or_halves(address: str) -> None:
     with Storage(address) as storage:
         storage.put(made.call())
@@ -214,6 +229,61 @@ def test_what_is_replaced_is_gone_from_the_log_too(tmp_path: Path) -> None:
         assert any(b"Ann Onymous" in path.read_bytes() for path in tmp_path.glob("calls.db*"))
         storage.put(dataclasses.replace(call, customer="pseudonym"))
         assert not any(b"Ann Onymous" in path.read_bytes() for path in tmp_path.glob("calls.db*"))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for other programs a moment only."""
+    monkeypatch.setattr(database, "_WAIT_S", 0.1)
+    monkeypatch.setattr(database, "_PRAGMAS", ("PRAGMA busy_timeout = 100", *database._PRAGMAS[1:]))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("how", ["replaced", "deleted", "taken back"])
+def test_what_another_program_keeps_in_the_log_is_told(how: str, tmp_path: Path) -> None:
+    file = tmp_path / "calls.db"
+    call = dataclasses.replace(made.call(words=["an unmistakable elephant"]), customer="Ann Onymous")
+    hidden = pseudonymised(dataclasses.replace(call, turns=made.call().turns), b"0123456789abcdef")
+
+    def told() -> bool:
+        return any(b"Ann Onymous" in path.read_bytes() for path in tmp_path.glob("calls.db*"))
+
+    with Storage(str(file)) as storage:
+        storage.put(call)
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            assert other.execute("SELECT customer FROM calls").fetchall() == [("Ann Onymous",)]
+            with pytest.raises(StorageError, match="stay in the database's log while another program goes on reading"):
+                if how == "replaced":
+                    storage.put(hidden, also_known=[call.digest])
+                elif how == "deleted":
+                    storage.delete([call.digest])
+                else:
+                    database.downgrade(storage.engine, "base")
+            assert told()
+        assert how != "replaced" or [row.customer for row in storage.calls()] == [hidden.customer]
+        assert database.forget(storage.engine) and not told()
+
+
+def test_tables_that_are_taken_back_leave_no_word(tmp_path: Path) -> None:
+    file = tmp_path / "calls.db"
+    with Storage(str(file)) as watching, Storage(str(file)) as storage:
+        storage.put(made.call(words=["an unmistakable elephant"]))
+        assert len(watching.calls()) == 1
+        assert any(b"unmistakable" in path.read_bytes() for path in tmp_path.glob("calls.db*"))
+        database.downgrade(storage.engine, "base")
+        assert not any(b"unmistakable" in path.read_bytes() for path in tmp_path.glob("calls.db*"))
+
+
+def test_who_empties_the_log_waits_for_another_that_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_PRAGMAS", ("PRAGMA busy_timeout = 0", *database._PRAGMAS[1:]))
+    file = tmp_path / "calls.db"
+    with Storage(str(file)) as storage, closing(sqlite3.connect(file, check_same_thread=False)) as other:
+        storage.put(made.call())
+        other.execute("BEGIN IMMEDIATE")  # in its way for a moment, of which SQLite tells at once
+        timer = threading.Timer(0.3, other.rollback)
+        timer.start()
+        assert database.forget(storage.engine) and not timer.is_alive()
 
 
 def test_many_at_once_keep_every_call_once(address: str) -> None:

@@ -9,7 +9,7 @@ import made
 import pytest
 
 from vocalics import timeline
-from vocalics.calls import diarisation, keywords, transcripts
+from vocalics.calls import about, diarisation, keywords, transcripts
 from vocalics.calls.transcripts import Cue
 from vocalics.errors import VocalicsError
 from vocalics.recognizer import Prediction
@@ -45,6 +45,33 @@ def test_every_kind_says_the_same(name: str, tmp_path: Path) -> None:
     assert [(c.start, c.text) for c in found.cues] == [(1.0, "good morning"), (3603.0, "my car broke")]
     assert found.cues[0].end == (3603.0 if name == "a.txt" else 2.5)
     assert found.cues[0].speaker == ("" if name == "a.srt" else "Agent") and found.cues[1].speaker == ""
+
+
+BESIDE = {
+    "a.vtt": transcripts.beside, "a.txt": transcripts.beside, "a.wav.json": transcripts.beside,
+    "a.rttm": diarisation.beside, "a.call.json": about.beside, "a.wav.call.json": about.beside,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_lies_elsewhere_is_not_beside_a_recording(name: str, tmp_path: Path) -> None:
+    folder, text = tmp_path / "in", '{"customer": "Ann"}'
+    (folder / "below").mkdir(parents=True)
+    secret = write(tmp_path, "private.env", text)
+    write(tmp_path, "in-another", text)  # begins as the folder does
+    link, beside = folder / name, BESIDE[name]
+    for target in (secret, Path("../private.env"), Path("../in-another"), Path("below/../../private.env")):
+        link.symlink_to(target)
+        with pytest.raises(VocalicsError, match=r"is a link out of the folder .*in; put the file itself there") as told:
+            beside(folder / "a.wav")
+        assert str(link) in str(told.value) and "\n" not in str(told.value)
+        link.unlink()
+    nothing = beside(folder / "a.wav")
+    write(folder / "below", "mine", text)
+    link.symlink_to("below/mine")
+    assert beside(folder / "a.wav") != nothing, "a link within is as good as the file"
+    (tmp_path / "way").symlink_to(folder)  # of the folder itself it does not matter how it is reached
+    assert beside(tmp_path / "way" / "a.wav") != nothing
 
 
 def test_words_with_times_of_their_own(tmp_path: Path) -> None:

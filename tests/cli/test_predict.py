@@ -71,6 +71,21 @@ def test_csv_has_a_column_per_emotion_and_says_the_same(folder: Path, run: Run) 
         assert {e: float(row[e]) for e in EMOTIONS} == same["probabilities"]
 
 
+def test_no_cell_is_a_formula_and_every_path_leads_to_its_file(folder: Path, run: Run) -> None:
+    """A file's name, and a card's, is what others wrote."""
+    names = ['=HYPERLINK("http:evil","x").wav', "+1.wav", "@a.wav", "-b.wav", "\t=1.wav"]
+    for name in names:
+        Path(name).write_bytes(Path("in/a.wav").read_bytes())
+    fakes.waveform_model(Path("formula.onnx"), name="=1+1")
+    code, out, err = run("predict", "--model", "formula.onnx", "--format", "csv", "in/a.wav", "--", *names)
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["path"] for row in rows] == ["in/a.wav", *(f"./{name}" for name in names)]
+    assert all(Path(row["path"]).samefile(name) for row, name in zip(rows, ["in/a.wav", *names], strict=True))
+    assert {row["model"] for row in rows} == {"'=1+1"}
+    assert all(float(row["confidence"]) > 0 for row in rows)
+
+
 def test_the_table_names_file_emotion_and_runners_up(folder: Path, run: Run) -> None:
     code, out, _ = predict(run, "in")
     header, rule, first, second = out.splitlines()
@@ -237,3 +252,22 @@ def test_models_are_listed_and_shown(folder: Path, run: Run, monkeypatch: pytest
     assert shown["sha256"] == load("m.onnx").model.sha256
     code, _, err = run("models", "show", "none.onnx")
     assert (code, err.count("\n")) == (1, 1)
+
+
+def test_a_card_neither_steers_a_terminal_nor_adds_a_line(folder: Path, run: Run) -> None:
+    """Whoever made the file wrote it."""
+    evil = "ok\x1b]0;x\x07\x1b[2J\x9b31m\u202eder\x7f"
+    forged = "Apache\nsha256:          0000 (verified)\r"
+    fakes.waveform_model(
+        Path("evil.onnx"), description=evil, licence=forged, created=forged, limits=evil, front_end={evil: evil},
+        corpora=({"name": evil, "licence": forged, "note": evil},), figures=({"metric": evil, "corpus": forged},),
+    )  # fmt: skip
+    code, out, _ = run("models", "show", "evil.onnx")
+    digest = load("evil.onnx").model.sha256
+    assert code == 0 and all(c.isprintable() for c in out.replace("\n", ""))
+    assert [line for line in out.splitlines() if line.startswith("sha256:")] == [f"sha256:          {digest}"]
+    assert out.count("\n") == run("models", "show", "m.onnx")[1].count("\n") + 1 and "31m" in out
+    code, out, _ = run("models", "show", "evil.onnx", "--format", "json")
+    assert code == 0 and all(c.isprintable() for c in out.replace("\n", ""))
+    shown = json.loads(out)
+    assert (shown["description"], shown["licence"], shown["sha256"]) == (evil, forged, digest)

@@ -214,7 +214,7 @@ def test_what_would_fit_counts_what_a_program_takes_beside_its_network() -> None
     facts = source.sizes(TINY, card, X86, source.piece_seconds(card, None))
 
     def said(limit: Limits) -> str:
-        return limits.hint(TINY, card, X86, limit, facts, None)
+        return limits.hint(TINY, card, X86, limit, facts)
 
     small = source.sizes(TINY_INT8, load(TINY_INT8).card, X86, source.piece_seconds(card, None))
     # As measured: beside its weights a file takes 101 to 112 KB, beside the network's memory a program 1,351 to 1,353.
@@ -232,7 +232,7 @@ def test_what_would_fit_a_board_is_what_its_image_took() -> None:
 
     def said(flash: int, ram: int) -> str:
         limit = Limits(small.weight_bytes + flash * KB, small.arena_bytes + ram * KB)
-        return limits.hint(default, card, M4, limit, facts, None)
+        return limits.hint(default, card, M4, limit, facts)
 
     # As measured: up to 54 KB of flash beside the weights, 26 KB of RAM beside the network's.
     assert "the model tiny-int8 (flash about" in said(57, 29)

@@ -94,6 +94,18 @@ def test_long_clips_are_measured_in_pieces_alike(monkeypatch: pytest.MonkeyPatch
     assert loudness(clip) == pytest.approx(whole, abs=1e-9)
 
 
+@pytest.mark.parametrize("peak", [1e-42, 1e-40, 2e-39])
+def test_what_is_too_faint_for_a_factor_is_silence(peak: float) -> None:
+    """Times infinity, its zeros would be no numbers and the rest infinite."""
+    clip = Clip(np.array([0, peak, -peak, 0], np.float32), 16_000)
+    assert 0 < np.abs(clip.samples).max() < np.finfo(np.float32).tiny
+    for change in (normalise_peak, normalise_rms, normalise_loudness):
+        assert change(clip, 0.0) is clip
+    faint = Clip(np.array([0, 1e-37, -1e-37, 0], np.float32), 16_000)
+    assert np.abs(normalise_peak(faint, 0.0).samples).max() == pytest.approx(1)
+    assert rms_db(normalise_rms(faint, 0.0)) == pytest.approx(0, abs=0.001)
+
+
 @pytest.mark.parametrize("n", [0, 1, 100, 5_000])
 def test_silence_and_short_clips_pass(n: int) -> None:
     silent = Clip(np.zeros(n, np.float32), 16_000)

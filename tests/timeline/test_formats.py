@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import dataclasses
 import io
+import os
 import re
 from pathlib import Path
 
@@ -164,6 +166,30 @@ def test_a_file_is_of_its_ending(found: Timeline, tmp_path: Path) -> None:
     timeline.write(found, tmp_path / "named.dat", "rttm")
     assert (tmp_path / "named.dat").read_bytes() == (tmp_path / "a.rttm").read_bytes()
     assert len(list(tmp_path.iterdir())) == len(timeline.FORMATS) + 1, "nothing half-written is left"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no permissions of this kind")
+def test_a_page_that_can_be_heard_is_for_its_owner_alone(found: Timeline, call: Path, tmp_path: Path) -> None:
+    def readers(name: str, sound: Path | None) -> int:
+        timeline.write(found, tmp_path / name, source=sound)
+        return (tmp_path / name).stat().st_mode & 0o077
+
+    before = os.umask(0o022)
+    try:
+        assert readers("a.html", call) == 0
+        assert "data:audio" in (tmp_path / "a.html").read_text(encoding="utf-8")
+        assert readers("silent.html", None) == readers("a.json", call) == 0o044
+        assert readers("silent.html", call) == 0, "nor one that takes the place of a silent one"
+    finally:
+        os.umask(before)
+
+
+def test_no_cell_of_a_table_is_a_formula(found: Timeline) -> None:
+    channels = tuple(dataclasses.replace(c, name=f"={c.name}") for c in found.channels)
+    named = dataclasses.replace(found, path="=cmd|'/C calc'!A0.wav", model="@sum", channels=channels)
+    read = list(csv.DictReader(io.StringIO(timeline.encode(named, "csv").decode())))
+    assert {row["path"] for row in read} == {"./=cmd|'/C calc'!A0.wav"} and {row["model"] for row in read} == {"'@sum"}
+    assert {row["channel"] for row in read} == {f"'={c.name}" for c in found.channels if c.segments}
 
 
 def test_an_unknown_ending_or_name_is_an_error_that_names_the_known(found: Timeline, tmp_path: Path) -> None:

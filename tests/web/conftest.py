@@ -19,6 +19,7 @@ from vocalics.web.settings import Limits, Settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from waiting import until
 from web_fakes import Served
 
 
@@ -37,8 +38,8 @@ def client(fake: Recognizer) -> Iterator[Callable[..., TestClient]]:
             own = {key: values.pop(key) for key in ("tokens", "static", "threads") if key in values}
             app = create_app(Settings(limits=Limits(**values), **own), {"fake": model})
             client = stack.enter_context(TestClient(app))
-            while wait and client.get("/readyz").status_code != 200:
-                pass
+            if wait:
+                until(lambda: client.get("/readyz").status_code == 200)
             return client
 
         yield made

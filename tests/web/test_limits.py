@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from waiting import until
 from web_fakes import PROBLEM, encoded
 
 from vocalics.audio import Clip
@@ -175,8 +175,7 @@ def test_the_number_of_requests_at_a_time_is_bounded(client: Client, gated: Reco
     for thread in threads:
         thread.start()
     service = one.app.state.service  # type: ignore[attr-defined]
-    while service.requests.n_taken < 2:
-        time.sleep(0.001)
+    until(lambda: service.requests.n_taken >= 2)
     third = one.post("/v1/predict", content=WAV, headers=SOUND)
     assert refused(third, 429, "too-many-requests", 2)
     assert third.headers["retry-after"] == "1"
@@ -196,8 +195,7 @@ def test_a_request_that_takes_too_long_is_answered_and_leaves_its_place(client: 
     service = one.app.state.service  # type: ignore[attr-defined]
     assert service.requests.n_taken == 1  # its thread still runs
     Gate.gate.set()
-    while service.requests.n_taken:
-        time.sleep(0.001)
+    until(lambda: not service.requests.n_taken)
     assert one.post("/v1/predict", content=WAV, headers=SOUND).status_code == 200
 
 
@@ -209,8 +207,7 @@ def test_nothing_more_is_judged_for_a_request_that_was_given_up(client: Client, 
     long = encoded(fakes.voice(30.0))
     assert one.post("/v1/predict", content=long, headers=SOUND).status_code == 503
     Gate.gate.set()
-    while one.app.state.service.requests.n_taken:  # type: ignore[attr-defined]
-        time.sleep(0.001)
+    until(lambda: not one.app.state.service.requests.n_taken)  # type: ignore[attr-defined]
     assert Gate.asked.acquire(blocking=False)
     assert not Gate.asked.acquire(blocking=False)
 

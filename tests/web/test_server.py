@@ -7,15 +7,16 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import fakes
 import httpx2 as httpx
 import numpy as np
 import pytest
+from waiting import until
 from web_fakes import Served, encoded
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -32,15 +33,10 @@ def gauge(server: Served, name: str) -> float:
     return float(found[1])
 
 
-def settles(server: Served, seconds: float = 60.0) -> bool:
-    """Whether no stream, request or window is left after a while."""
-    end = time.monotonic() + seconds
+def settle(server: Served) -> None:
+    """Wait until no stream, request or window is left."""
     names = ("vocalics_open_streams", "vocalics_running_requests", "vocalics_queue_length")
-    while any(gauge(server, name) for name in names):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+    until(lambda: not any(gauge(server, name) for name in names))
 
 
 def begun(server: Served, connection: ClientConnection, **start: Any) -> ClientConnection:
@@ -83,21 +79,20 @@ def test_a_signal_under_load_lets_all_that_was_taken_be_answered(served: Start) 
             if status != 200:
                 return
 
-    with connect(server.stream) as stream, ThreadPoolExecutor(8) as pool:
+    # The server is ended before the pool is waited for: on a failure nothing else ends the asking.
+    with ThreadPoolExecutor(8) as pool, closing(server), connect(server.stream) as stream:
         begun(server, stream)
         stream.send(pcm(1.2))
         for _ in range(8):
             pool.submit(ask)
-        while gauge(server, "vocalics_running_requests") < 8:
-            time.sleep(0.01)
+        until(lambda: gauge(server, "vocalics_running_requests") >= 8)
         signalled.set()
         server.stop()
-        while httpx.get(f"{server.url}/readyz").status_code != 503:
-            time.sleep(0.01)
+        until(lambda: httpx.get(f"{server.url}/readyz").status_code == 503)
         late = httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND)
         assert (late.status_code, late.json()["type"]) == (503, "/docs#draining")
         events, code = rest(stream)
-    assert server.process.wait(60) == 0
+        assert server.process.wait(60) == 0
     assert [status for before, status in outcomes if before and status != 200] == []
     assert sum(status == 200 for _, status in outcomes) >= 8
     assert {status for _, status in outcomes} <= {200, 503, "ConnectError", "ReadError", "RemoteProtocolError"}
@@ -111,8 +106,7 @@ def test_what_outlives_the_grace_is_cut_off_with_an_answer(served: Start) -> Non
         long = encoded(fakes.voice(60.0))
         answer = pool.submit(httpx.post, f"{server.url}/v1/predict", content=long, headers=SOUND, timeout=120)
         begun(server, stream).send(pcm(5.0))
-        while not (gauge(server, "vocalics_running_requests") and gauge(server, "vocalics_queue_length")):
-            time.sleep(0.01)
+        until(lambda: gauge(server, "vocalics_running_requests") and gauge(server, "vocalics_queue_length"))
         server.stop()
         assert (answer.result().status_code, answer.result().json()["type"]) == (503, "/docs#draining")
         events, code = rest(stream)
@@ -124,11 +118,10 @@ def test_a_second_signal_does_not_wait(served: Start) -> None:
     server = served(delay=8.0, grace_seconds=60.0)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(httpx.post, f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=120)
-        while not gauge(server, "vocalics_running_requests"):
-            time.sleep(0.01)
+        until(lambda: gauge(server, "vocalics_running_requests"))
         server.stop()
-        while "draining" not in httpx.get(f"{server.url}/readyz").text:  # two signals at once would count as one
-            time.sleep(0.01)
+        # Two signals at once would count as one.
+        until(lambda: "draining" in httpx.get(f"{server.url}/readyz").text)
         server.stop()
         assert server.process.wait(6) == 0
     assert [line["event"] for line in server.lines()][-1] == "cut off"
@@ -156,7 +149,7 @@ def test_an_endless_body_is_cut_off(served: Start) -> None:
                 raw.sendall(b"2710\r\n" + bytes(10_000) + b"\r\n")
                 n_sent += 10_000
     assert 10**6 <= n_sent < 3 * 10**7
-    assert settles(server)
+    settle(server)
     assert [line["status"] for line in server.lines() if line["event"] == "request"] == [413]
 
 
@@ -166,14 +159,13 @@ def test_clients_that_go_leave_nothing_behind(served: Start) -> None:
     for sent in (WAV[:1_000], encoded(fakes.voice(120.0))):  # gone while it sends, gone while it is judged
         with socket.create_connection(("127.0.0.1", server.port), 60) as raw:
             raw.sendall(head % max(len(sent), len(WAV)) + sent)
-            while not gauge(server, "vocalics_running_requests"):
-                time.sleep(0.01)
+            until(lambda: gauge(server, "vocalics_running_requests"))
     for _ in range(3):
         with connect(server.stream) as stream:
             begun(server, stream).send(pcm(5.0))
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             stream.socket.shutdown(socket.SHUT_RDWR)
-    assert settles(server)
+    settle(server)
     assert [line["status"] for line in server.lines() if line["event"] == "request"] == [499, 499]
     assert [line["status"] for line in server.lines() if line["event"] == "stream"] == [1006] * 3
     assert httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND).status_code == 200
@@ -199,7 +191,7 @@ def test_a_stream_that_is_not_judged_fast_enough_is_not_read(served: Start) -> N
             begun(server, other).send(pcm(1.0))
             assert json.loads(other.recv(60))["end"] == 1.0
         assert httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=60).status_code == 200
-    assert settles(server)
+    settle(server)
 
 
 def test_a_client_that_does_not_read_is_dropped_and_no_other(served: Start) -> None:
@@ -218,7 +210,7 @@ def test_a_client_that_does_not_read_is_dropped_and_no_other(served: Start) -> N
         assert json.loads(other.recv(60))["end"] == 1.0
         other.send('{"type": "end"}')
         assert rest(other)[1] == 1000
-        assert settles(server)
+        settle(server)
     assert sorted(line["status"] for line in server.lines() if line["event"] == "stream") == [1000, 1008]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,14 @@ import fakes
 import numpy as np
 import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from waiting import until
 
 from vocalics.modelfile import LoadedModel
 from vocalics.recognizer import Recognizer, load
 from vocalics.streaming import Backlog, Display, StreamingRecognizer
 from vocalics.web import records, tokens
-from vocalics.web.stream import Session
+from vocalics.web.stream import SLICE_SECONDS, Session
 from vocalics.web.stream_start import parsed
 
 Client = Callable[..., TestClient]
@@ -66,10 +67,8 @@ def spoken(client: TestClient, start: dict[str, Any], data: bytes, size: int) ->
 def idle(client: TestClient) -> bool:
     """Whether no stream is open any more; waits a while for it."""
     service = client.app.state.service  # type: ignore[attr-defined]
-    end = time.monotonic() + 60
-    while service.streams.n_taken and time.monotonic() < end:
-        time.sleep(0.005)
-    return bool(service.streams.n_taken == 0) and "vocalics_open_streams 0.0" in client.get("/metrics").text
+    until(lambda: not service.streams.n_taken)
+    return "vocalics_open_streams 0.0" in client.get("/metrics").text
 
 
 @pytest.mark.parametrize("size", [200, 1_000, 30_000, 10**6])
@@ -382,28 +381,6 @@ def test_a_flood_of_tiny_frames_leaves_others_their_turn(client: Client) -> None
     assert max(np.diff(turns)) <= 1, "one message, and somebody else's turn"
 
 
-def test_long_windows_of_a_short_hop_are_held_no_longer_than_others(client: Client, fake: Recognizer) -> None:
-    Waiting.gate.set()
-    slow = replace(fake, model=Waiting(fake.model.session, fake.card, fake.model.sha256))
-    one = client(slow, backlog_seconds=2.0)
-    Waiting.gate.clear()
-    held = []
-    with pytest.MonkeyPatch.context() as patch, one.websocket_connect(URL) as session:
-        plain = Backlog.extend
-        patch.setattr(Backlog, "extend", lambda self, found: (plain(self, found), held.append(len(self))))
-        session.send_json({**START, "window": 4.0, "hop": 0.1})
-        session.receive_json()
-        for piece in pieces(pcm(fakes.voice(8.0).samples), 3_200):
-            session.send_bytes(piece)
-        time.sleep(0.3)
-        Waiting.gate.set()
-        session.send_json({"type": "end"})
-        events, code = rest(session)
-    assert (code, events[-1]["seconds"]) == (1000, 8.0)
-    assert len(events) == 42, "none is lost"
-    assert max(held[:-1]) * 4.0 <= 6 * 2.0 + 2 * 4.0
-
-
 class Waiting(LoadedModel):
     """A model that is never in a hurry."""
 
@@ -414,24 +391,72 @@ class Waiting(LoadedModel):
         return super().judge(batch, voice)
 
 
-def test_what_is_not_judged_is_bounded_and_then_nothing_is_read(client: Client, fake: Recognizer) -> None:
+@pytest.mark.parametrize(
+    ("window", "hop", "size"),
+    [
+        (1.0, 0.5, 3_200),
+        (1.0, 0.5, 16_000),
+        (1.0, 1.0, 16_000),
+        (1.0, 0.5, 320_000),  # 10 s in one message: cut piece by piece
+        (4.0, 0.1, 3_200),  # windows that hold each sample 40 times
+        (4.0, 0.1, 320_000),
+    ],
+)
+def test_what_is_not_judged_is_bounded_and_then_nothing_is_read(
+    window: float, hop: float, size: int, client: Client, fake: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, most_held = 2.0, 6 * 2.0  # seconds of sound that wait; seconds in the windows that do
+    piece = min(size / 32_000, SLICE_SECONDS)
+    voice = fakes.voice(20.0).samples
+    n_read, heard, held = 0, 0.0, [0]
+    receive, cut, extend = WebSocket.receive, StreamingRecognizer.cut, Backlog.extend
+
+    async def received(self: WebSocket) -> Any:
+        nonlocal n_read
+        message = await receive(self)
+        n_read += len(message.get("bytes") or b"")
+        return message
+
+    def cutting(self: StreamingRecognizer, samples: Any) -> Any:
+        nonlocal heard
+        windows = cut(self, samples)
+        heard = self.seconds
+        return windows
+
+    def extended(self: Backlog, windows: Any) -> None:
+        extend(self, windows)
+        held.append(len(self))
+
+    async def many_turns() -> None:
+        for _ in range(2_000):
+            await asyncio.sleep(0)
+
     Waiting.gate.set()
-    one = client(replace(fake, model=Waiting(fake.model.session, fake.card, fake.model.sha256)), backlog_seconds=2.0)
+    one = client(replace(fake, model=Waiting(fake.model.session, fake.card, fake.model.sha256)), backlog_seconds=limit)
     Waiting.gate.clear()
-    voice = pcm(fakes.voice(60.0).samples)
+    monkeypatch.setattr(WebSocket, "receive", received)
+    monkeypatch.setattr(StreamingRecognizer, "cut", cutting)
+    monkeypatch.setattr(Backlog, "extend", extended)
     with one.websocket_connect(URL) as session:
-        session.send_json(START)
+        session.send_json({**START, "window": window, "hop": hop})
         session.receive_json()
-        for piece in pieces(voice, 16_000):
-            session.send_bytes(piece)
+        for frame in pieces(pcm(voice), size):
+            session.send_bytes(frame)
         session.send_json({"type": "end"})
-        time.sleep(0.3)
+        until(lambda: held[-1] * hop > limit or held[-1] * window > most_held)
+        one.portal.call(many_turns)  # all that has come in would be read by now
+        assert 0 < heard <= window + limit + max(piece, hop) + hop
+        assert n_read <= heard * 32_000 + size < 32_000 * 20
         waiting = one.get("/metrics").text
         assert "vocalics_queue_length 1.0" in waiting or "vocalics_queue_length 0.0" in waiting
         Waiting.gate.set()
         events, code = rest(session)
-    assert (len(events), code) == (120, 1000)
-    assert events[-1]["seconds"] == 60.0
+    most = max(held[:-1])  # what is left at the end comes on top
+    assert most * hop <= limit + max(piece, hop)
+    assert most * window <= most_held + window * math.ceil(piece / hop)
+    alone = StreamingRecognizer(fake, 16_000, window, hop)
+    assert len(events) == len([*cut(alone, voice), *alone.rest()]) + 1 > 20, "none is lost"
+    assert (code, events[-1]["seconds"]) == (1000, 20.0)
 
 
 @pytest.mark.parametrize(
@@ -470,9 +495,7 @@ def test_who_names_a_lag_gets_the_newest(
         assert taken.wait(60)
         session.send_bytes(pcm(voice[16_000:]))
         session.send_json({"type": "end"})
-        end = time.monotonic() + 60
-        while len(cut) < 11 and time.monotonic() < end:
-            time.sleep(0.005)
+        until(lambda: len(cut) >= 11)
         Waiting.gate.set()
         events, code = rest(session)
     *said, last = events

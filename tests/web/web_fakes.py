@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import fakes
 import numpy as np
 import soundfile
+from waiting import until
 
 from vocalics.audio import Clip
 
@@ -41,12 +41,18 @@ class Served:
             stderr=self._log,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        while not any(line.get("event") == "listening" for line in self.lines()):
-            assert self.process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.01)
+        try:
+            until(self._listens)
+        except BaseException:
+            self.close()
+            raise
         self.port = next(line["port"] for line in self.lines() if line["event"] == "listening")
         self.url = f"http://127.0.0.1:{self.port}"
         self.stream = f"ws://127.0.0.1:{self.port}/v1/stream"
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, Path(self._log.name).read_text()
+        return any(line.get("event") == "listening" for line in self.lines())
 
     def lines(self) -> list[dict[str, Any]]:
         """What was logged so far."""

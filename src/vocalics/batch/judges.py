@@ -12,8 +12,8 @@ from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.batch import tables
 from vocalics.batch.job import Job, Task
-from vocalics.errors import AudioError, MissingExtraError, ModelFileError, VocalicsError
-from vocalics.features.feature_set import FeatureSet
+from vocalics.errors import AudioError, ModelFileError, VocalicsError
+from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.recognizer import Prediction, Recognizer, load
 
 LONGEST_FEATURES_SECONDS = 600.0
@@ -101,10 +101,6 @@ def judge_of(job: Job) -> Predictions | Features:
         MissingExtraError: When a library is missing.
     """
     if job.task is Task.FEATURES:
-        try:
-            from vocalics.features.feature_set import feature_set
-        except ModuleNotFoundError:
-            raise MissingExtraError("computing features", "features") from None
         features = feature_set(job.feature_set)
         if features.settings != job.feature_settings:
             raise VocalicsError(

@@ -20,6 +20,7 @@ from typing import TextIO
 from vocalics.batch import store
 from vocalics.batch.job import Block, Job
 from vocalics.errors import VocalicsError
+from vocalics.files import usage
 
 
 def main() -> int:
@@ -67,12 +68,10 @@ def _peak_memory() -> int:
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
         # Linux: getrusage would tell the parent's peak before this program was loaded.
         return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    try:
-        import resource
-    except ImportError:  # Windows
+    used = usage()
+    if used is None:
         return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    return used.ru_maxrss if sys.platform == "darwin" else 1024 * used.ru_maxrss
 
 
 if __name__ == "__main__":

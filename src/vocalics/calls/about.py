@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vocalics.calls.schema import LONGEST_NAME
+from vocalics.calls.links import refuse_outside
+from vocalics.calls.schema import LONGEST_NAME, called
 from vocalics.errors import VocalicsError
 from vocalics.registry import some
 
@@ -30,8 +31,8 @@ class About:
     """What is known of a call.
 
     Attributes:
-        agent: Who served.
-        customer: Who called.
+        agent: Who served, as :func:`vocalics.calls.schema.called` writes names; ``None`` for an empty one.
+        customer: Who called, likewise.
         started_at: When, with its zone.
 
     Raises:
@@ -43,9 +44,11 @@ class About:
     started_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        for name in (self.agent, self.customer):
+        for role in ("agent", "customer"):
+            name = called(getattr(self, role) or "") or None
             if name is not None and len(name) > LONGEST_NAME:
                 raise VocalicsError(f"{name[:20]}…: a name of {len(name)} characters; expected at most {LONGEST_NAME}")
+            object.__setattr__(self, role, name)
 
     def or_else(self, other: About) -> About:
         """Return this, with the other's where this knows nothing."""
@@ -75,13 +78,16 @@ def moment(text: str) -> datetime:
 def beside(recording: str | os.PathLike[str]) -> About:
     """Return what ``NAME.call.json`` beside a recording tells, and the time of the file itself where it tells none.
 
+    A time of the file that no call can have is passed over.
+
     Raises:
-        VocalicsError: When that file is not as expected.
+        VocalicsError: When that file is not as expected, or a link out of the recording's folder.
     """
     path = Path(recording)
     told = About()
     for candidate in (path.with_suffix(".call.json"), path.with_name(path.name + ".call.json")):
         if candidate.is_file():
+            refuse_outside(candidate, path.parent)
             try:
                 row = json.loads(candidate.read_bytes())
                 if unknown := {*row} - {*_TOLD}:
@@ -93,9 +99,10 @@ def beside(recording: str | os.PathLike[str]) -> About:
                 ) from None
             break
     try:
-        return told.or_else(About(started_at=datetime.fromtimestamp(path.stat().st_mtime, UTC)))
-    except OSError:
+        time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except (OSError, ValueError, OverflowError):  # a file's time may be in the year 11476
         return told
+    return told.or_else(About(started_at=time)) if _YEARS[0] <= time.year < _YEARS[1] else told
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, About]:
@@ -122,5 +129,5 @@ def of(table: Mapping[str, About], recording: str | os.PathLike[str]) -> About:
 
 def _about(row: Mapping[str, Any]) -> About:
     time = row.get("started_at")
-    names = {key: str(row[key]).strip() or None for key in ("agent", "customer") if row.get(key)}
+    names = {key: str(row[key]) for key in ("agent", "customer") if row.get(key)}
     return About(**names, started_at=moment(str(time)) if time else None)

@@ -123,9 +123,7 @@ def analyse(
         emotions=recognizer.emotions,
         agent=told.agent,
         customer=told.customer,
-        parties=tuple(
-            _party(role, side, found, cuts, heard, recognizer.emotions) for role, side in heard.sides.items()
-        ),
+        parties=tuple(_party(role, side, found, cuts, recognizer.emotions) for role, side in heard.sides.items()),
         turns=tuple(found),
         moments=tuple(_moments(found, cuts, pauses, list(heard.sides))),
         measures=Measures(
@@ -246,7 +244,6 @@ def _party(
     side: parties.Side,
     found: Sequence[Turn],
     cuts: Sequence[turns.Interruption],
-    heard: parties.Heard,
     emotions: Sequence[str],
 ) -> Party:
     own = [turn for turn in found if turn.party == role]

@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
-from vocalics.errors import MissingExtraError, VocalicsError
+from vocalics.errors import MissingExtraError, StorageError, VocalicsError
 
 DEFAULT = "calls.db"
 """The file of SQLite that is used where nothing else is named."""
@@ -57,6 +57,9 @@ def connect(address: str = DEFAULT) -> Engine:
     kind = url.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
         raise VocalicsError(f"{shown(url)}: calls are not kept in {kind}; expected a file, sqlite:/// or postgresql://")
+    if kind == "sqlite" and ((url.database or "").lower().startswith("file:") or "uri" in url.query):
+        # SQLite would read another file's name out of it than the one that is made the owner's alone.
+        raise VocalicsError(f"{shown(url)}: is an address in SQLite's own way (file:, uri=); expected the file's path")
     if kind == "sqlite" and url.database and url.database != ":memory:":
         folder = Path(url.database).absolute().parent
         if not folder.is_dir():
@@ -86,17 +89,31 @@ def writing(engine: Engine) -> Engine:
 def forget(engine: Engine) -> bool:
     """Take what was deleted out of SQLite's log too; PostgreSQL's own vacuum sees to its tables.
 
+    Readers are waited for, and others that empty it.
+
     Returns:
         Whether the log is empty; it is not where another program goes on reading.
     """
     if engine.dialect.name != "sqlite":
         return True
-    raw = engine.raw_connection()
+    raw, end = engine.raw_connection(), time.monotonic() + _WAIT_S
     try:
-        ((busy, *_),) = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        while True:
+            ((busy, *_),) = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if not busy or time.monotonic() > end:
+                return not busy
+            # SQLite waits for readers by itself, but is told at once that another one is about to empty it.
+            time.sleep(random.uniform(0.005, 0.05))
     finally:
         raw.close()
-    return not busy
+
+
+def left_in_log(engine: Engine, what: str) -> StorageError:
+    """Return what is told where :func:`forget` could not empty the log, after ``what`` was done."""
+    return StorageError(
+        f"{shown(engine.url)}: {what} in the database's log while another program goes on reading; they go with the "
+        "next deletion, or when all programs have closed it"
+    )
 
 
 def identity(engine: Engine) -> str:
@@ -138,9 +155,12 @@ def downgrade(engine: Engine, revision: str = "-1") -> None:
 
     Raises:
         VocalicsError: For an unknown version, or a database that cannot be reached.
+        StorageError: When it is done, but another program keeps the log from being emptied.
     """
     with _migrating(engine) as config:
         command.downgrade(config, revision)
+    if not forget(engine):
+        raise left_in_log(engine, "its tables are taken back, but words and names of the calls stay")
 
 
 def current(engine: Engine) -> str | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from vocalics import audio
 from vocalics.calls.call import AGENT, CUSTOMER, SPEAKER
+from vocalics.calls.links import refuse_outside
 from vocalics.calls.turns import Span, union
 from vocalics.errors import AudioError, MissingExtraError, VocalicsError
 from vocalics.timeline import is_timeline
@@ -37,9 +38,16 @@ class Diariser(Protocol):
 
 
 def beside(recording: str | os.PathLike[str]) -> Path | None:
-    """Return the file of turns that lies beside a recording; a timeline of ours is none."""
+    """Return the file of turns that lies beside a recording; a timeline of ours is none.
+
+    Raises:
+        VocalicsError: For a link out of the recording's folder.
+    """
     path = Path(recording).with_suffix(".rttm")
-    return path if path.is_file() and not is_timeline(path) else None
+    if not path.is_file():
+        return None
+    refuse_outside(path, path.parent)
+    return None if is_timeline(path) else path
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, list[Span]]:

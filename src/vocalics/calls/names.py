@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import unicodedata
 from pathlib import Path
 
-from vocalics.calls.schema import written
+from vocalics.calls.schema import called, written
 from vocalics.errors import VocalicsError
 
 KEY_VARIABLE = "VOCALICS_CALLS_KEY"
@@ -57,7 +58,22 @@ def pseudonym(name: str, kind: str, key: bytes) -> str:
 
     >>> pseudonym("Ann", "customer", b"0123456789abcdef")
     'customer-169af62058354fc3'
+    >>> pseudonym(" Ann ", "customer", b"0123456789abcdef")
+    'customer-169af62058354fc3'
     """
+    return _pseudonym(called(name), kind, key)
+
+
+def pseudonyms(name: str, kind: str, key: bytes) -> list[str]:
+    """Return all that may stand for a name: its pseudonym, and those that earlier releases made of it.
+
+    They took a name as it was typed: with its spaces, composed or not.
+    """
+    forms = (called(name), name, name.strip(), unicodedata.normalize("NFD", called(name)))
+    return list(dict.fromkeys(_pseudonym(form, kind, key) for form in forms))
+
+
+def _pseudonym(name: str, kind: str, key: bytes) -> str:
     return f"{kind}-{keyed(name, kind, key)[:16]}"
 
 

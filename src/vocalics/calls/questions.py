@@ -196,7 +196,9 @@ def moods(
     with storage.session() as session:
         topics = session.scalars(select(TopicRow).order_by(TopicRow.number)).all()
         if not topics:
-            raise VocalicsError("there are no topics yet, or a call of theirs was deleted; vocalics calls topics --fit")
+            raise VocalicsError(
+                "there are no topics yet, or a call of theirs was deleted; vocalics calls topics --fit 8"
+            )
         for number, weight, probability in session.execute(_between(query, since, until)):
             rows[number].append((weight, probability))
         found = [_mood(topic, rows[topic.number], least) for topic in topics]

@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from vocalics.audio import EXTENSIONS
-from vocalics.errors import VocalicsError
+from vocalics.errors import StorageError, VocalicsError
 from vocalics.files import replacing
 
 ORPHAN_SECONDS = 3600.0
@@ -45,7 +45,8 @@ class Recordings:
         """Copy a recording; return where to.
 
         Raises:
-            VocalicsError: Where there is no folder, or the copy cannot be made.
+            VocalicsError: Where no folder is known, or the recording is not there.
+            StorageError: When the copy cannot be made: the recording is not to blame, and can be kept later.
         """
         ending = Path(recording).suffix.lower()
         name = f"{digest}.{self._owner}.{secrets.token_hex(4)}{ending if ending in EXTENSIONS else '.audio'}"
@@ -56,7 +57,8 @@ class Recordings:
             with replacing(target, mode=0o600) as part, part.open("wb") as to, Path(recording).open("rb") as source:
                 shutil.copyfileobj(source, to)
         except OSError as error:
-            raise VocalicsError(f"{recording}: no copy can be kept ({error.strerror}); see --audio") from None
+            kind = StorageError if Path(recording).is_file() else VocalicsError
+            raise kind(f"{recording}: no copy can be kept ({error.strerror or error}); see --audio") from None
         return target
 
     def places(self, kept: str) -> list[Path]:

@@ -13,6 +13,7 @@ migrations in ``migrations`` make these tables; a test holds one against the oth
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -58,6 +59,17 @@ def written(text: str) -> str:
     'ab \\\\udcff'
     """
     return text.replace("\x00", "").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def called(name: str) -> str:
+    """Return a person's name as it is kept: composed (NFC), and with single spaces between its words only.
+
+    The same name can be typed in several ways that nobody sees a difference of.
+
+    >>> called("  Zoe\\u0308  Ann\\n") == "Zo\\u00eb Ann"
+    True
+    """
+    return " ".join(unicodedata.normalize("NFC", written(name)).split())
 
 
 class Base(DeclarativeBase):

@@ -16,13 +16,13 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Select, and_, delete, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from vocalics.calls import database, recordings
 from vocalics.calls.call import Call
 from vocalics.calls.recordings import Recordings
 from vocalics.calls.rows import from_row, to_row
-from vocalics.calls.schema import CallRow, CallTopicRow, KeywordRow, PartyRow, TopicRow, TurnRow, written
+from vocalics.calls.schema import CallRow, CallTopicRow, KeywordRow, PartyRow, TopicRow, TurnRow, called
 from vocalics.errors import StorageError, VocalicsError
 
 KEPT = ("none", "audio", "text", "all")
@@ -102,7 +102,9 @@ class Storage:
             Whether there was one already.
 
         Raises:
-            VocalicsError: For an unknown ``keep``, or a recording that cannot be copied.
+            VocalicsError: For an unknown ``keep``, or a recording that is not there to be copied.
+            StorageError: When the database fails, or the recording's copy does; or when the call is kept, but another
+                program keeps the earlier analysis in the log.
         """
         if keep not in KEPT:
             raise VocalicsError(f'cannot keep "{keep}"; expected {", ".join(KEPT)}')
@@ -115,8 +117,9 @@ class Storage:
             raise
         for path in before:
             recordings.remove(path)
-        if replaced:
-            database.forget(self.engine)  # names and words of the earlier analysis
+        if replaced and not database.forget(self.engine):
+            what = f"{call.digest[:12]} is kept, but names and words of its earlier analysis stay"
+            raise database.left_in_log(self.engine, what)
         return replaced
 
     def _kept(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> tuple[bool, list[Path]]:
@@ -157,15 +160,15 @@ class Storage:
         """Return calls, the latest first, with their parties and without their turns.
 
         Args:
-            customer: Of this one only.
-            agent: Of this one only.
+            customer: Of this one only, however the name is typed: see :func:`vocalics.calls.schema.called`.
+            agent: Of this one only, likewise.
             limit: At most so many.
         """
         query: Select[Any] = select(CallRow).order_by(CallRow.started_at.desc(), CallRow.id.desc()).limit(limit)
-        for column, name in ((CallRow.customer, customer), (CallRow.agent, agent)):
-            if name is not None:
-                query = query.where(column == written(name))
         with self.session() as session:
+            for column, name in ((CallRow.customer, customer), (CallRow.agent, agent)):
+                if name is not None:
+                    query = query.where(_is_one_of(session, column, [name]))
             return list(session.scalars(query.options(selectinload(CallRow.parties))))
 
     def audio(self, digest: str) -> Path | None:
@@ -189,7 +192,7 @@ class Storage:
 
         Args:
             digests: Of calls, or the beginnings of them.
-            customers: All calls of each, as names or pseudonyms.
+            customers: All calls of each, as names or pseudonyms; however a name is typed.
             before: All calls that began before; of those customers only, where some are named.
             missing: Called with the path of each kept recording that is not where it was put.
 
@@ -200,10 +203,10 @@ class Storage:
             VocalicsError: Where there is no such call, or a recording cannot be deleted.
             StorageError: When the calls are deleted, but another program keeps the log from being emptied.
         """
-        names = [written(customer) for customer in customers]
+        names = list(customers)
         with self.session(writes=True) as session:
             which: list[ColumnElement[bool]] = [CallRow.id == self._found(session, digest) for digest in digests]
-            asked: list[ColumnElement[bool]] = [CallRow.customer.in_(names)] if names else []
+            asked: list[ColumnElement[bool]] = [_is_one_of(session, CallRow.customer, names)] if names else []
             if before is not None:
                 asked.append(CallRow.started_at < before)
             if asked:
@@ -220,11 +223,7 @@ class Storage:
                 if not n_gone and missing is not None:
                     missing(kept)
         if not database.forget(self.engine):
-            raise StorageError(
-                f"{database.shown(self.engine.url)}: {len(rows)} deleted, but their words stay in the database's log "
-                "while another program goes on reading; they go with the next deletion, or when all programs have "
-                "closed it"
-            )
+            raise database.left_in_log(self.engine, f"{len(rows)} deleted, but their words stay")
         return len(rows)
 
     def copies(self) -> list[Path]:
@@ -255,6 +254,15 @@ class Storage:
             what = "no call begins so" if not ids else "several calls begin so, give more of it"
             raise VocalicsError(f"{digest}: {what}; vocalics calls list tells them")
         return ids[0]
+
+
+def _is_one_of(
+    session: Session, column: InstrumentedAttribute[str | None], names: Iterable[str]
+) -> ColumnElement[bool]:
+    """Whether a column holds one of these names, in whatever form: earlier releases kept them as they were typed."""
+    wanted = {called(name) for name in names}
+    held = session.scalars(select(column).where(column.is_not(None)).distinct())
+    return column.in_([name for name in held if name is not None and called(name) in wanted])
 
 
 _WHOLE = [

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vocalics.calls.links import refuse_outside
 from vocalics.errors import MissingExtraError, VocalicsError
 from vocalics.timeline import is_timeline
 
@@ -66,12 +67,17 @@ def beside(recording: str | os.PathLike[str]) -> Path | None:
     """Return the transcript that lies beside a recording: its name with another ending, or with one more.
 
     A timeline of ours is none, though it has such an ending: its words are emotions.
+
+    Raises:
+        VocalicsError: For a link out of the recording's folder.
     """
     path = Path(recording)
     for ending in READERS:
         for candidate in (path.with_suffix(ending), path.with_name(path.name + ending)):
-            if candidate != path and candidate.is_file() and not is_timeline(candidate):
-                return candidate
+            if candidate != path and candidate.is_file():
+                refuse_outside(candidate, path.parent)
+                if not is_timeline(candidate):
+                    return candidate
     return None
 
 

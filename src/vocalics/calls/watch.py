@@ -28,6 +28,7 @@ _HEADER = 4096  # bytes: some formats write into their beginning when they end
 class _State:
     size: int
     modified: int
+    changed: int  # with it, a file that may be read now is another one than when it might not
 
 
 class Arrivals:
@@ -90,7 +91,7 @@ class Arrivals:
                     status = path.stat()
                 except OSError:
                     continue  # it went away, or its link leads nowhere
-                found[path] = _State(status.st_size, status.st_mtime_ns)
+                found[path] = _State(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         return found
 
 

@@ -240,7 +240,7 @@ def delete(
     wanted = list(customer or ())
     if key is not None or os.environ.get(names.KEY_VARIABLE):
         secret = names.read_key(key)
-        wanted += [names.pseudonym(name, "customer", secret) for name in customer or ()]
+        wanted += [known for name in customer or () for known in names.pseudonyms(name, "customer", secret)]
     with _open(db, audio) as storage:
         n = storage.delete(calls or (), wanted, _times(before, None)[0], _missing)
     # That nothing is old enough is an ordinary day; that somebody's calls are not there may be a misspelt name.
@@ -283,12 +283,14 @@ def downgrade(
     if is_newest:
         with _open(db, audio) as storage:
             kept = storage.copies()
-    _migrate(db, lambda database, engine: database.downgrade(engine, version))
-    engine = database.connect(db)
-    if database.current(engine) is None:
-        for path in kept:
-            remove(path)
-    engine.dispose()
+    try:
+        _migrate(db, lambda database, engine: database.downgrade(engine, version))
+    finally:  # whatever stays in the log, sound does not
+        engine = database.connect(db)
+        if database.current(engine) is None:
+            for path in kept:
+                remove(path)
+        engine.dispose()
 
 
 def current(db: Database = "calls.db") -> None:

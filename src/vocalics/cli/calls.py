@@ -244,6 +244,7 @@ def watch(
     beginning. A broken one is told on standard error, and taken again when it changes. What lies beside a recording
     must be there before it. SIGTERM or Ctrl-C stops; what is under way is left, whole or not at all.
     """
+    from vocalics.calls.links import refuse_outside
     from vocalics.calls.watch import Arrivals, Grown, arrivals
 
     if not folder.is_dir():
@@ -264,6 +265,7 @@ def watch(
                 complain(error)
                 continue
             try:
+                refuse_outside(path, folder)
                 if storage.has(digest := _digest(path, settings)):
                     grown.take(path, digest)
                     continue
@@ -278,10 +280,12 @@ def watch(
             except StorageError as error:
                 seen.again(path)
                 complain(error)
-            except (VocalicsError, OSError) as error:
+            except Exception as error:  # one recording, whatever is wrong with it, costs itself alone
                 if not path.exists():  # taken away before it was heard to its end, as others may do here
                     continue
-                complain(error if isinstance(error, VocalicsError) else VocalicsError(f"{path}: {error.strerror}"))
+                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):  # it may pass
+                    seen.again(path)
+                complain(error if isinstance(error, VocalicsError) else _unexpected(path, error))
             else:
                 print(f"{_line(call)}  {time.monotonic() - began:.1f} s", flush=True)
     print("stopped", flush=True)
@@ -428,6 +432,12 @@ def _show(call: Call, format: Format) -> None:
     from vocalics.cli.call_card import card
 
     card(call)
+
+
+def _unexpected(path: Path, error: Exception) -> VocalicsError:
+    """An error that nobody foresaw by its type: its text may hold what somebody said."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return VocalicsError(f"{path}: {told or f'is not analysed, for a reason not foreseen ({type(error).__name__})'}")
 
 
 def _line(call: Call) -> str:

@@ -150,7 +150,8 @@ def _write_page(found: Exploration, output: Path, clips: int, seed: int) -> None
 
     from vocalics.explore import page
 
-    write_text(output, page(found, np.random.default_rng(seed), clips), errors="replace")
+    # It holds the sound of some clips.
+    write_text(output, page(found, np.random.default_rng(seed), clips), mode=0o600, errors="replace")
 
 
 def _write_figures(found: Exploration, folder: Path, clips: int, seed: int) -> None:

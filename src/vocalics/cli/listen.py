@@ -43,7 +43,10 @@ def listen(
         Format, typer.Option(help="A picture (lines of changes where no terminal is), or JSON lines.")
     ] = Format.METER,
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Sound that each prediction is of.")] = None,
-    hop: Annotated[float, typer.Option(metavar="SECONDS", help="From one prediction to the next.")] = 0.5,
+    hop: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="From one prediction to the next; 0.5, or a shorter --window."),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="The microphone: its number, or a part of its name.")
     ] = None,
@@ -71,7 +74,7 @@ def listen(
     from vocalics.cli import sources
     from vocalics.errors import AudioError
     from vocalics.recognizer import load
-    from vocalics.streaming import Display, StreamingRecognizer
+    from vocalics.streaming import Display, StreamingRecognizer, default_hop
 
     if devices:
         print(sources.devices())
@@ -85,6 +88,7 @@ def listen(
         sound = sources.raw(sys.stdin.buffer, rate, channels, encoding)
     else:
         sound = sources.file(source, paced=not fast)
+    hop = default_hop(recognizer, window) if hop is None else hop
     stream = StreamingRecognizer(recognizer, sound.sample_rate, window, hop, source or "microphone", adapt)
     display = Display()
     shares: dict[str, float] = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vocalics.cli.predictions import STDIN, complain, print_predictions
+from vocalics.cli.standard_output import keep_apart
 from vocalics.errors import VocalicsError
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     command, *arguments = sys.argv[1:] or [""]
+    # These print what a program reads, and write no file of a name, which may be that of standard output.
+    if command in ("predict", "listen") or (command == "calls" and "report" not in arguments):
+        keep_apart()
     try:
         if command == "predict" and arguments and not any(a.startswith("-") and a != STDIN for a in arguments):
             sys.exit(_plainly(arguments))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vocalics.cli.predictions import complain, plain
+
 if TYPE_CHECKING:
     from vocalics.modelfile import Card
 
@@ -61,6 +63,7 @@ def models(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table()
     for title, wraps in (
@@ -79,7 +82,7 @@ def models(
             f"{card.n_parameters / 1e6:.2f} M" if card.n_parameters >= 10_000 else f"{card.n_parameters:,}",
             f"{path.stat().st_size / 1e6:.1f}",
             "yes" if card.commercial else "no",
-            figure_text(card.figures[0]) if card.figures else "",
+            Text(plain(figure_text(card.figures[0]) if card.figures else "")),
         )
     Console().print(table)
     for name in (name for name in cards if not fetched[name]):
@@ -96,10 +99,13 @@ def show(
 
     loaded = modelfile.load(heads().get(model) or model_path(model))
     if format is Format.JSON:
-        print(json.dumps({**json.loads(loaded.card.to_json()), "sha256": loaded.sha256}, ensure_ascii=False, indent=2))
+        told = json.dumps({**json.loads(loaded.card.to_json()), "sha256": loaded.sha256}, ensure_ascii=False, indent=2)
+        # JSON itself escapes only some of what steers a terminal.
+        print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in told))
         return
     lines = _lines(loaded.card, loaded.sha256, loaded.voice_width)
-    print("\n".join(f"{key + ':' if key else '':<16} {value}".rstrip() for key, value in lines))
+    # Whoever wrote the card may not draw on the terminal, nor add a line that looks like one of ours.
+    print("\n".join(f"{key + ':' if key else '':<16} {plain(value)}".rstrip() for key, value in lines))
 
 
 def get(
@@ -194,7 +200,6 @@ def calibrate(
 
     from vocalics.cli.evaluate import judged
     from vocalics.cli.outputs import refuse_unwritable
-    from vocalics.cli.predictions import complain
     from vocalics.cli.progress import counting
     from vocalics.emotions import Scheme
     from vocalics.errors import ManifestError
@@ -306,7 +311,7 @@ def _percent(value: Any) -> str:
 def _lines(card: Card, sha256: str, voice_width: int) -> list[tuple[str, str]]:
     made_of = [
         f"{c.get('name')} ({c.get('licence')}; {c.get('clips')} clips, {c.get('speakers')} speakers"
-        f"{'' if c.get('commercial') else '; non-commercial'}{'; ' + c['note'] if c.get('note') else ''})"
+        f"{'' if c.get('commercial') else '; non-commercial'}{'; ' + str(c['note']) if c.get('note') else ''})"
         for c in card.corpora
     ]
     takes = f"{card.input} at {card.sample_rate} Hz"

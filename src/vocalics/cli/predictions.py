@@ -162,6 +162,8 @@ def _writer(format: Format, recognizer: Recognizer, names: Sequence[str], top: i
     if format is Format.JSON:
         return partial(_json_line, left_out=left_out)
     if format is Format.CSV:
+        from vocalics.spreadsheets import cell, path_cell
+
         writer = csv.writer(sys.stdout, lineterminator="\n")
         known = [key for key in asked if key not in left_out]
         writer.writerow(["path", "start", "end", "emotion", "confidence", *recognizer.emotions, "model", *known])
@@ -171,8 +173,9 @@ def _writer(format: Format, recognizer: Recognizer, names: Sequence[str], top: i
             record = as_record(prediction)
             probabilities = record.pop("probabilities")
             rest = {"candidates": " ".join(record.pop("candidates")), "strangeness": record.pop("strangeness")}
-            name = record.pop("model")
-            writer.writerow([*record.values(), *probabilities.values(), name, *(rest[key] for key in known)])
+            path, name = record.pop("path"), record.pop("model")
+            said = [*record.values(), *probabilities.values(), name, *(rest[key] for key in known)]
+            writer.writerow([path_cell(path), *map(cell, said)])
             sys.stdout.flush()
 
         return csv_row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +77,7 @@ def serve(
         streams=max_streams,
         request_seconds=request_seconds,
     )
-    settings = Settings(host, port, bearers.read(tokens), threads or os.cpu_count(), grace_seconds, limits)
+    settings = Settings(host, port, bearers.read(tokens), threads or None, grace_seconds, limits)
     models = {}
     for one in model or [DEFAULT]:
         name = Path(one).stem if one.endswith(".onnx") else one

@@ -72,20 +72,29 @@ def file(path: str, paced: bool) -> Sound:
     return Sound(path, first.sample_rate, blocks())
 
 
+_CONTAINERS = (b"RIFF", b"RIFX", b"FORM", b"fLaC", b"OggS", b"ID3")
+"""What audio files begin with."""
+
+
 def raw(source: BinaryIO, sample_rate: int, n_channels: int, encoding: Encoding) -> Sound:
     """Return the blocks of raw samples, channel by channel within each moment, as soon as they are there.
 
     Raises:
-        AudioError: (from the blocks) When the last sample is not whole.
+        AudioError: (from the blocks) When the last sample is not whole, or an audio file comes in.
     """
     width = _TYPES[encoding].itemsize * n_channels
     # What a pipe has ready, instead of waiting for a whole block.
     read = getattr(source, "read1", source.read)
 
     def blocks() -> Iterator[Block]:
-        rest = b""
+        rest, is_first = b"", True
         while data := read(max(width, round(BLOCK_SECONDS * sample_rate) * width)):
-            data = rest + data
+            if is_first and data.startswith(_CONTAINERS):
+                raise AudioError(
+                    f"standard input: begins as an audio file does ({data[:4].decode('latin-1')}), where raw samples "
+                    "are expected; vocalics predict - takes a file, ffmpeg -f s16le makes raw samples"
+                )
+            data, is_first = rest + data, False
             n_whole = len(data) // width * width
             rest = data[n_whole:]
             if n_whole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 
 from vocalics.cli.outputs import refuse_unwritable
 from vocalics.cli.predictions import STDIN, clock
+from vocalics.cli.standard_output import keep_apart
 from vocalics.cli.voice import Known, knowing
 from vocalics.errors import VocalicsError
 from vocalics.files import is_stream
@@ -77,7 +79,8 @@ def _timeline(
 
     Segments are what voice activity finds, each judged as a whole; windows follow each other at equal distances,
     whoever speaks or not. Every channel of a stereo recording is judged by itself. A picture (.png) and a page (.html)
-    show the waveform in the colours of the emotions above their probabilities; the page plays the recording.
+    show the waveform in the colours of the emotions above their probabilities; the page plays the recording, and may be
+    read by its owner alone unless --no-sound.
     """
     from vocalics import timeline
 
@@ -92,12 +95,15 @@ def _timeline(
     from vocalics.recognizer import load
 
     recognizer = knowing(load(model), voice)
+    printed = [path for path, _ in targets if is_stream(path) and _is_standard_output(path)]
+    output_now = keep_apart()
     source: str | bytes = sys.stdin.buffer.read() if recording == STDIN else recording
     found = _built(recognizer, source, window, hop, mix, adapt)
     # A pipe has been read, and gives nothing more.
     sound = None if no_sound or (recording != STDIN and Path(recording).is_fifo()) else source
     for path, name in targets:
-        timeline.write(found, path, name, windows=windows, source=sound)
+        moved = output_now is not None and path in printed
+        timeline.write(found, f"/dev/fd/{output_now}" if moved else path, name, windows=windows, source=sound)
     if targets:
         # Behind a file that is a stream (/dev/stdout) nothing of ours may follow.
         told = [*_summaries(found), *(f"written   {path}" for path, _ in targets)]
@@ -107,6 +113,13 @@ def _timeline(
     else:
         text = timeline.encode(found, shown.value, windows=windows, source=sound).decode("utf-8")
         typer.echo(text, nl=False)
+
+
+def _is_standard_output(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:  # closed
+        return False
 
 
 def _format(path: Path, format: Format | None) -> str:

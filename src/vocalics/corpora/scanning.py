@@ -18,6 +18,7 @@ from vocalics import audio
 from vocalics.corpora import folder as own_folder
 from vocalics.corpora.corpus import Corpus, Parsed
 from vocalics.errors import AudioError, CorpusError
+from vocalics.files import available_cores
 from vocalics.manifest import Manifest, Utterance
 
 Progress = Callable[[int, int], None]
@@ -195,7 +196,7 @@ def _audio_files(root: Path) -> list[Path]:
 
 def _read_all(paths: Sequence[Path], progress: Progress | None) -> list[_Content | str]:
     contents: list[_Content | str] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         for content in pool.map(_read, paths):
             contents.append(content)
             if progress is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from vocalics.edge import front_end
 from vocalics.edge.running import LacksInstructionError, finished, lines, runner, said_by, wanted
 from vocalics.edge.source import Source, hum, sixteen_bits
 from vocalics.edge.targets import Target
+from vocalics.files import usage
 from vocalics.recognizer import Recognizer
 
 TOLERANCE = 1e-4
@@ -266,9 +266,5 @@ def seconds_per_second(program: Path, source: Source, paths: Sequence[Path], rep
 
 def _seconds_of_children() -> float:
     """The processor's time that programs started here have taken: others' does not count. On Windows the clock's."""
-    if sys.platform == "win32":
-        return time.perf_counter()
-    import resource
-
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    used = usage(of_children=True)
+    return time.perf_counter() if used is None else used.ru_utime + used.ru_stime

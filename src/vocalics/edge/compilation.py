@@ -141,14 +141,14 @@ def compile(
         # A program takes the place of an older one when it fits.
         program = Path(temporary, f"built{target.suffix}")
         tell("writing C")
-        sound = _sound(model, recognizer, target, seconds, clips) if is_board else None
+        sound = _sound(recognizer, target, seconds, clips) if is_board else None
         written = source.write(model, folder, target, seconds, command, sound, is_fixed, cpu, compiler)
         tell(f"compiling for {target.name}; the first time Zig makes a C library, which takes minutes")
         toolchain.build(target, folder, written.compiled, program, compiler, cpu)
         sizes = toolchain.sizes(program)
         if broken := limit.broken(sizes.flash if is_board else sizes.file, sizes.ram):
             said = limits.does_not_fit(recognizer.card, target, broken)
-            raise CompileError(f"{said} {limits.hint(model, recognizer.card, target, limit, written.facts, seconds)}")
+            raise CompileError(f"{said} {limits.hint(model, recognizer.card, target, limit, written.facts)}")
         program = _kept(program, output / f"{PROGRAM}{target.suffix}" if is_board else output)
         compiled = Compiled(target, written, program, sizes, (), 0.0, in_eight)
         return _checked(compiled, model, recognizer, Path(temporary), clips, cpu, tell) if check else compiled
@@ -162,7 +162,7 @@ def _kept(program: Path, output: Path) -> Path:
 
 
 def _sound(
-    model: Path, recognizer: Recognizer, target: Target, seconds: float | None, clips: Sequence[Path]
+    recognizer: Recognizer, target: Target, seconds: float | None, clips: Sequence[Path]
 ) -> npt.NDArray[np.float32] | None:
     """What a board's image holds: the first stretch of the first clip."""
     if not clips:

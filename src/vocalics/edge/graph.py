@@ -137,6 +137,12 @@ def _input_shape(proto: Any, source: str, reader: Any) -> Shape:
         return (1, int(reader.graph.values[bands.input[0]].shape[0]), Size())
     dims = proto.input[0].type.tensor_type.shape.dim[1:]
     fixed = [int(d.dim_value) for d in dims]
+    if len(fixed) == 1 and not fixed[0]:
+        # A waveform, and no log-mel spectrogram in the graph to cut it at: an encoder.
+        raise ModelFileError(
+            "takes the sound itself, through a front end of its own, as models on pre-trained encoders do; ONNX "
+            "Runtime runs these, devices the nets (default, tiny)"
+        )
     if len(fixed) not in (1, 2) or fixed[0] < 1:
         raise ModelFileError(f"the input has {len(fixed) + 1} axes; expected (batch, numbers) or (batch, rows, frames)")
     return (1, fixed[0]) if len(fixed) == 1 else (1, fixed[0], fixed[1] or Size())

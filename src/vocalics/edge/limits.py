@@ -79,7 +79,7 @@ def require_room(model: Path, target: Target, limits: Limits, seconds: float | N
     facts = _facts(model, card, target, seconds)
     broken = limits.broken(facts.weight_bytes, facts.arena_bytes)
     if broken:
-        raise CompileError(f"{does_not_fit(card, target, broken)} {hint(model, card, target, limits, facts, seconds)}")
+        raise CompileError(f"{does_not_fit(card, target, broken)} {hint(model, card, target, limits, facts)}")
 
 
 def does_not_fit(card: Card, target: Target, broken: list[str]) -> str:
@@ -91,7 +91,7 @@ def _facts(model: Path, card: Card, target: Target, seconds: float | None) -> ne
     return sizes(model, card, target, piece_seconds(card, target.board, seconds))
 
 
-def hint(model: Path, card: Card, target: Target, limits: Limits, facts: network.Facts, seconds: float | None) -> str:
+def hint(model: Path, card: Card, target: Target, limits: Limits, facts: network.Facts) -> str:
     """Return which layers need most, and what would fit."""
     heaviest = max(facts.layers, key=lambda layer: layer.weight_bytes)
     widest = max(facts.layers, key=lambda layer: layer.ram_bytes)

@@ -100,7 +100,7 @@ def page(
         *(line.removeprefix("    ") for line in call.splitlines()),
         "```",
         "",
-        *_files(files, target),
+        *_files(files),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -150,7 +150,7 @@ def _line(target: Target, compiler: str, files: Sequence[str], cpu: str) -> str:
     return shlex.join(words)
 
 
-def _files(files: Sequence[str], target: Target | None) -> list[str]:
+def _files(files: Sequence[str]) -> list[str]:
     program = [f for f in files if f in _PROGRAM_FILES]
     library = [f for f in files if f not in _PROGRAM_FILES]
     return [

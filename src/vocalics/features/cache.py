@@ -22,6 +22,7 @@ from vocalics.audio import read
 from vocalics.errors import FeatureError, ManifestError, VocalicsError
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.features.spectrum import FloatArray
+from vocalics.files import available_cores as available_cores  # commands and explore take it from here
 from vocalics.files import replacing
 from vocalics.manifest import Manifest, Utterance
 
@@ -198,11 +199,6 @@ def extract_manifest(
         if progress is not None:
             progress(done, len(manifest))
         yield extracted
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(

@@ -24,10 +24,14 @@ _BLOCK, _STEP = 0.4, 0.1  # seconds
 _OFFSET = -0.691  # dB: makes a sine of 997 Hz at full scale -3.01 LUFS
 _RING = 0.5  # seconds: after these the filters' answer to anything has fallen by more than 200 dB
 _PIECE = 1 << 20  # samples filtered at a time
+_LARGEST = float(np.finfo(np.float32).max)  # above, a factor is infinite, and 0 times it no number
 
 
 def normalise_peak(clip: Clip, peak_db: Level = -1.0) -> Clip:
-    """Bring the highest absolute sample to ``peak_db``, in dB relative to full scale; silence stays as it is."""
+    """Bring the highest absolute sample to ``peak_db``, in dB relative to full scale; silence stays as it is.
+
+    As silence counts what is too faint for a factor in float32: a peak below 3e-39 times the level.
+    """
     peak = float(np.abs(clip.samples).max(initial=0.0))
     return _scaled(clip, 10 ** (peak_db / 20) / peak) if peak > 0 else clip
 
@@ -35,7 +39,7 @@ def normalise_peak(clip: Clip, peak_db: Level = -1.0) -> Clip:
 def normalise_rms(clip: Clip, rms_db: Level = -23.0) -> Clip:
     """Bring the root mean square of the whole clip, pauses included, to ``rms_db`` relative to full scale.
 
-    A sine of amplitude 1 has -3.01 dB. Silence stays as it is.
+    A sine of amplitude 1 has -3.01 dB. Silence stays as it is, as for :func:`normalise_peak`.
     """
     if len(clip.samples) == 0:
         return clip
@@ -115,4 +119,6 @@ def _high_pass(z: npt.NDArray[np.complex128], sample_rate: int) -> npt.NDArray[n
 
 
 def _scaled(clip: Clip, factor: float) -> Clip:
+    if factor > _LARGEST:
+        return clip
     return Clip((clip.samples * factor).astype(np.float32), clip.sample_rate)

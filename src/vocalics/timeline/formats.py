@@ -14,6 +14,7 @@ from types import MappingProxyType
 from vocalics.errors import VocalicsError
 from vocalics.files import replacing
 from vocalics.registry import lookup
+from vocalics.spreadsheets import cell, path_cell
 from vocalics.timeline import labels
 from vocalics.timeline.analysis import Source
 from vocalics.timeline.page import page
@@ -66,6 +67,8 @@ def write(
 ) -> None:
     """Write a timeline to a file, whole or not at all; the arguments and errors are those of :func:`encode`.
 
+    A page that plays the recording is for its owner alone, as calls are kept: whoever can read it can hear it.
+
     Args:
         timeline: The recording.
         path: The file.
@@ -73,8 +76,9 @@ def write(
         windows: See :func:`encode`.
         source: See :func:`encode`.
     """
-    data = encode(timeline, format or format_of(path), windows=windows, source=source)
-    with replacing(path) as part:
+    name = format or format_of(path)
+    data = encode(timeline, name, windows=windows, source=source)
+    with replacing(path, mode=0o600 if name == "html" and source is not None else None) as part:
         part.write_bytes(data)
 
 
@@ -101,7 +105,7 @@ def _json(timeline: Timeline, _windows: bool, _source: Source | None) -> bytes:
 
 
 def _csv(timeline: Timeline, windows: bool, _source: Source | None) -> bytes:
-    """A row per segment or window, channel by channel."""
+    """A row per segment or window, channel by channel; no cell is a formula."""
     rows = [(c.name, record(p)) for c in timeline.channels for p in (c.windows if windows else c.segments)]
     extra = [key for key in ("candidates", "strangeness") if any(key in told for _, told in rows)]
     sheet = io.StringIO()
@@ -112,7 +116,8 @@ def _csv(timeline: Timeline, windows: bool, _source: Source | None) -> bytes:
         told["candidates"] = " ".join(told.get("candidates", ()))
         values = [told[key] for key in columns[2:]]
         rest = [told.get(key, "") for key in extra]
-        writer.writerow([timeline.path, name, *values, *told["probabilities"].values(), timeline.model, *rest])
+        said = [*values, *told["probabilities"].values(), timeline.model, *rest]
+        writer.writerow([path_cell(timeline.path), cell(name), *map(cell, said)])
     return sheet.getvalue().encode("utf-8", "replace")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from vocalics.errors import MissingExtraError, VocalicsError
 from vocalics.feature_rows import Rows
 from vocalics.features.feature_set import FRAMES, feature_set
 from vocalics.features.logmel import LogMel
+from vocalics.files import available_cores
 from vocalics.logmel_bank import TRIM_DB, spectrogram, trim_db
 from vocalics.models import ModelSpec
 from vocalics.preprocess import chain, trim_silence
@@ -73,7 +73,7 @@ def train_neural(
         from vocalics.models.rows import RowAugmentation, RowClassifier
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads or available_cores())
     torch.use_deterministic_algorithms(True)
     names = np.array([u.emotion for u in data.manifest])
     fit = recipe.fit

@@ -93,7 +93,7 @@ def _warmed(service: Service) -> None:
 
 
 def _versioned(service: Service) -> APIRouter:
-    guards = [Depends(_authorised(service)), Depends(_admitted(service))]
+    guards = [Depends(_authorised(service)), Depends(_admitted(service)), Depends(_known_parameters)]
     router = APIRouter(prefix="/v1", dependencies=guards, responses=schemas.answers(401, 403, 422, 503))
     limits = service.limits
     refusals = schemas.answers(400, 408, 413, 415, 429)
@@ -161,6 +161,14 @@ def _versioned(service: Service) -> APIRouter:
         return JSONResponse(_card(service.models[name]))
 
     return router
+
+
+def _known_parameters(request: Request) -> None:
+    """Refuse what an address names and nothing takes: a misspelt option would be without effect."""
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    if unknown := [key[:40] for key in request.query_params if key not in known]:
+        expected = f"expected {', '.join(known)}" if known else "this address takes none"
+        raise Problem("invalid-parameter", f"{', '.join(unknown[:5])}: no parameter of {request.url.path}; {expected}")
 
 
 def _probes(service: Service) -> APIRouter:

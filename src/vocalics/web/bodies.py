@@ -16,6 +16,12 @@ from vocalics.web.settings import Limits
 FIELD = "file"
 """The name of the parts of a form that hold files."""
 
+PARTS_PER_FILE = 2
+"""How many parts a form may hold for every file that it may hold: each of them costs time, whatever its name."""
+
+PART_HEADERS, PART_HEADER_BYTES = 8, 4 * 2**10
+"""Of one part: how many headers, and how long all of them."""
+
 UNNAMED = "-"
 """What a file is called whose name was not told."""
 
@@ -99,13 +105,15 @@ class _Form:
         self._files: list[tuple[str, bytearray]] = []
         self._field, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
+        self._n_parts = self._n_headers = self._n_header_bytes = 0
         self._target: bytearray | None = None
         self._parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": self._headers.clear,
-                "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
-                "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+                "on_part_begin": self._part_begin,
+                "on_header_begin": self._header_begin,
+                "on_header_field": lambda data, start, end: self._header_data(self._field, data[start:end]),
+                "on_header_value": lambda data, start, end: self._header_data(self._value, data[start:end]),
                 "on_header_end": self._header_end,
                 "on_headers_finished": self._headers_finished,
                 "on_part_data": self._part_data,
@@ -124,6 +132,26 @@ class _Form:
         if not self._files:
             raise Problem("malformed-body", f'the form holds no part named "{FIELD}"; expected one or more')
         return [File(name, bytes(data)) for name, data in self._files]
+
+    def _part_begin(self) -> None:
+        self._n_parts += 1
+        self._bound(self._n_parts, PARTS_PER_FILE * self._limits.files, "parts")
+        self._headers.clear()
+        self._n_headers = self._n_header_bytes = 0
+
+    def _header_begin(self) -> None:
+        self._n_headers += 1
+        self._bound(self._n_headers, PART_HEADERS, "headers of one part")
+
+    def _header_data(self, held: bytearray, data: bytes) -> None:
+        self._n_header_bytes += len(data)
+        self._bound(self._n_header_bytes, PART_HEADER_BYTES, "bytes of one part's headers")
+        held += data
+
+    def _bound(self, n: int, limit: int, what: str) -> None:
+        if n > limit:
+            detail = f"the form holds more than {limit:,} {what}; expected at most that, send files only"
+            raise Problem("too-many-parts", detail, limit, what, CLOSE)
 
     def _header_end(self) -> None:
         self._headers[bytes(self._field).lower()] = bytes(self._value)

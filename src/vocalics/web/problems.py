@@ -21,6 +21,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "body-too-large": (413, "The body is too large"),
     "frame-too-large": (413, "The message is too large"),
     "too-many-files": (413, "The body holds too many files"),
+    "too-many-parts": (413, "The form holds too much beside its files"),
     "unsupported-media-type": (415, "The Content-Type is not that of a sound"),
     "not-audio": (422, "This is no sound that can be judged"),
     "too-long": (422, "The sound is too long"),

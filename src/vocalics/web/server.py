@@ -7,41 +7,19 @@ import os
 import socket
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any
 
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from vocalics.errors import VocalicsError
 from vocalics.recognizer import Recognizer
 from vocalics.web import logs
 from vocalics.web.app import create_app
+from vocalics.web.connection import Connection
 from vocalics.web.service import Service
 from vocalics.web.settings import Settings
-from vocalics.web.stream import ABORT
 
 LAST_SECONDS = 3
 """For answers on their way out, after the grace."""
-
-SEND_BUFFER = 64 * 2**10
-"""Bytes of events that the system holds for a client: small, so that one who does not read is noticed soon."""
-
-
-class Connection(WebSocketsSansIOProtocol):
-    """A WebSocket that a stream can cut off: closing one waits until the client has read all, perhaps for ever."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Bound what waits for the client."""
-        super().connection_made(transport)
-        own: socket.socket | None = transport.get_extra_info("socket")
-        if own is not None:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-
-    async def run_asgi(self) -> None:
-        """Serve the connection."""
-        extensions: Any = self.scope["extensions"]
-        extensions[ABORT] = {"abort": self.transport.abort}
-        await super().run_asgi()
 
 
 class Server(uvicorn.Server):
@@ -104,8 +82,8 @@ def run(settings: Settings, models: Mapping[str, Recognizer]) -> None:
         access_log=False,
         server_header=False,
         ws=Connection,
-        # Ours is told in an event; beyond this one the connection is closed without.
-        ws_max_size=4 * settings.limits.frame_bytes,
+        # Of who is let in; the first message is shorter.
+        ws_max_size=settings.limits.frame_bytes,
         ws_per_message_deflate=False,
         # The answer to a ping would stand behind all the sound that a stream which waits to be judged has not read.
         # Who is gone is known by the limits on silence and on events that are not taken.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from prometheus_client import Gauge
@@ -15,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from vocalics.audio import Clip
 from vocalics.errors import AudioError, VocalicsError
+from vocalics.files import available_cores
 from vocalics.named_models import DEFAULT
 from vocalics.recognizer import Recognizer
 from vocalics.registry import lookup
@@ -25,6 +25,9 @@ from vocalics.web.logs import Stopwatch
 from vocalics.web.metrics import Metrics
 from vocalics.web.problems import Problem
 from vocalics.web.settings import Limits, Settings
+
+LONGEST_SHOWN = 100
+"""Characters of an unknown name that an answer repeats."""
 
 
 class Slots:
@@ -66,6 +69,35 @@ class Slots:
             self.leave()
 
 
+class Guest(Protocol):
+    """Who waits to be let in."""
+
+    def abort(self) -> None:
+        """Go, whatever is still to be said."""
+
+
+class Lobby:
+    """Who is not let in yet; where there are too many, the one who has waited longest has to go.
+
+    Those who mean it say who they are at once: they need not care how many others stand around.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n, self._guests = n, dict[Guest, None]()
+
+    def enter(self, guest: Guest) -> None:
+        """Begin to wait."""
+        if len(self._guests) >= self._n:
+            oldest = next(iter(self._guests))
+            self.leave(oldest)
+            oldest.abort()
+        self._guests[guest] = None
+
+    def leave(self, guest: Guest) -> None:
+        """Wait no longer; again is no fault."""
+        self._guests.pop(guest, None)
+
+
 class Service:
     """The models, limits and counters of one server.
 
@@ -82,6 +114,7 @@ class Service:
         limits = self.limits
         self.requests = Slots(limits.requests, "too-many-requests", "requests", self.metrics.running_requests)
         self.streams = Slots(limits.streams, "too-many-streams", "streams", self.metrics.open_streams)
+        self.lobby = Lobby(limits.waiting)
         self.ready = self._is_warming = False
         self.n_answering = 0
         self._working: set[Work] = set()
@@ -89,7 +122,7 @@ class Service:
 
     def start(self) -> None:
         """Make what an event loop and its end use up: threads, and the events of the end."""
-        self.judge = Judge(self.settings.threads or os.cpu_count() or 1, self.metrics)
+        self.judge = Judge(self.settings.threads or available_cores(), self.metrics)
         self._uploads = ThreadPoolExecutor(self.limits.requests, "vocalics-upload")
         self.draining, self.over = asyncio.Event(), asyncio.Event()
 
@@ -136,8 +169,13 @@ class Service:
         Raises:
             Problem: For a name that is not.
         """
+        name = name or self.default
+        if name in self.models:
+            return self.models[name]
+        # A client's text is told as short as it is everywhere here, and compared with the others as short.
+        shown = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
         try:
-            return lookup(self.models, name or self.default, "model", VocalicsError)
+            return lookup(self.models, shown, "model", VocalicsError)
         except VocalicsError as error:
             raise Problem("invalid-parameter", str(error)) from None
 

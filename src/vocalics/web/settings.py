@@ -27,6 +27,7 @@ class Limits:
         requests: With a body, at a time.
         request_seconds: From a request's first byte to its answer.
         streams: Open at a time.
+        waiting: Connections whose first message has not come; beyond it the one that waited longest is cut off.
         frame_bytes: Of one message of a stream.
         window_seconds: Longest window.
         hop_seconds: Shortest hop.
@@ -47,6 +48,7 @@ class Limits:
     requests: int = 16
     request_seconds: float = 120.0
     streams: int = 128
+    waiting: int = 256
     frame_bytes: int = 2**20
     window_seconds: float = 30.0
     hop_seconds: float = 0.1

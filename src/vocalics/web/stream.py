@@ -23,8 +23,15 @@ from vocalics.web.problems import Problem
 from vocalics.web.service import Service
 from vocalics.web.stream_start import FORMATS, json_object, parsed
 
-ABORT = "vocalics.abort"
-"""The extension of an ASGI scope by which a connection can be cut off: a close would wait for its reader."""
+CONNECTION = "vocalics.connection"
+"""The extension of an ASGI scope by which a connection can be cut off (a close would wait for its reader), and is told
+that its client is let in."""
+
+START_BYTES = 8 * 2**10
+"""Of a stream's first message: all that is held of a client before it is known whether it may come in."""
+
+CLOSE_SECONDS = 10.0
+"""For a client to answer a close."""
 
 NORMAL, GOING_AWAY, WRONG_KIND, BAD_DATA, POLICY, TOO_BIG, OURS = 1000, 1001, 1003, 1007, 1008, 1009, 1011
 LOST = 1006
@@ -57,14 +64,16 @@ async def serve(websocket: WebSocket, service: Service) -> None:
     clock, request_id = logs.Stopwatch(), logs.request_id(websocket.headers.get("x-request-id", ""))
     await websocket.accept(headers=[(b"x-request-id", request_id.encode())])
     session, code = Session(websocket, service), LOST
+    service.lobby.enter(session)
     try:
         code = await _served(session)
-    except WebSocketDisconnect:
-        pass
+    except WebSocketDisconnect as gone:
+        code = gone.code if gone.code in (POLICY, TOO_BIG) else LOST  # sent away by its connection
     except SlowClientError:
         code = POLICY
         session.abort()
     finally:
+        service.lobby.leave(session)
         service.metrics.streams.labels(str(code)).inc()
         service.metrics.audio_seconds.labels("stream").inc(session.seconds)
         logs.event(
@@ -95,13 +104,13 @@ async def _served(session: Session) -> int:
             return code
     except Problem as problem:
         code = CODES.get(problem.kind, BAD_DATA)
-        await session.tell(_error(problem))
+        await session.tell(error_event(problem))
     except (WebSocketDisconnect, SlowClientError):
         raise
     except Exception as error:
         code = OURS
         logs.failure("stream failed", error)
-        await session.tell(_error(Problem("internal", "the stream failed; open another one")))
+        await session.tell(error_event(Problem("internal", "the stream failed; open another one")))
     await session.close(code)
     return code
 
@@ -137,9 +146,13 @@ class Session:
 
     def abort(self) -> None:
         """Cut the connection off, whatever is still to be sent."""
-        extension: dict[str, Any] = self._websocket.scope.get("extensions", {}).get(ABORT, {})
+        self._connection("abort")
+
+    def _connection(self, what: str) -> None:
+        """Ask the connection for what ASGI has no message for; one that is lost, or a test's, has no ear for it."""
+        extension: dict[str, Any] = self._websocket.scope.get("extensions", {}).get(CONNECTION, {})
         if extension:
-            extension["abort"]()
+            extension[what]()
 
     async def tell(self, event: dict[str, Any]) -> None:
         """Send an event.
@@ -172,14 +185,17 @@ class Session:
         text = message.get("text")
         if text is None:
             raise Problem("wrong-message", "expected a text message with the stream's settings first")
-        if len(text) > self._limits.frame_bytes:
-            raise self._too_large(len(text))
+        limit = min(START_BYTES, self._limits.frame_bytes)
+        if len(text) > limit:
+            raise too_large(len(text), limit)
         known = self.service.settings.tokens
         # Who is not let in learns nothing of the models, not even that a name is wrong.
         if known:
             self.owner = tokens.owner(known, self._token(text))
             if self.owner is None:
                 raise Problem("unauthorized", 'expected {"token": ...} in the first message, or Authorization: Bearer')
+        self.service.lobby.leave(self)
+        self._connection("let_in")
         return str(text)
 
     async def open(self, first: str) -> None:
@@ -241,20 +257,27 @@ class Session:
             await asyncio.wait(tasks)
 
     async def _read(self) -> None:
+        clock = logs.Stopwatch()
         while self._code == NORMAL:
-            message = await self._received(self._limits.idle_seconds)
+            message = await self._received(self._limits.idle_seconds, clock)
             if message.get("bytes") is not None:
                 await self._feed(message["bytes"])
+                if message["bytes"]:  # an empty one is as good as none
+                    clock = logs.Stopwatch()
                 continue
             if (json_object(message.get("text") or "") or {}).get("type") == "end":
                 break
             raise Problem("wrong-message", 'expected binary frames of sound, or the text {"type": "end"}')
         self._end()
 
-    async def _received(self, seconds: float) -> dict[str, Any]:
+    async def _received(self, seconds: float, clock: logs.Stopwatch | None = None) -> dict[str, Any]:
+        """The next message, at most so many seconds after the clock was started: now, where there is none."""
         self._receiving = True
         try:
-            async with asyncio.timeout(seconds):
+            left = seconds - (clock.seconds if clock else 0)
+            if left <= 0:  # messages that are there already would be received without a pause, and in time for ever
+                raise TimeoutError
+            async with asyncio.timeout(left):
                 message: dict[str, Any] = dict(await self._websocket.receive())
         except TimeoutError:
             raise Problem("idle", f"no message for {seconds:g} s; connect again", seconds, "seconds") from None
@@ -267,7 +290,7 @@ class Session:
     async def _feed(self, data: bytes) -> None:
         assert self._stream is not None
         if len(data) > self._limits.frame_bytes:
-            raise self._too_large(len(data))
+            raise too_large(len(data), self._limits.frame_bytes)
         samples = self._samples(data)
         step = max(1, round(SLICE_SECONDS * self._stream.sample_rate))
         for first in range(0, len(samples), step):
@@ -329,11 +352,6 @@ class Session:
         assert self._stream is not None
         return self._stream.judge(self._waiting.take(self._stream.seconds))
 
-    def _too_large(self, n_bytes: int) -> Problem:
-        limit = self._limits.frame_bytes
-        detail = f"a message of {n_bytes:,} bytes is too large; expected at most {limit:,}, send smaller pieces"
-        return Problem("frame-too-large", detail, limit, "bytes")
-
     def _token(self, text: str) -> str:
         scheme, _, token = self._websocket.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
@@ -342,10 +360,16 @@ class Session:
         return sent if isinstance(sent, str) else ""
 
 
-def _error(problem: Problem) -> dict[str, Any]:
-    """An event's type is its own; the problem's stands beside it."""
+def error_event(problem: Problem) -> dict[str, Any]:
+    """Return the event that tells of a problem: its type is an event's own, the problem's stands beside it."""
     body = problem.body()
     return {"type": "error", "problem": body.pop("type"), **body}
+
+
+def too_large(n_bytes: int, limit: int) -> Problem:
+    """Return the problem of a message that is longer than it may be."""
+    detail = f"a message of {n_bytes:,} bytes is too large; expected at most {limit:,}, send smaller pieces"
+    return Problem("frame-too-large", detail, limit, "bytes")
 
 
 def _taken(task: asyncio.Task[Any]) -> None:

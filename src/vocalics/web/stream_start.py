@@ -84,7 +84,7 @@ def parsed(text: str, service: Service) -> Start:
     sample_rate = number("sample_rate", LOWEST_SAMPLE_RATE, HIGHEST_SAMPLE_RATE, None, whole=True)
     channels = number("channels", 1, limits.channels, 1, whole=True)
     window = number("window", 0, limits.window_seconds, None)
-    hop = number("hop", limits.hop_seconds, limits.window_seconds, HOP_SECONDS)
+    hop = number("hop", limits.hop_seconds, limits.window_seconds, min(HOP_SECONDS, window or HOP_SECONDS))
     max_lag = number("max_lag", 0, limits.backlog_seconds, None)
     assert sample_rate is not None and channels is not None and hop is not None
     form = word("format", "pcm16")
