@@ -78,7 +78,7 @@ def test_memory_is_bounded_by_the_block() -> None:
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     most=st.integers(1, 9_000),
-    form=st.sampled_from(["WAV", "FLAC", "OGG", "MP3"]),
+    form=st.sampled_from(["WAV", "FLAC", "OGG", "OPUS", "MP3"]),
     n_channels=st.integers(1, 8),
     rate=st.sampled_from([11_025, 22_050, 44_100, 48_000]),
     wanted=st.sampled_from([None, 16_000, 12_345]),
@@ -88,9 +88,10 @@ def test_bounded_blocks_are_the_whole(
     most: int, form: str, n_channels: int, rate: int, wanted: int | None, channel: int | None
 ) -> None:
     n_channels = min(n_channels, 2) if form == "MP3" else n_channels
-    samples = np.random.default_rng(most).uniform(-1, 1, (4_001, n_channels))
+    rate, subtype = (48_000, form) if form == "OPUS" else (rate, None)
+    samples = np.random.default_rng(most).uniform(-0.5, 0.5, (4_001, n_channels))
     file = io.BytesIO()
-    soundfile.write(file, samples, rate, format=form)
+    soundfile.write(file, samples, rate, format="OGG" if subtype else form, subtype=subtype)
     data = file.getvalue()
     whole, side_by_side = audio.read(data, wanted, channel=channel), np.concatenate(list(audio.frames(data)))
     with pytest.MonkeyPatch.context() as patch:

@@ -247,6 +247,17 @@ def write(path: str | os.PathLike[str], clip: Clip, subtype: str | None = None) 
         raise AudioError(f"{path}: cannot be written ({error}); expected an ending and a rate of audio") from error
 
 
+class _Forward(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no types
+    """A file that is read from its start to its end.
+
+    soundfile seeks behind every block of a file that allows it, to where the file is already. Decoders of mp3 and Opus
+    begin anew then, and the samples would depend on the blocks.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 @contextmanager
 def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[soundfile.SoundFile, str]]:
     """A file that is ready to be decoded, and what messages call it; what goes wrong is told in our words."""
@@ -254,7 +265,7 @@ def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[soundfile.
     with _open(source, name) as handle:
         _refuse_truncated(handle, name)
         try:
-            with soundfile.SoundFile(handle) as file:
+            with _Forward(handle) as file:
                 yield file, name
         except soundfile.LibsndfileError as error:
             reason = error.error_string.removeprefix("Error : ").rstrip(".")
@@ -368,7 +379,9 @@ def _ogg_ends(handle: BinaryIO, size: int) -> bool:
 
 def _block(file: soundfile.SoundFile, seconds: float) -> int:
     """How many samples of each channel are read at a time."""
-    return max(1, min(round(seconds * file.samplerate), BLOCK_VALUES // file.channels))
+    rate: int = file.samplerate
+    n_channels: int = file.channels
+    return max(1, min(round(seconds * rate), BLOCK_VALUES // n_channels))
 
 
 def _decoded(

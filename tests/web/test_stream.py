@@ -134,7 +134,7 @@ def test_a_prediction_comes_as_soon_as_its_window_is_full(client: Client) -> Non
 
 BAD_STARTS: dict[str, tuple[Any, int, str]] = {
     "no JSON": ("hello", 1007, "expected a JSON object first"),
-    "deep JSON": ("[" * 100_000, 1007, "expected a JSON object first"),
+    "deep JSON": ("[" * 8_000, 1007, "expected a JSON object first"),
     "a list": ("[1]", 1007, "expected a JSON object first"),
     "no rate": ({}, 1007, "sample_rate is null"),
     "a wrong rate": ({"sample_rate": 100}, 1007, "expected a whole number from 4000 to 384000"),

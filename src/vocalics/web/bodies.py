@@ -19,8 +19,8 @@ FIELD = "file"
 PARTS_PER_FILE = 2
 """How many parts a form may hold for every file that it may hold: each of them costs time, whatever its name."""
 
-PART_HEADERS, PART_HEADER_BYTES = 8, 4 * 2**10
-"""Of one part: how many headers, and how long all of them."""
+PART_HEADERS, PART_HEADER_BYTES = 7, 4 * 2**10
+"""Of one part: how many headers, and how long all of them. RFC 7578 knows three of them."""
 
 UNNAMED = "-"
 """What a file is called whose name was not told."""
