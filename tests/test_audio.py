@@ -238,3 +238,13 @@ def test_a_channel_that_is_not_there_is_refused(stereo: Path, channel: int) -> N
         audio.read(stereo, channel=channel)
     with pytest.raises(AudioError, match=r"gone\.wav: no such file"):
         audio.layout("gone.wav")
+
+
+@pytest.mark.parametrize("form", ["FLAC", "WAV", "MP3"])
+def test_what_stands_behind_the_sound_is_left(form: str) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 8_000)
+    file = io.BytesIO()
+    soundfile.write(file, samples, 16_000, format=form)
+    data = file.getvalue()
+    tagged = data + b"TAG" + b"a title".ljust(125, b"\0")
+    assert np.array_equal(audio.read(tagged).samples, audio.read(data).samples)

@@ -178,7 +178,7 @@ def frames(
     """
     with _opened(source) as (file, _):
         n_block = _block(file, block_seconds)
-        while len(block := file.read(n_block, dtype="float32", always_2d=True)):
+        while len(block := file.following(n_block)):
             yield block
 
 
@@ -254,12 +254,22 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no ty
     begin anew then, and the samples would depend on the blocks.
     """
 
+    n_given = 0
+
     def seekable(self) -> bool:
         return False
 
+    def following(self, n: int) -> npt.NDArray[np.float32]:
+        """Return the next samples, (n, n_channels) or fewer; what stands behind the sound, such as a tag, is left."""
+        if super().seekable():  # else a file does not know how long it is
+            n = min(n, self.frames - self.n_given)
+        block: npt.NDArray[np.float32] = self.read(n, dtype="float32", always_2d=True)
+        self.n_given += len(block)
+        return block
+
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[soundfile.SoundFile, str]]:
+def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[_Forward, str]]:
     """A file that is ready to be decoded, and what messages call it; what goes wrong is told in our words."""
     name = BYTES if isinstance(source, bytes) else str(source)
     with _open(source, name) as handle:
@@ -377,7 +387,7 @@ def _ogg_ends(handle: BinaryIO, size: int) -> bool:
     return complete and bool(tail[page + 5] & 4)
 
 
-def _block(file: soundfile.SoundFile, seconds: float) -> int:
+def _block(file: _Forward, seconds: float) -> int:
     """How many samples of each channel are read at a time."""
     rate: int = file.samplerate
     n_channels: int = file.channels
@@ -385,14 +395,14 @@ def _block(file: soundfile.SoundFile, seconds: float) -> int:
 
 
 def _decoded(
-    file: soundfile.SoundFile, name: str, sample_rate: int | None, block_seconds: float, channel: int | None
+    file: _Forward, name: str, sample_rate: int | None, block_seconds: float, channel: int | None
 ) -> Iterator[Clip]:
     rate = sample_rate or file.samplerate
     resampler = Resampler(file.samplerate, rate, name)
     n_block = _block(file, block_seconds)
     n_read, yielded = 0, False
     while True:
-        frames = file.read(n_block, dtype="float32", always_2d=True)
+        frames = file.following(n_block)
         samples = _mono(frames if channel is None else frames[:, channel], name, n_read)
         n_read += len(frames)
         last = len(frames) < n_block
