@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from uvicorn import Config
 from uvicorn.server import ServerState
 from waiting import until
-from web_fakes import Served, encoded
+from web_fakes import Served, encoded, rest
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
@@ -102,16 +102,6 @@ def begun(connection: ClientConnection, **start: Any) -> ClientConnection:
     connection.send(json.dumps({**START, **start}))
     assert json.loads(connection.recv(60))["type"] == "ready"
     return connection
-
-
-def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int]:
-    """All events to the close, and its code."""
-    events: list[dict[str, Any]] = []
-    try:
-        while True:
-            events.append(json.loads(connection.recv(60)))
-    except ConnectionClosed:
-        return events, connection.close_code or 0
 
 
 def ended(connection: ClientConnection) -> tuple[list[dict[str, Any]], int]:

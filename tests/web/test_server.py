@@ -17,7 +17,7 @@ import httpx2 as httpx
 import numpy as np
 import pytest
 from waiting import until
-from web_fakes import Served, encoded
+from web_fakes import Served, encoded, rest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -44,16 +44,6 @@ def begun(server: Served, connection: ClientConnection, **start: Any) -> ClientC
     connection.send(json.dumps({"sample_rate": 16_000, "window": 1.0, "hop": 0.5, **start}))
     assert json.loads(connection.recv(60))["type"] == "ready"
     return connection
-
-
-def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int]:
-    """All events to the close, and its code."""
-    events: list[dict[str, Any]] = []
-    try:
-        while True:
-            events.append(json.loads(connection.recv(60)))
-    except ConnectionClosed:
-        return events, connection.close_code or 0
 
 
 def pcm(seconds: float, sample_rate: int = 16_000) -> bytes:

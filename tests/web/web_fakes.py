@@ -15,6 +15,8 @@ import fakes
 import numpy as np
 import soundfile
 from waiting import until
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 from vocalics.audio import Clip
 
@@ -68,3 +70,13 @@ class Served:
         self.process.kill()
         self.process.wait()
         self._log.close()
+
+
+def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int]:
+    """All events to the close, and its code."""
+    events: list[dict[str, Any]] = []
+    try:
+        while True:
+            events.append(json.loads(connection.recv(60)))
+    except ConnectionClosed:
+        return events, connection.close_code or 0
