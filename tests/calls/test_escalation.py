@@ -1,4 +1,4 @@
-"""Ten calls with a known course of emotions, by speakers that the model, tiny, has never heard."""
+"""Calls with a known course of emotions, by speakers that the model, tiny, has never heard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def places(call: object, kind: Kind) -> list[int]:
     return [own.index(m.turn) for m in call.moments if m.kind is kind and m.party == CUSTOMER]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("seed", "least"), [(0, (6, 8, 4)), (1, (6, 6, 4)), (2, (7, 8, 4))])
+@pytest.mark.parametrize(("seed", "least"), [(0, (14, 17, 9)), (1, (14, 17, 10))])
 def test_escalations_are_found_in_the_right_turn(
     seed: int, least: tuple[int, int, int], shared: Path, tmp_path: Path
 ) -> None:
@@ -51,18 +51,20 @@ def test_escalations_are_found_in_the_right_turn(
     ]
     back = [(s, c) for s, c in zip(scripts, found, strict=True) if s.falls is not None]
     fell = [any(abs(place - (s.falls or 0)) <= 1 for place in places(c, Kind.RECOVERY)) for s, c in back]
-    print(f"escalation: exact {sum(exact)}, within a turn {sum(near)} of 10; recovery {sum(fell)} of {len(fell)}")
-    assert len(scripts) == 10 and len(back) == 5
+    there = [script.falls in places(call, Kind.RECOVERY) for script, call in back]
+    print(f"escalation: exact {sum(exact)}, within a turn {sum(near)} of {len(near)}", end="; ")
+    print(f"recovery: exact {sum(there)}, within a turn {sum(fell)} of {len(fell)}")
+    assert len(scripts) == 23 and len(back) == 11
     assert sum(exact) >= least[0] and sum(near) >= least[1] and sum(fell) >= least[2]
     if seed:
         return
     stayed = [c for s, c in zip(scripts, found, strict=True) if s.falls is None]
-    assert sum(c.digest in risen for c in stayed) >= 4, "who ends angry, ends angrier than at the beginning"
+    assert sum(c.digest in risen for c in stayed) >= 10, "who ends angry, ends angrier than at the beginning"
     assert not risen & {c.digest for _, c in back}
 
 
 def test_nothing_is_found_in_calls_without_one(shared: Path, tmp_path: Path) -> None:
     model = unheard(shared)
-    for script in mixed.scripts(shared, rise=False)[::3]:
+    for script in mixed.scripts(shared, rise=False):
         call = analyse(model, mixed.write(script, tmp_path))
         assert places(call, Kind.ESCALATION) == [] and call.parties[1].course.n_turns >= 10

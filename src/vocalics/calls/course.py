@@ -78,11 +78,10 @@ def course(anger: Sequence[float]) -> Course:
 def changes(anger: Sequence[float]) -> list[Change]:
     """Return where a party's anger changes for several turns, in order.
 
-    Circular binary segmentation (Olshen, Venkatraman, Lucito, Wigler 2004, Biostatistics 5) of the turns' ranks, as in
-    Pettitt's test (1979, Applied Statistics 28), since probabilities crowd near 0 and stray near 1: the stretch of at
-    least two turns that ranks furthest from the rest, kept where at most one in twenty random orders of the same turns
-    shows as large a difference; then the same within each part. Of neighbouring levels, those whose means differ by
-    less than ``LEAST_CHANGE`` are one.
+    Circular binary segmentation (Olshen, Venkatraman, Lucito, Wigler 2004, Biostatistics 5) of the turns' log odds,
+    since probabilities crowd near 0 and stray near 1: the stretch of at least two turns that is furthest from the rest,
+    kept where at most one in twenty random orders of the same turns shows as large a difference; then the same within
+    each part. Of neighbouring levels, those whose means differ by less than ``LEAST_CHANGE`` are one.
 
     Args:
         anger: As for :func:`course`; nothing is found in fewer than ``LEAST_TURNS``.
@@ -118,7 +117,7 @@ def _steps(values: Values, edges: list[int]) -> list[float]:
 
 def _divide(values: Values, first: int, last: int, bounds: dict[int, float], rng: np.random.Generator) -> None:
     """Add the edges within [first, last), each with its confidence."""
-    part = _ranks(values[first:last])
+    part = _log_odds(values[first:last])
     n = len(part)
     if n < 2 * _SHORTEST + 1 or part.std() < 1e-9:
         return
@@ -135,11 +134,11 @@ def _divide(values: Values, first: int, last: int, bounds: dict[int, float], rng
         _divide(values, first + a, first + b, bounds, rng)
 
 
-def _ranks(values: Values) -> Values:
-    """Ranks from 0; the same values share their mean rank. Steps below a hundredth count as the same."""
-    _, which, n = np.unique(np.round(values, 2), return_inverse=True, return_counts=True)
-    ranks: Values = (np.cumsum(n) - (n + 1) / 2)[which]
-    return ranks
+def _log_odds(values: Values) -> Values:
+    """The log odds of probabilities; what is nearer than a hundredth to 0 or 1 counts as a hundredth."""
+    within = np.clip(values, 0.01, 0.99)
+    odds: Values = np.log(within / (1 - within))
+    return odds
 
 
 def _widest(rows: Values) -> tuple[Values, int, int]:
