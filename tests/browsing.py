@@ -8,12 +8,12 @@ import http.server
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -73,9 +73,8 @@ def asgi_server(app: Any) -> Iterator[str]:
         own.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([own],), daemon=True)
         thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.02)
+        until(lambda: server.started or not thread.is_alive())
+        assert server.started
         yield f"http://127.0.0.1:{own.getsockname()[1]}/"
         server.should_exit = True
         thread.join(timeout=60)

@@ -402,9 +402,9 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
         assert models == sorted(["model-02", *(["model-01"] if part == "1/3" else [])] * 2)  # of two seeds
     for wrong in ("0/2", "3/2", "half"):
         code, _, err = run(*arguments, "--part", wrong)
-        assert code == 1 and f"--part {wrong}: expected K/N with K from 1 to N" in err
+        assert code == 2 and f"--part {wrong}: expected K/N with K from 1 to N" in err
     code, _, err = run(*arguments, "--together", "--own-corpus")
-    assert code == 1 and "leave --own-corpus out" in err
+    assert code == 2 and "leave --own-corpus out" in err
     code, _, err = run(*arguments[:1], "tess-crass", *arguments[2:])
     assert code == 1 and 'did you mean "tess-cross"' in err
     code, _, err = run("benchmark", "tess-cross")

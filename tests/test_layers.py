@@ -164,3 +164,10 @@ def test_what_is_checked_before_training_needs_no_scikit_learn() -> None:
     code = "import sys, vocalics.training, vocalics.benchmark; print({'sklearn', 'torch', 'skorch'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_no_test_takes_anything_from_a_conftest() -> None:
+    """There are several of that name, and which one is meant depends on what else pytest was given."""
+    modules = sorted((ROOT / "tests").rglob("*.py"))
+    assert len([m for m in modules if m.name == "conftest.py"]) > 1
+    assert not [m for m in modules if "conftest" in imports(m)]

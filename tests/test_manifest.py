@@ -55,6 +55,31 @@ def test_what_is_written_is_read_again(tmp_path: Path, ending: str) -> None:
     assert manifest[0] != manifest[1]
 
 
+FORMULAS = ("=1+1", "+x", "-x", "@x", "'=1+1", "''@x", "'tis", "-0.5", "-", "'")
+
+
+def test_no_cell_is_a_formula_and_all_are_read_again(tmp_path: Path) -> None:
+    rows = [
+        Utterance(str(tmp_path / f"{t}.wav"), t, t, t, "sad", statement=t, intensity=t, parent=str(tmp_path / f"{t}"))
+        for t in FORMULAS
+    ]
+    Manifest(tuple(rows)).write(tmp_path / "m.csv")
+    assert Manifest.read(tmp_path / "m.csv").utterances == tuple(rows)
+    with (tmp_path / "m.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    begun = {cell for cell in cells if cell.startswith(("=", "+", "-", "@"))}
+    assert begun == {"-0.5", "-"}, "a number and a dash compute nothing"
+    assert {"'=1+1", "''=1+1", "./=1+1.wav", "./@x", "'tis"} <= set(cells)
+    # As others write it, or in a Parquet, it is what it says.
+    text = f"{HEAD}\n=a.wav,c,=1+1,'tis,sad\n"
+    (tmp_path / "other.csv").write_text(text, encoding="utf-8")
+    (row,) = Manifest.read(tmp_path / "other.csv")
+    assert (row.path, row.speaker, row.label) == (str(tmp_path / "=a.wav"), "=1+1", "'tis")
+    pytest.importorskip("pyarrow")
+    Manifest(tuple(rows)).write(tmp_path / "m.parquet")
+    assert Manifest.read(tmp_path / "m.parquet").utterances == tuple(rows)
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(EMOTIONS + OTHER_EMOTIONS)), min_size=1, max_size=5))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]]) -> None:

@@ -7,6 +7,8 @@ import dataclasses
 import io
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import fakes
@@ -14,9 +16,10 @@ import numpy as np
 import pytest
 
 import vocalics
-from vocalics import audio
+from vocalics import audio, modelfile
 from vocalics.cli import sources
-from vocalics.errors import AudioError, VocalicsError
+from vocalics.errors import AudioError, ModelFileError, VocalicsError
+from vocalics.recognizer import Recognizer
 from vocalics.streaming import StreamingRecognizer
 
 
@@ -37,6 +40,58 @@ def test_a_prediction_can_be_kept_sent_and_written(model: vocalics.Recognizer, c
     assert pickle.loads(pickle.dumps(said)) == copy.deepcopy(said) == said
     assert dataclasses.asdict(said)["probabilities"] == json.loads(json.dumps(said.probabilities))
     assert len({said, model.predict(clip)}) == 1
+
+
+def test_a_recognizer_reaches_another_process_with_its_settings(tmp_path: Path, clip: Path) -> None:
+    """A process that knows nothing of this one, as those that are spawned."""
+    fakes.waveform_model(tmp_path / "m.onnx", conformal={"0.9": 0.1})
+    model = vocalics.load(tmp_path / "m.onnx", threads=2, abstain_below=0.999, coverage=0.9)
+    kept = pickle.dumps(model)
+    (tmp_path / "m.onnx").unlink()  # it travels along
+    code = "import pickle, sys; print(repr(pickle.load(sys.stdin.buffer).predict(sys.argv[1])))"
+    done = subprocess.run([sys.executable, "-c", code, str(clip)], input=kept, capture_output=True, check=True)
+    said = model.predict(clip)
+    assert done.stdout.decode().strip() == repr(said)
+    assert said.emotion is None and said.candidates, "the settings matter"
+    again = pickle.loads(kept)
+    assert again.model.threads == 2 and again.model.sha256 == model.model.sha256 and again.model.card == model.card
+    assert pickle.loads(pickle.dumps(again)).predict(clip) == said
+    # So do what stands on one, and a model of bytes.
+    assert pickle.loads(pickle.dumps(StreamingRecognizer(model, 16_000))).recognizer.coverage == 0.9
+    whole = Recognizer(modelfile.load(fakes.waveform_model()))
+    assert pickle.loads(pickle.dumps(whole)).predict(clip) == whole.predict(clip)
+
+
+def test_what_a_recognizer_knows_of_a_voice_is_pickled_with_it(tmp_path: Path, clip: Path) -> None:
+    model = vocalics.load(fakes.adaptable(tmp_path / "used.onnx"))
+    known = model.knowing([clip])
+    again = pickle.loads(pickle.dumps(known))
+    assert again.predict(clip) == known.predict(clip) != model.predict(clip)
+
+
+def test_a_large_model_is_read_again_and_must_be_the_same(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modelfile, "CARRIED", 10)
+    fakes.waveform_model(tmp_path / "m.onnx")
+    monkeypatch.chdir(tmp_path)
+    model = vocalics.load("m.onnx")
+    kept = pickle.dumps(model)
+    assert len(kept) < 1000 < (tmp_path / "m.onnx").stat().st_size
+    monkeypatch.chdir("/")  # wherever it arrives
+    assert pickle.loads(kept).predict(clip) == model.predict(clip)
+    fakes.waveform_model(tmp_path / "m.onnx", description="another")
+    with pytest.raises(ModelFileError, match=r"m\.onnx: was changed since its model was pickled \(now \w+, then"):
+        pickle.loads(kept)
+    (tmp_path / "m.onnx").unlink()
+    with pytest.raises(ModelFileError, match=r"m\.onnx: no such model file"):
+        pickle.loads(kept)
+
+
+def test_a_model_that_came_from_no_file_cannot_be_pickled(model: vocalics.Recognizer) -> None:
+    made = modelfile.LoadedModel(model.model.session, model.card, model.model.sha256)
+    with pytest.raises(TypeError, match="the model fake was made of a session and cannot be pickled"):
+        pickle.dumps(Recognizer(made))
 
 
 def test_bytes_of_any_kind_are_a_file(model: vocalics.Recognizer, clip: Path) -> None:

@@ -132,7 +132,7 @@ def _measured(model: str, name: str, clips: Manifest, n: int, kind: str, cpu: st
         said = running.said_by(target, [*command, str(output.resolve())], files)
         chances = np.array([[*line["probabilities"].values()] for line in said])
         expected = np.array([[*p.probabilities.values()] for p in truth])
-        labels, right = [line["emotion"] for line in said], [p.label for p in truth]
+        labels, right = [line["label"] for line in said], [p.label for p in truth]
         emotions = [u.emotion for u in judged]
         found |= {
             "on": runs_on,

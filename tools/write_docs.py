@@ -43,6 +43,20 @@ NO_MODEL = "No model is bundled yet."
 # --- the command line -----------------------------------------------------------------------------------------------
 
 
+EXIT_CODES = (
+    "| exit code | |",
+    "|---|---|",
+    "| 0 | done |",
+    "| 1 | something failed, and is one line on standard error: a file, folder or name (of a model, recipe, corpus, "
+    "feature set or target) is not there or of no use here, a file among several failed, or what was asked has an "
+    "answer that is to stop a script (`audit` found a leak, `compile` a difference) |",
+    "| 2 | wrong usage: an option that there is not, a value that none can have whatever files hold, or options that "
+    "exclude or need one another |",
+    "| 130, 143 | stopped by Ctrl-C, or (`batch`) by SIGTERM |",
+)
+"""What every command's exit code means."""
+
+
 def cli() -> str:
     """Return the reference of all commands."""
     from typer.main import get_command
@@ -50,8 +64,9 @@ def cli() -> str:
     app: Any = get_command(build())
     lines = [
         *(NOTE, "", "# Commands", ""),
-        "`vocalics COMMAND -h` prints the same. Exit codes: 0 done, 1 something failed and was said in one line on",
-        "standard error, 2 wrong usage.",
+        "`vocalics COMMAND -h` prints the same.",
+        "",
+        *EXIT_CODES,
         "",
     ]
     for name in sorted(app.commands):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from vocalics import splits
 from vocalics.corpora import ScanReport, corpora, scan
 from vocalics.emotions import Scheme, scheme
-from vocalics.errors import RecipeError, VocalicsError
+from vocalics.errors import RecipeError, UsageError, VocalicsError
 from vocalics.manifest import Manifest, Utterance, is_manifest
 from vocalics.recipe import Recipe
 from vocalics.splits import Split
@@ -137,14 +137,14 @@ def divide(
         fold: Which of the protocol's splits: the number that a published protocol gives it, else its place, from 1 on.
 
     Raises:
-        VocalicsError: When both hold-outs and a protocol are given, or there is no such fold, or it cannot be told
-            which one is meant.
+        UsageError: When both hold-outs and a protocol are given, or a fold without a protocol.
+        VocalicsError: When there is no such fold, or it cannot be told which one is meant.
     """
     if fold != 1 and not protocol:
-        raise VocalicsError(f"--fold {fold} needs a --protocol; expected e.g. --protocol leave-one-speaker-out")
+        raise UsageError(f"--fold {fold} needs a --protocol; expected e.g. --protocol leave-one-speaker-out")
     if protocol:
         if hold_outs:
-            raise VocalicsError("--hold-out and --protocol exclude each other; give one of them")
+            raise UsageError("--hold-out and --protocol exclude each other; give one of them")
         complete = whole(manifest, recipe)
         every = _splits(complete, recipe, protocol)
         return _part(complete, every[_place(every, protocol, fold)])

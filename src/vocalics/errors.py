@@ -11,6 +11,7 @@
     ├── EncoderError      a pre-trained encoder that is not there, incomplete or of an unknown kind
     ├── StorageError      the database of calls, where it fails or its connection is lost
     ├── CompileError      a model that a device cannot hold or run, or a compiler that fails
+    ├── UsageError        options or arguments of a command that no file could make right
     └── MissingExtraError an optional dependency that is not installed
         └── MissingPackageError  one that no extra brings
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 
 class VocalicsError(Exception):
-    """The root of all errors raised by vocalics; the command line prints it and exits with 1."""
+    """The root of all errors raised by vocalics; the command line prints it and exits with 1, or 2 for wrong usage."""
 
 
 class AudioError(VocalicsError):
@@ -62,6 +63,13 @@ class StorageError(VocalicsError):
 
 class CompileError(VocalicsError):
     """A target that is unknown, a model that does not fit it, or a compiler that is not there or fails."""
+
+
+class UsageError(VocalicsError):
+    """Options or arguments contradict or lack one another, or one has a value that none can have, whatever files hold.
+
+    The command line exits with 2.
+    """
 
 
 class MissingExtraError(VocalicsError):

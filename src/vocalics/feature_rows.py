@@ -23,7 +23,8 @@ from vocalics.dataset import Data, Progress
 from vocalics.errors import AudioError, FeatureError, VocalicsError
 from vocalics.features.cache import CHANGED, extract_manifest, in_processes, with_own_digests
 from vocalics.features.feature_set import FeatureSet, feature_set
-from vocalics.files import available_cores, replacing
+from vocalics.files import replacing
+from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation
 from vocalics.preprocess import chain as prepare

@@ -2,9 +2,6 @@
 
 A reader never meets half a file, and what fails or is interrupted leaves the older one as it was. Only a process that
 is killed leaves a part behind: hidden, and named after its file, so that it can be known and swept away.
-
-Beside them stands what else differs from one operating system to the next: how many cores there are to use, and what
-has been used.
 """
 
 from __future__ import annotations
@@ -14,14 +11,9 @@ import re
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from resource import struct_rusage
 
 _LONGEST = 110
 """Bytes of a file's name that its part's begins with: with what is added, no file system finds it too long."""
@@ -114,27 +106,3 @@ def part_of(path: Path, keep_suffix: bool = False) -> Path:
     name, suffix = (path.stem, path.suffix) if keep_suffix else (path.name, "")
     name = os.fsencode(name)[:_LONGEST].decode(errors="ignore")
     return path.with_name(f".{name}.{os.urandom(6).hex()}.part{suffix}")
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use: fewer than there are where it is bound to some."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def usage(*, of_children: bool = False) -> struct_rusage | None:
-    """Return what the system has counted of this process, or of those that it started and that have ended.
-
-    Returns:
-        See :func:`resource.getrusage`; ``None`` where the system does not tell (Windows).
-    """
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF)
-
-
-def processor_seconds() -> float:
-    """Return the processor's time of this process and of those it started that ended (on Windows its own alone)."""
-    children = usage(of_children=True)
-    return time.process_time() + (0.0 if children is None else children.ru_utime + children.ru_stime)

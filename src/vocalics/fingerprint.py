@@ -23,7 +23,7 @@ from scipy import fft
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.errors import AudioError
-from vocalics.files import available_cores
+from vocalics.machine import available_cores
 from vocalics.manifest import Utterance
 
 SAMPLE_RATE = 8_000

@@ -24,8 +24,9 @@ from vocalics.encoders import FrontEnd
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.features.cache import in_processes, with_own_digests
 from vocalics.features.feature_set import at_peak
-from vocalics.files import available_cores, replacing
+from vocalics.files import replacing
 from vocalics.logmel_bank import TRIM_DB
+from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
 from vocalics.preprocess import chain as prepare

@@ -25,7 +25,8 @@ from vocalics.encoders import FrontEnd
 from vocalics.features.cache import in_processes, with_own_digests
 from vocalics.features.feature_set import at_peak
 from vocalics.features.logmel import LogMel
-from vocalics.files import available_cores, replacing
+from vocalics.files import replacing
+from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
 from vocalics.preprocess import chain as prepare

@@ -16,6 +16,7 @@ from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.errors import ManifestError, MissingExtraError, VocalicsError
 from vocalics.files import replacing
 from vocalics.registry import suggestion
+from vocalics.spreadsheets import escaped, path_cell, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +82,7 @@ class Utterance:
 
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Utterance))
+_PATHS = ("path", "parent")
 REQUIRED: tuple[str, ...] = ("path", "corpus", "speaker", "label", "emotion")
 
 
@@ -162,7 +164,7 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
                 with part.open("w", newline="", encoding="utf-8") as file:
                     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                     writer.writeheader()
-                    writer.writerows(rows)
+                    writer.writerows(map(_escaped, rows))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Manifest:
@@ -179,7 +181,7 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
         if source.suffix == ".parquet":
             rows = _parquet_rows(source)
         elif source.suffix == ".csv":
-            rows = csv_rows(source)
+            rows = [_plain(row) for row in csv_rows(source)]
         else:
             raise ManifestError(f"{source}: is no manifest; expected a .csv or .parquet file")
         if not rows:
@@ -265,10 +267,21 @@ def _row(utterance: Utterance, folder: Path) -> dict[str, Any]:
     row["duration"] = "" if utterance.duration is None else f"{utterance.duration:.6f}"
     row["sample_rate"] = "" if utterance.sample_rate is None else utterance.sample_rate
     row["ratings"] = json.dumps(dict(utterance.ratings), sort_keys=True) if utterance.ratings else ""
-    for column in ("path", "parent"):
+    for column in _PATHS:
         if row[column]:
             row[column] = _relative(Path(row[column]), folder)
     return row
+
+
+def _escaped(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for a CSV, none of its cells a formula; :func:`_plain` reads it back."""
+    shown = {c: escaped(value) if isinstance(value, str) else value for c, value in row.items()}
+    return shown | {c: path_cell(row[c]) for c in _PATHS}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    # Only a short line has values of None, only a long one a list.
+    return {c: plain(value) if isinstance(value, str) and c not in _PATHS else value for c, value in row.items()}
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -36,6 +36,9 @@ LEFT_OUT_KEY = "vocalics_left_out"
 CARD_KEY = "vocalics_card"
 """The metadata key under which a model file holds its card."""
 
+CARRIED = 8_000_000
+"""A model file of at most so many bytes is kept in memory beside its session, and travels in a pickle."""
+
 FORMAT_VERSION = 1
 """The newest card format that this version writes and reads."""
 
@@ -236,15 +239,30 @@ def _is(value: Any, kind: str) -> bool:
 class LoadedModel:
     """A verified model, ready to run.
 
+    It can be pickled, and is loaded and verified again where it arrives: from its bytes, which it carries along up to
+    :data:`CARRIED`; a larger file is read from its path again, and refused where it is not the same any more.
+
     Attributes:
         session: The onnxruntime session.
         card: What is known about it.
         sha256: Of the file's bytes, in hexadecimal.
+        source: The file's bytes, or the absolute path of a large one; ``None`` where the session was made otherwise.
+        threads: How many the runtime may use for one clip.
     """
 
     session: onnxruntime.InferenceSession
     card: Card
     sha256: str
+    source: str | bytes | None = field(default=None, repr=False, kw_only=True)
+    threads: int = field(default=1, kw_only=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.source is None:
+            raise TypeError(
+                f"the model {self.card.name} was made of a session and cannot be pickled; expected one that "
+                "modelfile.load() gave"
+            )
+        return _loaded_again, (self.source, self.sha256, self.threads)
 
     def probabilities(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run the graph.
@@ -325,7 +343,23 @@ def load(source: str | os.PathLike[str] | bytes, threads: int = 1) -> LoadedMode
         _verify(session, card)
     except ModelFileError as error:
         raise ModelFileError(f"{name}: {error}") from None
-    return LoadedModel(session, card, hashlib.sha256(data).hexdigest())
+    kept = data if isinstance(source, bytes) or len(data) <= CARRIED else str(Path(source).absolute())
+    return LoadedModel(session, card, hashlib.sha256(data).hexdigest(), source=kept, threads=threads)
+
+
+def _loaded_again(source: str | bytes, sha256: str, threads: int) -> LoadedModel:
+    """What a pickle of a model becomes.
+
+    Raises:
+        ModelFileError: When its file is not there any more, or is another one.
+    """
+    found = load(source, threads)
+    if isinstance(source, str) and found.sha256 != sha256:
+        raise ModelFileError(
+            f"{source}: was changed since its model was pickled (now {found.sha256[:12]}, then {sha256[:12]}); load "
+            "and pickle it again"
+        )
+    return found
 
 
 def _bytes(path: Path) -> bytes:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from vocalics import audio, confidence, modelfile
 from vocalics.audio import Clip
-from vocalics.errors import AudioError, FeatureError, ModelFileError, VocalicsError
+from vocalics.errors import AudioError, FeatureError, ModelFileError, UsageError, VocalicsError
 from vocalics.modelfile import Card, LoadedModel
 from vocalics.named_models import DEFAULT, model_path
 from vocalics.preprocess import Preparation, chain, trim_silence
@@ -83,6 +83,10 @@ class Prediction:
 class Recognizer:
     """A model that turns sound into predictions; it holds no state between calls.
 
+    It can be pickled, for a pool of processes say, and keeps its settings. A model file of up to 8 MB travels along; of
+    a larger one, as ``accurate`` with its encoder, path and hash do, so that the same file must be where it arrives.
+    Unpickling loads the model, which takes a moment: hand it to a process once, not with every recording.
+
     Attributes:
         model: The verified model file.
         abstain_below: A prediction whose highest probability is below this names no emotion.
@@ -106,14 +110,14 @@ class Recognizer:
         if self.voice is not None:
             self._own(self.voice)
         if self.unfamiliar_above is not None and not self.unfamiliar_above > 0:
-            raise VocalicsError(f"unfamiliar_above = {self.unfamiliar_above:g}: expected above 0")
+            raise UsageError(f"unfamiliar_above = {self.unfamiliar_above:g}: expected above 0")
         if self.unfamiliar_above is not None and not self.model.tells_strangeness:
             raise VocalicsError(
                 f"unfamiliar_above = {self.unfamiliar_above:g}: the model {self.card.name} does not tell it; vocalics "
                 "models calibrate adds it to a net that ends in a linear layer, which accurate does not"
             )
         if not 0 <= self.abstain_below <= 1:
-            raise VocalicsError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
+            raise UsageError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
         if self.coverage is not None and confidence.chosen(self.card.conformal, self.coverage) is None:
             known = ", ".join(self.card.conformal)
             what = (
@@ -404,8 +408,9 @@ class Recognizer:
                 f"the model {self.card.name} lacks weights of its encoder; vocalics models join FILE -o FILE puts them "
                 "back"
             )
-        known = self.card.front_end.get("encoder")
-        if known and known != chosen.source and not self._same_encoder():
+        # All that the card knows of it decides, not the key alone, of which somebody could make another one.
+        known = self.card.front_end.get("encoder") or self.card.front_end.get("weights")
+        if known and not self._same_encoder():
             raise ModelFileError(
                 f"the model {self.card.name} was trained on another encoder ({known}) than {self.card.feature_set} is "
                 f"here ({chosen.source})"

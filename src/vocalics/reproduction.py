@@ -29,8 +29,9 @@ from vocalics.emotions import EMOTIONS, scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, compute
 from vocalics.features.feature_set import feature_set
-from vocalics.files import processor_seconds, write_text
+from vocalics.files import write_text
 from vocalics.judgements import Judgements
+from vocalics.machine import processor_seconds
 from vocalics.manifest import Manifest, Utterance
 from vocalics.modelfile import load
 from vocalics.models import model_spec

@@ -1,4 +1,8 @@
-"""Cells of tables that are opened in a spreadsheet, which takes a text that begins like a formula for one."""
+"""Cells of tables that are opened in a spreadsheet, which takes a text that begins like a formula for one.
+
+Tables that are only looked at take :func:`cell`; those that are read again take :func:`escaped`, and :func:`plain` when
+they are. A path stays one in both (:func:`path_cell`).
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,24 @@ def path_cell(path: str) -> str:
     ('./=a.wav', 'in/=a.wav', '-')
     """
     return f"./{path}" if _is_formula(path) else path
+
+
+def escaped(text: str) -> str:
+    """Return a text that no spreadsheet computes and that :func:`plain` brings back exactly.
+
+    >>> escaped("=1+1"), escaped("'=1+1"), escaped("happy"), escaped("'tis")
+    ("'=1+1", "''=1+1", 'happy', "'tis")
+    """
+    return f"'{text}" if _is_formula(text.lstrip("'")) else text
+
+
+def plain(text: str) -> str:
+    """Return what a text was before :func:`escaped` or :func:`cell`.
+
+    >>> plain("'=1+1"), plain("''=1+1"), plain("happy"), plain("'tis"), plain("=1+1")
+    ('=1+1', "'=1+1", 'happy', "'tis", '=1+1')
+    """
+    return text[1:] if text.startswith("'") and _is_formula(text.lstrip("'")) else text
 
 
 def _is_formula(text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from vocalics.audio import Clip, Samples
-from vocalics.errors import VocalicsError
+from vocalics.errors import UsageError
 
 
 class Windows:
@@ -20,11 +20,9 @@ class Windows:
 
     def __init__(self, window: float, hop: float, sample_rate: int, whole: float = 0.0) -> None:
         if not 0.25 <= window < float("inf"):
-            raise VocalicsError(f"a window of {window:g} s is too short to judge; expected at least 0.25 s")
+            raise UsageError(f"a window of {window:g} s is too short to judge; expected at least 0.25 s")
         if not 0 < hop <= window or round(hop * sample_rate) < 1:
-            raise VocalicsError(
-                f"a hop of {hop:g} s leaves gaps or stands still; expected above 0, at most {window:g} s"
-            )
+            raise UsageError(f"a hop of {hop:g} s leaves gaps or stands still; expected above 0, at most {window:g} s")
         self._window, self._hop = round(window * sample_rate), round(hop * sample_rate)
         self._whole = round(max(whole, window if whole else 0) * sample_rate)
         self._start, self._held = 0, np.zeros(0, np.float32)

@@ -14,6 +14,7 @@ from typing import Any
 
 import fakes
 import pytest
+from waiting import until
 
 from vocalics import audio, batch
 
@@ -58,14 +59,6 @@ def committed(out: Path) -> int:
     return len(list(out.glob("inputs/*.parquet")))
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = SECONDS) -> None:
-    """Wait until something holds."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 @pytest.mark.usefixtures("misbehaving")
 def test_a_cluster_gives_the_rows_of_one_machine(whole: Path, tmp_path: Path, started: Start, rows: Rows) -> None:
     out = tmp_path / "out"
@@ -88,9 +81,9 @@ def test_actors_and_their_workers_are_killed(
     out = tmp_path / "out"
     rng = random.Random(3)
     driver = started(*arguments(whole, out), TEST_SLOWER="0.05")
-    wait_for(lambda: committed(out) >= 1)
+    until(lambda: committed(out) >= 1, SECONDS, pause=0.05)
     for text in ("ray::MapWorker", "vocalics.batch.process") * 2 + ("ray::MapWorker",):
-        wait_for(lambda text=text: processes(driver.pid, text))  # type: ignore[misc]
+        until(lambda text=text: processes(driver.pid, text), SECONDS, pause=0.05)  # type: ignore[misc]
         os.kill(rng.choice(processes(driver.pid, text)), signal.SIGKILL)
         time.sleep(rng.uniform(0.1, 0.6))
     assert committed(out) < N / 6  # all of them were killed in the middle
@@ -109,7 +102,7 @@ def test_a_driver_that_is_killed_again_and_again_ends_as_one_that_was_not(
     for _ in range(3):
         before = committed(out)
         driver = started(*arguments(whole, out), TEST_SLOWER="0.05")
-        wait_for(lambda before=before: committed(out) > before)  # type: ignore[misc]
+        until(lambda before=before: committed(out) > before, SECONDS, pause=0.05)  # type: ignore[misc]
         time.sleep(rng.uniform(0, 0.5))
         driver.kill()
         seen.append(committed(out))
@@ -145,7 +138,7 @@ def test_a_machine_leaves_a_running_cluster(
         assert cluster.stdin is not None and cluster.stdout is not None
         address = cluster.stdout.readline().strip()
         driver = started(*arguments(whole, out), "--address", address)
-        wait_for(lambda: committed(out))
+        until(lambda: committed(out), SECONDS, pause=0.05)
         print(file=cluster.stdin, flush=True)
         assert cluster.stdout.readline() == "removed\n"
         assert committed(out) < N / 6
@@ -159,7 +152,7 @@ def test_a_machine_leaves_a_running_cluster(
 def test_sigterm_stops_it_cleanly(whole: Path, tmp_path: Path, started: Start, rows: Rows) -> None:
     out = tmp_path / "out"
     driver = started(*arguments(whole, out), TEST_SLOWER="0.1")
-    wait_for(lambda: committed(out))
+    until(lambda: committed(out), SECONDS, pause=0.05)
     driver.terminate()
     _, errors = driver.communicate(timeout=60)
     assert driver.returncode == 143, errors

@@ -16,6 +16,7 @@ import fakes
 import numpy as np
 import pytest
 import soundfile
+from waiting import until
 
 import vocalics
 from vocalics import batch
@@ -24,14 +25,6 @@ from vocalics.errors import ModelFileError, VocalicsError
 
 Rows = Callable[[Path, str], list[dict[str, Any]]]
 N = 120
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> None:
-    """Wait until something holds."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def committed(out: Path) -> int:
@@ -48,7 +41,7 @@ def test_rows_are_what_the_python_api_says(clips: Callable[..., Path], model: st
     assert [Path(row["path"]).name for row in found] == [f"{i:04}.wav" for i in range(30)]
     for row in found:
         said = recognizer.predict(row["path"])
-        assert row["emotion"] == said.label
+        assert row["emotion"] == row["label"] == said.emotion
         assert {e: row[e] for e in recognizer.emotions} == pytest.approx(said.probabilities, abs=1e-7)
         assert row["sound_seconds"] == pytest.approx(0.6) == said.end
         assert row["size"] == Path(row["path"]).stat().st_size
@@ -66,7 +59,9 @@ def test_the_schema_is_typed_and_names_the_model(clips: Callable[..., Path], mod
     assert schema.metadata[b"model_sha256"].decode() == known.model.sha256
     assert schema.field("happy").type == pyarrow.float32()
     assert schema.field("size").type == pyarrow.int64()
-    assert [f.name for f in schema][-10:-1] == ["confidence", *known.emotions]
+    assert [f.name for f in schema][-12:] == [
+        "emotion", "label", "confidence", *known.emotions, "strangeness",
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("misbehaving")
@@ -174,7 +169,7 @@ def test_a_driver_that_is_killed_five_times_ends_as_one_that_was_not(
     for _ in range(5):
         before = committed(out)
         process = started(*arguments, str(out), TEST_SLOWER="0.03")
-        wait_for(lambda before=before: committed(out) > before)  # type: ignore[misc]
+        until(lambda before=before: committed(out) > before, seconds=120)  # type: ignore[misc]
         time.sleep(rng.uniform(0, 0.3))
         process.kill()
         killed_at.append(committed(out))
@@ -240,14 +235,14 @@ def test_no_worker_outlives_its_driver_and_a_second_driver_is_kept_away(
     def workers() -> list[int]:
         return processes(process.pid, "vocalics.batch.process")
 
-    wait_for(lambda: len(workers()) == 2)
+    until(lambda: len(workers()) == 2, seconds=120)
     with pytest.raises(VocalicsError, match="another run writes to it"):
         batch.run([folder], out, model=model)
     before = workers()
     assert len(before) == 2
     process.kill()
     process.wait()
-    wait_for(lambda: not [w for w in before if Path(f"/proc/{w}").exists()])
+    until(lambda: not [w for w in before if Path(f"/proc/{w}").exists()], seconds=120)
 
 
 @pytest.mark.parametrize("signal_, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -265,7 +260,7 @@ def test_signals_stop_it_cleanly(
     process = started(
         str(folder), "--model", model, "--workers", "2", "--block", "5", "-o", str(out), TEST_SLOWER="0.1"
     )
-    wait_for(lambda: committed(out))
+    until(lambda: committed(out), seconds=120)
     process.send_signal(signal_)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakes
+import numpy as np
 import pytest
 
-from vocalics import batch
+from vocalics import audio, batch
 from vocalics.batch import store, tables
 from vocalics.batch.job import Input
 from vocalics.batch.ledger import Ledger
@@ -214,3 +216,30 @@ def test_the_settings_are_kept(done: Done) -> None:
     _, out, options = done
     kept = json.loads((out / store.SETTINGS).read_text(encoding="utf-8"))
     assert kept["task"] == "predict" and kept["model"] == options["model"] and len(kept["model_sha256"]) == 64
+
+
+def test_a_folder_that_was_begun_in_the_first_format_goes_on_in_it(
+    clips: Callable[..., Path], model: str, rows: Rows, tmp_path: Path
+) -> None:
+    """There ``emotion`` held the label: a table of both would mix two meanings in one column."""
+    folder, options = clips("a"), {"model": model, "workers": 1}
+    audio.write(folder / "silent.wav", audio.Clip(np.zeros(8_000, np.float32), 16_000))
+    old, new = tmp_path / "old", tmp_path / "new"
+    batch.run([folder], new, **options)
+    old.mkdir()
+    settings = json.loads((new / store.SETTINGS).read_text())
+    assert settings["format"] == 2
+    (old / store.SETTINGS).write_text(json.dumps({**settings, "format": 1}))
+    assert batch.run([folder], old, **options).n_done == 2
+    audio.write(folder / "b.wav", fakes.voice(0.7))
+    assert [batch.run([folder], out, **options).n_done for out in (old, new)] == [1, 1]
+    said = [{Path(row["path"]).stem: row for row in rows(out, "predictions")} for out in (old, new)]
+    assert [row["emotion"] for row in said[1].values()] == [said[0]["a"]["emotion"], said[0]["b"]["emotion"], None]
+    assert (said[0]["silent"]["emotion"], said[1]["silent"]["label"]) == ("no speech", "no speech")
+    for row, same in zip(said[0].values(), said[1].values(), strict=True):
+        assert list(row) == [key for key in same if key != "label"]
+        assert row == {**{key: same[key] for key in row}, "emotion": same["label"]}
+    assert len({tuple(row) for row in said[0].values()}) == 1
+    (old / store.SETTINGS).write_text(json.dumps({**settings, "format": 3}))
+    with pytest.raises(VocalicsError, match="was begun with format = 3, not 2"):
+        batch.run([folder], old, **options)

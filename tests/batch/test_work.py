@@ -21,6 +21,7 @@ from vocalics.batch.judges import LONGEST_FEATURES_SECONDS
 from vocalics.batch.running import planned
 from vocalics.batch.sources import find
 from vocalics.batch.work import Worker, kind_of
+from vocalics.emotions import EMOTIONS
 from vocalics.errors import AudioError
 from vocalics.features.feature_set import feature_set
 
@@ -66,8 +67,10 @@ def test_bad_inputs_are_rows_of_the_failures(tmp_path: Path, model: str, rows: R
     assert failed["cut.wav"].startswith("is truncated")
     assert failed["link.wav"].startswith("no such file")
     assert report.n_failed == len(failed) and report.reasons["is truncated"] == 1
-    good = {Path(r["path"]).name: r["emotion"] for r in rows(tmp_path / "out", "predictions")}
-    assert good["silent.wav"] == "no speech" != good["good\n'\".wav"]
+    good = {Path(r["path"]).name: (r["emotion"], r["label"]) for r in rows(tmp_path / "out", "predictions")}
+    assert good["silent.wav"] == (None, "no speech")
+    emotion, label = good["good\n'\".wav"]
+    assert emotion == label in EMOTIONS
     assert len(good) + len(failed) == 7 == report.n_inputs
 
 
@@ -129,18 +132,20 @@ def test_a_timeline_has_the_rows_of_the_python_api(windows: bool, tmp_path: Path
     report = worked(tmp_path / "out", call, silent, task="timeline", windows=windows)
     found = timeline.build(vocalics.load(), call)
     expected = [
-        (channel.name, part.start, part.end, part.label, part.confidence)
+        (channel.name, part.start, part.end, part.emotion, part.label, part.confidence)
         for channel in found.channels
         for part in (channel.windows if windows else channel.segments)
     ]
     got = [r for r in rows(tmp_path / "out", "timeline") if r["path"] == str(call)]
-    assert [(r["channel"], r["start"], r["end"], r["emotion"]) for r in got] == [e[:-1] for e in expected]
+    keys = ("channel", "start", "end", "emotion", "label")
+    assert [tuple(r[key] for key in keys) for r in got] == [e[:-1] for e in expected]
     assert [r["confidence"] for r in got] == pytest.approx([e[-1] for e in expected], abs=1e-6)
     assert {r["channel"] for r in got} == {"left", "right"} and len(got) >= 3
     assert report.sound_seconds == pytest.approx(found.duration + 2)
     # Nobody speaks in the other; the ledger has it all the same.
     assert len(rows(tmp_path / "out", "inputs")) == 2
-    assert {r["emotion"] for r in rows(tmp_path / "out", "timeline") if r["path"] == str(silent)} <= {"no speech"}
+    quiet = [r for r in rows(tmp_path / "out", "timeline") if r["path"] == str(silent)]
+    assert {(r["emotion"], r["label"]) for r in quiet} <= {(None, "no speech")} and bool(quiet) == windows
 
 
 def test_a_disk_that_fails_looks_like_an_early_end_to_a_decoder(

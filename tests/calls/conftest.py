@@ -21,10 +21,10 @@ from vocalics.segment import utterances
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from made import RATE
+
 for library in ("sqlalchemy", "alembic"):
     pytest.importorskip(library, reason="needs the extra calls")
-
-RATE = 16_000
 
 
 class Loud:

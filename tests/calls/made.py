@@ -11,6 +11,9 @@ from vocalics.calls.call import Call, Keyword, Kind, Measures, Moment, Party, Tr
 from vocalics.calls.course import course
 from vocalics.emotions import EMOTIONS
 
+RATE = 16_000
+"""Of the calls made of voices, in Hz."""
+
 BEGAN = datetime(2026, 3, 31, 14, 5, tzinfo=UTC)
 
 

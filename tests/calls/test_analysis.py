@@ -8,7 +8,6 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-import conftest
 import fakes
 import made
 import numpy as np
@@ -102,7 +101,7 @@ def test_the_agents_emotions_can_be_left_alone(
     analyse(recognizer, tmp_path / "other agent.flac", Settings(customer_only=True))
     assert len(before) == len(heard) > 3, "what the model hears does not depend on the agent"
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(before, heard, strict=True))
-    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, conftest.RATE)
+    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, made.RATE)
     with pytest.raises(AudioError, match="has one channel, which the agent shares"):
         analyse(recognizer, tmp_path / "mono.wav", Settings(customer_only=True))
 
@@ -119,7 +118,7 @@ def test_each_partys_voice_is_got_used_to(made_call: Path, tmp_path: Path) -> No
         alone = [t for t in turns if any(abs(t.start - start) < 1e-3 and t.end == end for start, end in spans)]
         assert alone and all(t.probabilities["sad"] == pytest.approx(told[round(t.start, 3)]) for t in alone)
     assert any(a.probabilities != b.probabilities for a, b in zip(plain.turns, used.turns, strict=True))
-    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, conftest.RATE)
+    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, made.RATE)
     with pytest.raises(AudioError, match=r"has one channel, which the parties share; expected .* or no --adapt"):
         analyse(model, tmp_path / "mono.wav", Settings(adapt=True))
 
@@ -164,7 +163,7 @@ def test_a_transcript_without_times_belongs_to_the_call(
 
 
 def test_one_channel_is_one_party_and_says_so(recognizer: Recognizer, made_call: Path, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "mono.wav", audio.read(made_call, channel=0).samples, conftest.RATE)
+    soundfile.write(tmp_path / "mono.wav", audio.read(made_call, channel=0).samples, made.RATE)
     call = analyse(recognizer, tmp_path / "mono.wav")
     assert [(p.role, p.talk_share) for p in call.parties] == [("speaker", 1.0)] and len(call.turns) == 3
     assert "nothing tells its speakers apart" in call.notes[0] and "--diarise" in call.notes[0]
@@ -172,7 +171,7 @@ def test_one_channel_is_one_party_and_says_so(recognizer: Recognizer, made_call:
 
 def test_a_file_of_turns_tells_parties_apart(recognizer: Recognizer, made_call: Path, tmp_path: Path) -> None:
     samples = audio.read(made_call).samples
-    soundfile.write(tmp_path / "mono.wav", samples, conftest.RATE)
+    soundfile.write(tmp_path / "mono.wav", samples, made.RATE)
     whole = analyse(recognizer, made_call)
     who = {"agent": "agent", "customer": "Ann"}
     lines = [f"SPEAKER mono 1 {t.start:.2f} {t.end - t.start:.2f} <NA> <NA> {who[t.party]} <NA>" for t in whole.turns]
@@ -196,7 +195,7 @@ def test_a_program_tells_speakers_apart(recognizer: Recognizer, made_call: Path,
             """By role."""
             return {"speaker 1": [(0, 5.0)], "speaker 2": [(5.0, 10.0)]}
 
-    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, conftest.RATE)
+    soundfile.write(tmp_path / "mono.wav", audio.read(made_call).samples, made.RATE)
     call = analyse(recognizer, tmp_path / "mono.wav", Settings(diariser=Halves()))
     assert [p.role for p in call.parties] == ["speaker 1", "speaker 2"] and len(call.turns) == 2
     assert "told apart by a program" in call.notes[0]

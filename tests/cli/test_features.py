@@ -54,9 +54,20 @@ def test_frames_are_lists_in_parquet_and_refused_in_csv(run, manifest: Path, tmp
     column = parquet.read_table(tmp_path / "f.parquet")["log_mel_0"].to_pylist()
     assert len(column) == 3 and len(column[0]) > 100
     code, _, err = run("features", "logmel", str(manifest), "-o", str(tmp_path / "f.csv"))
-    assert code == 1
+    assert code == 2
     assert "logmel has many frames per clip and does not fit a CSV; use -o f.parquet" in err
     assert not (tmp_path / "f.csv").exists()
+
+
+def test_no_cell_of_a_csv_is_a_formula(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    audio.write(tmp_path / "a.wav", Clip(np.random.default_rng(0).normal(0, 0.1, 30_000).astype(np.float32), 22_050))
+    Manifest((Utterance(str(tmp_path / "a.wav"), "-own", "=1+1", "x", "sad"),)).write("m.csv")
+    assert run("features", "zcr_chroma_mfcc_rms_mel", "m.csv", "-o", "f.csv", "--workers", "1")[0] == 0
+    with Path("f.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["corpus"], row["speaker"], row["emotion"]) == ("'-own", "'=1+1", "sad")
+    assert row["path"] == str(tmp_path / "a.wav") and any(v.startswith("-") for v in row.values()), "numbers stay"
 
 
 def test_a_bad_file_is_named_and_the_others_are_written(run, manifest: Path, tmp_path: Path) -> None:
@@ -81,6 +92,6 @@ def test_a_bad_file_is_named_and_the_others_are_written(run, manifest: Path, tmp
 def test_wrong_requests_are_one_line(run, tmp_path: Path, monkeypatch, arguments, message: str) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run("features", *arguments)
-    assert (code, out) == (1, "")
+    assert (code, out) == (2 if "with the ending" in message else 1, "")
     assert message in err
     assert len(err.strip().splitlines()) == 1

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import fakes
 import pytest
 
 from vocalics.named_models import model_path
@@ -30,6 +31,76 @@ def test_wrong_usage_exits_with_2(case: str, run: Run) -> None:
     assert expected in err
 
 
+MISUSED = {
+    "an unknown key": (
+        ["train", "default", "--corpus", "a=b", "-o", "r", "--set", "fit.n_epoch=3"],
+        'unknown key "n_epoch"; did you mean "n_epochs"?',
+    ),
+    "a key below a number": (
+        ["train", "default", "--corpus", "a=b", "-o", "r", "--set", "seed.x=3"],
+        '"seed" is no table; "seed.x" cannot be set in it',
+    ),
+    "half a pair": (["train", "default", "--corpus", "a", "-o", "r"], '--corpus "a": expected NAME=VALUE'),
+    "the same twice": (
+        ["train", "default", "--corpus", "a=b", "--corpus", "a=c", "-o", "r"],
+        "--corpus a=c: a was given already (b)",
+    ),
+    "no number": (
+        ["train", "default", "--corpus", "a=b", "-o", "r", "--set", "fit.rate=quick"],
+        "rate = 'quick' is a str",
+    ),
+    "part of a whole": (["benchmark", "--part", "3/2"], "--part 3/2: expected K/N"),
+    "two that exclude each other": (["benchmark", "--together", "--own-corpus"], "leave --own-corpus out"),
+    "clips for nothing": (["export", "default", "--clips", "c", "-o", "r"], "add --to onnx-int8"),
+    "eight bits of nothing": (["export", "default", "--to", "onnx-int8", "-o", "r"], "need calibration clips"),
+    "fixed point of nothing": (["export", "default", "--front-end", "fixed", "-o", "r"], "--front-end is for C"),
+    "an ending of no manifest": (["scan", "ravdess", "empty", "-o", "r.txt"], "r.txt: cannot write a manifest with"),
+    "an ending of no table": (["features", "logmel", "m.csv", "-o", "r.txt"], "cannot write features with the ending"),
+    "frames in a CSV": (["features", "logmel", "m.csv", "-o", "r.csv"], "has many frames per clip"),
+    "an ending of no page": (["explore", "m.csv", "-o", "r.txt"], 'cannot write a report with the ending ".txt"'),
+    "nothing to prepare": (["prepare", "empty", "-o", "r"], "nothing to do; expected --step"),
+    "an unknown step": (["prepare", "empty", "-o", "r", "--step", "denoise"], 'unknown preprocessing "denoise"'),
+    "nothing to augment": (["augment", "m.csv", "-o", "r"], "no step to apply"),
+    "nothing to calibrate": (["models", "calibrate", "default", "-o", "r.onnx"], "one of both"),
+    "a page of nothing": (
+        ["models", "calibrate", "default", "m.csv", "--page", "r.md", "-o", "r.onnx"],
+        "--page tells what --left-out is worth",
+    ),
+    "no clock": (["compile", "default", "--target", "rv32", "--clock", "0"], "--clock 0: expected"),
+    "no size": (["compile", "default", "--target", "rv32", "--ram-limit", "much"], '--ram-limit "much" is no size'),
+    "a voice's other name": (["voice", "a.wav", "-o", "r.txt"], "r.txt: expected a name that ends in .voice"),
+    "no limit": (["serve", "--max-seconds", "0"], "the limit seconds = 0"),
+    "no name of a token": (["serve", "--new-token", "a:b"], "cannot be a token's name"),
+    "open to all": (["serve", "--host", "0.0.0.0"], "there are no tokens to keep them out"),
+    "two of one name": (["serve", "--model", "tiny", "--model", "tiny"], "two models are called tiny"),
+    "nothing to delete": (["calls", "delete"], "nothing to delete; name calls"),
+    "a key of nothing": (["calls", "a.wav", "--key", "k"], "add --pseudonymise"),
+    "a report's ending": (["calls", "report", "-o", "r.pdf"], "use .html"),
+    "neither command nor file": (["calls", "reprot"], 'did you mean "report"?'),
+    "a fold of nothing": (
+        ["train", "lr.toml", "--corpus", "folder=clips.csv", "--fold", "2", "-o", "r"],
+        "--fold 2 needs a --protocol",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISUSED)
+def test_options_that_are_wrong_in_themselves_are_one_line_and_exit_with_2(
+    case: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VOCALICS_TOKENS", raising=False)
+    Path("empty").mkdir()
+    arguments, expected = MISUSED[case]
+    if "clips.csv" in " ".join(arguments):
+        fakes.speakers_table(tmp_path)
+        Path("lr.toml").write_text(fakes.LOGISTIC_REGRESSION, encoding="utf-8")
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("vocalics: ") and expected in err
+    assert "Traceback" not in err and not [*tmp_path.glob("r*")]
+
+
 REFUSED = {
     "an unknown corpus": (["scan", "ravdes", "."], 'unknown corpus "ravdes"; did you mean "ravdess"?'),
     "no such root": (["scan", "ravdess", "nowhere"], "nowhere: no such folder"),
@@ -43,15 +114,6 @@ REFUSED = {
     "no such model file": (["evaluate", "nope.onnx", "m.csv"], "nope.onnx: no such model file"),
     "an unknown recipe": (["train", "defalt", "--corpus", "a=b", "-o", "r"], 'did you mean "default"?'),
     "a recipe that is none": (["train", "binary.toml", "--corpus", "a=b", "-o", "r"], "binary.toml: is not TOML"),
-    "an unknown key": (
-        ["train", "default", "--corpus", "a=b", "-o", "r", "--set", "fit.n_epoch=3"],
-        'unknown key "n_epoch"; did you mean "n_epochs"?',
-    ),
-    "a key below a number": (
-        ["train", "default", "--corpus", "a=b", "-o", "r", "--set", "seed.x=3"],
-        '"seed" is no table; "seed.x" cannot be set in it',
-    ),
-    "half a pair": (["train", "default", "--corpus", "a", "-o", "r"], '--corpus "a": expected NAME=VALUE'),
 }
 
 

@@ -48,7 +48,9 @@ def test_json_is_one_object_per_line(folder: Path, run: Run) -> None:
     code, out, err = predict(run, "in", "--format", "json")
     assert (code, err) == (0, "")
     first, second = map(json.loads, out.splitlines())
-    assert list(first) == ["path", "start", "end", "emotion", "confidence", "probabilities", "model"]
+    assert list(first) == [
+        "path", "start", "end", "emotion", "label", "confidence", "probabilities", "model", "candidates", "strangeness",
+    ]  # fmt: skip
     assert (first["path"], second["path"]) == ("in/a.wav", "in/deeper/b.FLAC")
     assert tuple(first["probabilities"]) == EMOTIONS
     assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -63,7 +65,8 @@ def test_csv_has_a_column_per_emotion_and_says_the_same(folder: Path, run: Run) 
     code, out, _ = predict(run, "in", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
-    assert list(rows[0]) == ["path", "start", "end", "emotion", "confidence", *EMOTIONS, "model"]
+    ahead, behind = ["path", "start", "end", "emotion", "label", "confidence"], ["model", "candidates", "strangeness"]
+    assert list(rows[0]) == [*ahead, *EMOTIONS, *behind]
     objects = [json.loads(line) for line in predict(run, "in", "--format", "json")[1].splitlines()]
     for row, same in zip(rows, objects, strict=True):
         assert (row["path"], row["emotion"], row["model"]) == (same["path"], same["emotion"], same["model"])
@@ -107,7 +110,7 @@ def test_an_error_alone_has_no_table(folder: Path, run: Run) -> None:
 def test_no_speech_has_confidence_0_and_no_probabilities(folder: Path, run: Run) -> None:
     audio.write("silence.wav", Clip(np.zeros(16_000, np.float32), 16_000))
     record = json.loads(predict(run, "silence.wav", "--format", "json")[1])
-    assert (record["emotion"], record["confidence"]) == ("no speech", 0.0)
+    assert (record["emotion"], record["label"], record["confidence"]) == (None, "no speech", 0.0)
     assert record["probabilities"] == dict.fromkeys(EMOTIONS, 0.0)
     code, out, _ = predict(run, "silence.wav")
     assert code == 0
@@ -129,7 +132,7 @@ def test_windows_without_a_timeline_are_wrong_usage(folder: Path, run: Run) -> N
     assert code == 2
     assert "--window and --hop belong to --timeline; add it" in err
     code, _, err = predict(run, "in", "--timeline", "--window", "0.1")
-    assert code == 1
+    assert code == 2
     assert err == "vocalics: a window of 0.1 s is too short to judge; expected at least 0.25 s\n"
 
 

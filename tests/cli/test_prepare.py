@@ -139,6 +139,15 @@ def test_silence_has_no_utterances(run, tmp_path: Path) -> None:
     assert listed(tmp_path / "out" / "segments.csv") == []
 
 
+def test_no_cell_of_a_list_is_a_formula(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    audio.write(Path("=1+1.wav"), fakes.voice(0.5))
+    assert run("prepare", "=1+1.wav", "-o", "out", "--step", "normalise_peak", "--workers", "1")[0] == 0
+    (row,) = listed(Path("out/segments.csv"))
+    assert row["path"] == "./=1+1.wav" and row["source"] == "./=1+1.wav"
+    assert (Path("out") / row["path"]).is_file() and Path(row["source"]).is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -160,7 +169,8 @@ def test_silence_has_no_utterances(run, tmp_path: Path) -> None:
 def test_wrong_requests_are_one_line(run, tmp_path: Path, monkeypatch, arguments, message: str) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run("prepare", *arguments)
-    assert (code, out) == (1, "") and message in err and len(err.strip().splitlines()) == 1
+    expected = 1 if message.startswith(("recipe default", "m.csv", ".: holds")) else 2
+    assert (code, out) == (expected, "") and message in err and len(err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -13,6 +13,8 @@ import fakes
 import pytest
 import soundfile
 
+from vocalics.manifest import Manifest, Utterance
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="libsndfile's own standard output is another there")
 
 PROGRAM = [sys.executable, "-c", "from vocalics.cli.main import main; main()"]
@@ -71,6 +73,33 @@ def test_a_timeline_is_all_there_is(target: list[str], folder: Path) -> None:
     (folder / "link").symlink_to("/dev/stdout")
     out, err = said(folder, "timeline", "bad.wav", "--model", "m.onnx", "--format", "json", *target)
     assert json.loads(out)["path"] == "bad.wav" and NOISE in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("scan", "folder", "rows.csv"), ("audit", "m.csv"), ("explore", "m.csv", "--workers", "1")],
+    ids=lambda command: command[0],
+)
+def test_a_report_for_a_program_is_all_there_is(command: tuple[str, ...], folder: Path) -> None:
+    (folder / "rows.csv").write_text("path,emotion\ngood.wav,sad\nbad.wav,happy\n", encoding="utf-8")
+    rows = (Utterance(str(folder / f"{name}.wav"), "c", f"c/{name}", "x", "sad") for name in ("good", "bad"))
+    Manifest(tuple(rows)).write(folder / "m.csv")
+    if command[0] == "explore":
+        pytest.importorskip("sklearn")
+    command = (*PROGRAM, *command, "--format", "json")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)  # a copy is a finding: 1
+    assert json.loads(done.stdout) and NOISE not in done.stdout
+    assert NOISE in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_is_scanned_into_standard_output_is_all_written(folder: Path) -> None:
+    """Where the file is standard output by another name, it stays that."""
+    if not Path("/dev/stdout").exists():
+        pytest.skip("has no such name of its standard output")
+    (folder / "rows.csv").write_text("path,emotion\ngood.wav,sad\n", encoding="utf-8")
+    (folder / "link.csv").symlink_to("/dev/stdout")
+    out, _ = said(folder, "scan", "folder", "rows.csv", "-o", "link.csv")
+    assert "\ngood.wav," in out
 
 
 def test_what_is_appended_to_a_file_keeps_what_was_there(folder: Path) -> None:

@@ -113,13 +113,13 @@ def test_segments_are_judged_with_what_all_windows_told(
     [
         (
             ("voice", "{ann}", "-o", "{out}/a.json", "--model", "{used}"),
-            1,
+            2,
             "a.json: expected a name that ends in .voice",
         ),
         (("voice", "{ann}", "-o", "{out}/a.voice", "--model", "default"), 1, "default gets used to no voice"),
         (("voice", "{quiet}", "-o", "{out}/a.voice", "--model", "{used}"), 1, "nobody speaks in these recordings"),
         (("voice", "{out}/a.voice", "-o", "{out}/a.voice", "--model", "{used}"), 1, "is a voice, not a recording"),
-        (("voice", "{ann}", "-o", "{ann}/x.voice/..", "--model", "{used}"), 1, "expected a name that ends in .voice"),
+        (("voice", "{ann}", "-o", "{ann}/x.voice/..", "--model", "{used}"), 2, "expected a name that ends in .voice"),
         (("predict", "{quiet}", "--voice", "{quiet}", "--model", "{used}"), 1, "nobody speaks in the recordings of it"),
         (("predict", "{quiet}", "--voice", "", "--model", "{used}"), 1, "--voice names nothing"),
         (("timeline", "{quiet}", "--voice", "{out}/c.VOICE", "--model", "{used}"), 1, "c.VOICE: no such file"),

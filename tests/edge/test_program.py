@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from vocalics import audio, modelfile
+from vocalics import audio, modelfile, records
 from vocalics.audio import Clip
 from vocalics.edge import front_end, network, source
 from vocalics.export import waveform
@@ -101,7 +101,9 @@ def speech(seconds: float, seed: int = 0) -> Clip:
 
 
 def assert_same(line: dict[str, Any], prediction: Prediction, tolerance: float = 2e-5) -> None:
-    assert line["emotion"] == prediction.label
+    assert (line["emotion"], line["label"]) == (prediction.emotion, prediction.label)
+    assert list(line) == [*records.record(prediction), *(["speech_seconds"] if "speech_seconds" in line else [])]
+    assert line["candidates"] == []
     assert line["probabilities"] == pytest.approx(dict(prediction.probabilities), abs=tolerance)
     assert line["confidence"] == pytest.approx(prediction.confidence, abs=tolerance)
     assert (line["start"], line["end"]) == pytest.approx((prediction.start, prediction.end), abs=0.001)

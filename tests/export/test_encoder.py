@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 import pytest
 
-from vocalics import audio, encoders, named_models, recognizer, training
+from vocalics import audio, encoders, modelfile, named_models, recognizer, training
 from vocalics.audio import Clip
 from vocalics.dataset import Data
 from vocalics.errors import EncoderError, ModelFileError, VocalicsError
+from vocalics.export import card as card_file
 from vocalics.export import encoder as export
 from vocalics.export.half import halved
 from vocalics.features.feature_set import at_peak
@@ -127,6 +128,34 @@ def test_a_head_is_not_used_on_another_encoder(
     monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(ModelFileError, match=r"head was trained on another encoder \(\w+\) than whisper@1,2 is here"):
         recognizer.load(head).predict(fakes.voice(1.0))
+
+
+def test_a_head_takes_an_encoder_by_all_that_its_card_knows(
+    whisper: Path, head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(encoders.FOLDER_VARIABLE, str(whisper.parent))
+    about, weights = encoders.about(whisper), encoders.identity(whisper)
+    card = modelfile.load(head).card
+    known = {"encoder": about.key, "weights": weights}
+    assert card.front_end == known
+
+    def told(front_end: dict[str, str]) -> recognizer.Prediction:
+        target = tmp_path / "head.onnx"
+        card_file.write(target, head.read_bytes(), dataclasses.replace(card, front_end=front_end))
+        return recognizer.load(target).predict(fakes.voice(1.0))
+
+    said = told(known)
+    # Heads of before know less, and stay usable.
+    for old in ({"encoder": about.key}, {"encoder": about.key, "weights": weights[:16]}, {"encoder": about.sha256}, {}):
+        assert told(old) == said
+    # Another encoder of the same 48 bits.
+    for forged in (
+        {"encoder": about.key, "weights": weights[:16] + "0" * 48},
+        {"encoder": about.key + "0" * 52},
+        {"weights": weights[:16] + "0" * 48},
+    ):
+        with pytest.raises(ModelFileError, match=r"head was trained on another encoder \(\w+\) than"):
+            told(forged)
 
 
 def test_what_cannot_be_joined_is_said(whisper: Path, head: Path, tmp_path: Path) -> None:

@@ -128,9 +128,9 @@ def test_the_command(run: Callable[..., tuple[int, str, str]], voices: Path, tmp
     assert code == 0 and "20 calibration clips: the same emotion in" in said and "MB, from 2.3" in said, err
     assert recognizer.load(out).card.name == "default-int8"
     code, _, err = run("export", "default", "--to", "onnx-int8", "-o", str(out))
-    assert code == 1 and "--clips MANIFEST or --clips FOLDER" in err
+    assert code == 2 and "--clips MANIFEST or --clips FOLDER" in err
     code, _, err = run("export", "default", "--clips", str(voices), "-o", str(out))
-    assert code == 1 and "add --to onnx-int8" in err
+    assert code == 2 and "add --to onnx-int8" in err
     code, _, err = run("export", "default", "-o", str(tmp_path / "not" / "there.onnx"))
     assert code == 1 and "no such folder" in err
     code, said, _ = run("export", "default", "-o", str(tmp_path / "same.onnx"))

@@ -15,13 +15,13 @@ import webvtt
 from praatio import textgrid
 
 Row = tuple[str, float, float, str]
-"""Channel, start, end, emotion."""
+"""Channel, start, end, label."""
 
 
 def json_rows(data: bytes, kind: str = "segments") -> list[Row]:
     """Those of all channels, by start."""
     told = json.loads(data)
-    rows = [(c["name"], s["start"], s["end"], s["emotion"]) for c in told["channels"] for s in c[kind]]
+    rows = [(c["name"], s["start"], s["end"], s["label"]) for c in told["channels"] for s in c[kind]]
     return sorted(rows, key=lambda row: (row[1], row[0]))
 
 
@@ -33,7 +33,8 @@ def csv_rows(data: bytes) -> list[Row]:
         chances = [float(x) for x in line[first:last]]
         assert len(line) == len(head) and (abs(sum(chances) - 1) < 1e-4 or not any(chances))
         assert float(line[first - 1]) == max(chances)
-    rows = [(line[1], float(line[2]), float(line[3]), line[4]) for line in lines]
+    label = head.index("label")
+    rows = [(line[1], float(line[2]), float(line[3]), line[label]) for line in lines]
     return sorted(rows, key=lambda row: (row[1], row[0]))
 
 
@@ -138,4 +139,4 @@ class Page(HTMLParser):
     @property
     def rows(self) -> list[Row]:
         """The segments."""
-        return [(s["channel"], s["start"], s["end"], s["emotion"]) for s in self.told["segments"]]
+        return [(s["channel"], s["start"], s["end"], s["label"]) for s in self.told["segments"]]

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from uvicorn import Config
 from uvicorn.server import ServerState
 from waiting import until
-from web_fakes import Served, encoded, rest
+from web_fakes import START, Served, begun, encoded, rest
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
@@ -41,7 +41,6 @@ Start = Callable[..., Served]
 Client = Callable[..., TestClient]
 TOKEN, LINE = tokens.new("ann")
 ANN = dict([LINE.split(":")])
-START = {"sample_rate": 16_000, "window": 1.0, "hop": 0.5}
 UPGRADE = (
     b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -65,7 +64,9 @@ def shaken(server: Served) -> socket.socket:
     raw.sendall(UPGRADE)
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += raw.recv(1)
+        byte = raw.recv(1)
+        assert byte, f"the connection ended within the handshake: {head!r}"
+        head += byte
     assert head.startswith(b"HTTP/1.1 101")
     return raw
 
@@ -95,13 +96,6 @@ def memory(server: Served) -> int:
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{server.process.pid}/status").read_text())
     assert found
     return int(found[1]) * 1024
-
-
-def begun(connection: ClientConnection, **start: Any) -> ClientConnection:
-    """A stream after its ready."""
-    connection.send(json.dumps({**START, **start}))
-    assert json.loads(connection.recv(60))["type"] == "ready"
-    return connection
 
 
 def ended(connection: ClientConnection) -> tuple[list[dict[str, Any]], int]:

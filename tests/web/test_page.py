@@ -94,7 +94,10 @@ def test_what_is_heard_in_files_is_shown_and_saved(page: Any, models: dict[str, 
     path = saved(page, "CSV", tmp_path)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert {row["kind"] for row in rows} == {"whole", "segment", "window"}
-    assert rows[0]["label"] == labels[0] and sum(float(rows[0][e]) for e in models["default"].emotions) > 0.99
+    assert (
+        rows[0]["emotion"] == rows[0]["label"] == labels[0]
+        and sum(float(rows[0][e]) for e in models["default"].emotions) > 0.99
+    )
     assert saved(page, "PNG", tmp_path).read_bytes().startswith(b"\x89PNG")
     assert page.query_selector("canvas.figure").get_attribute("aria-label").startswith(CLIPS[0].name)
 

@@ -17,9 +17,9 @@ import httpx2 as httpx
 import numpy as np
 import pytest
 from waiting import until
-from web_fakes import Served, encoded, rest
+from web_fakes import Served, begun, encoded, rest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 Start = Callable[..., Served]
 WAV = encoded(fakes.voice(2.0))
@@ -37,13 +37,6 @@ def settle(server: Served) -> None:
     """Wait until no stream, request or window is left."""
     names = ("vocalics_open_streams", "vocalics_running_requests", "vocalics_queue_length")
     until(lambda: not any(gauge(server, name) for name in names))
-
-
-def begun(server: Served, connection: ClientConnection, **start: Any) -> ClientConnection:
-    """A stream after its ready."""
-    connection.send(json.dumps({"sample_rate": 16_000, "window": 1.0, "hop": 0.5, **start}))
-    assert json.loads(connection.recv(60))["type"] == "ready"
-    return connection
 
 
 def pcm(seconds: float, sample_rate: int = 16_000) -> bytes:
@@ -71,7 +64,7 @@ def test_a_signal_under_load_lets_all_that_was_taken_be_answered(served: Start) 
 
     # The server is ended before the pool is waited for: on a failure nothing else ends the asking.
     with ThreadPoolExecutor(8) as pool, closing(server), connect(server.stream) as stream:
-        begun(server, stream)
+        begun(stream)
         stream.send(pcm(1.2))
         for _ in range(8):
             pool.submit(ask)
@@ -95,7 +88,7 @@ def test_what_outlives_the_grace_is_cut_off_with_an_answer(served: Start) -> Non
     with ThreadPoolExecutor(1) as pool, connect(server.stream) as stream:
         long = encoded(fakes.voice(60.0))
         answer = pool.submit(httpx.post, f"{server.url}/v1/predict", content=long, headers=SOUND, timeout=120)
-        begun(server, stream).send(pcm(5.0))
+        begun(stream).send(pcm(5.0))
         until(lambda: gauge(server, "vocalics_running_requests") and gauge(server, "vocalics_queue_length"))
         server.stop()
         assert (answer.result().status_code, answer.result().json()["type"]) == (503, "/docs#draining")
@@ -152,7 +145,7 @@ def test_clients_that_go_leave_nothing_behind(served: Start) -> None:
             until(lambda: gauge(server, "vocalics_running_requests"))
     for _ in range(3):
         with connect(server.stream) as stream:
-            begun(server, stream).send(pcm(5.0))
+            begun(stream).send(pcm(5.0))
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             stream.socket.shutdown(socket.SHUT_RDWR)
     settle(server)
@@ -167,7 +160,7 @@ def test_a_stream_that_is_not_judged_fast_enough_is_not_read(served: Start) -> N
     n_sent, frame = 0, np.zeros(50_000, "<f4").tobytes()
     voice = np.tile(fakes.voice(3.0).samples, 3).astype("<f4").tobytes()
     with connect(server.stream) as stream:
-        begun(server, stream, format="float32")
+        begun(stream, format="float32")
         stream.send(voice)
         stream.socket.settimeout(1.0)
         with pytest.raises((TimeoutError, ConnectionClosed, OSError)):
@@ -178,7 +171,7 @@ def test_a_stream_that_is_not_judged_fast_enough_is_not_read(served: Start) -> N
         assert gauge(server, "process_resident_memory_bytes") - before < 3e7
         # Others have their turn meanwhile.
         with connect(server.stream) as other:
-            begun(server, other).send(pcm(1.0))
+            begun(other).send(pcm(1.0))
             assert json.loads(other.recv(60))["end"] == 1.0
         assert httpx.post(f"{server.url}/v1/predict", content=WAV, headers=SOUND, timeout=60).status_code == 200
     settle(server)
@@ -190,8 +183,8 @@ def test_a_client_that_does_not_read_is_dropped_and_no_other(served: Start) -> N
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     raw.connect(("127.0.0.1", server.port))
     with connect(server.stream) as other, connect(server.stream, sock=raw, max_queue=1) as slow:
-        begun(server, other)
-        begun(server, slow, hop=0.1)
+        begun(other)
+        begun(slow, hop=0.1)
         sound = pcm(200.0)
         with pytest.raises((ConnectionClosed, OSError)):
             for first in range(0, 10**9, 32_000):
@@ -211,7 +204,7 @@ def test_the_log_is_json_only(served: Start) -> None:
         raw.sendall(b"no HTTP at all\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 400")
     with connect(server.stream) as stream:
-        begun(server, stream)
+        begun(stream)
         stream.send('{"type": "end"}')
         rest(stream)
     server.stop()

@@ -22,6 +22,9 @@ from vocalics.audio import Clip
 
 PROBLEM = "application/problem+json"
 
+START = {"sample_rate": 16_000, "window": 1.0, "hop": 0.5}
+"""How a client begins a stream."""
+
 
 def encoded(clip: Clip, format: str = "WAV", channels: int = 1, rate: int | None = None) -> bytes:
     """A clip as the bytes of a file."""
@@ -70,6 +73,13 @@ class Served:
         self.process.kill()
         self.process.wait()
         self._log.close()
+
+
+def begun(connection: ClientConnection, **start: Any) -> ClientConnection:
+    """A stream after its ready."""
+    connection.send(json.dumps({**START, **start}))
+    assert json.loads(connection.recv(60))["type"] == "ready"
+    return connection
 
 
 def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int]:

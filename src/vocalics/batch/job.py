@@ -17,6 +17,9 @@ MOST_BYTES = 64_000_000
 MOST_INPUTS = 500
 """A block holds no more inputs than this."""
 
+FORMAT = 2
+"""How results are told in a folder that is begun now. In the first one, ``emotion`` held what ``label`` holds now."""
+
 _UNKNOWN_BYTES = 1_000_000  # what an input counts whose size is not known before it is fetched
 _BLOCKS_EACH = 4  # blocks per worker, at the least, so that all end at about the same time
 
@@ -67,6 +70,8 @@ class Job:
         mix: Whether a timeline's channels are averaged.
         by_content: Whether inputs are told apart by content instead of by path, size and version.
         attempts: How often an input is tried that fails for a passing reason, or takes its process with it.
+        format: How results are told: a folder keeps the format in which it was begun, so that its files have the same
+            columns.
     """
 
     output: str
@@ -81,6 +86,7 @@ class Job:
     mix: bool = False
     by_content: bool = False
     attempts: int = 3
+    format: int = FORMAT
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -38,26 +38,26 @@ class Predictions:
         """The rows of a recording, and its length in seconds."""
         if self._job.task is Task.PREDICT:
             prediction = self._recognizer.predict(path)
-            return ({"sound_seconds": prediction.end, **_columns(prediction)},), prediction.end
+            return ({"sound_seconds": prediction.end, **self._columns(prediction)},), prediction.end
         from vocalics import timeline
 
         job = self._job
         found = timeline.build(self._recognizer, path, job.window, job.hop, job.mix, lambda _share: still())
         rows = tuple(
-            {"channel": channel.name, "start": part.start, "end": part.end, **_columns(part)}
+            {"channel": channel.name, "start": part.start, "end": part.end, **self._columns(part)}
             for channel in found.channels
             for part in (channel.windows if job.windows else channel.segments)
         )
         return rows, found.duration
 
-
-def _columns(prediction: Prediction) -> Row:
-    return {
-        "emotion": prediction.label,
-        "confidence": prediction.confidence,
-        **prediction.probabilities,
-        "strangeness": prediction.strangeness,
-    }
+    def _columns(self, prediction: Prediction) -> Row:
+        return {
+            "emotion": prediction.label if self._job.format == 1 else prediction.emotion,
+            "label": prediction.label,  # a format without the column leaves it out
+            "confidence": prediction.confidence,
+            **prediction.probabilities,
+            "strangeness": prediction.strangeness,
+        }
 
 
 class Features:

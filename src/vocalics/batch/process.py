@@ -20,7 +20,7 @@ from typing import TextIO
 from vocalics.batch import store
 from vocalics.batch.job import Block, Job
 from vocalics.errors import VocalicsError
-from vocalics.files import usage
+from vocalics.machine import usage
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from vocalics.batch.ledger import known_as
 from vocalics.batch.sources import find
 from vocalics.batch.tally import Status, Tally
 from vocalics.errors import MissingExtraError, VocalicsError
-from vocalics.files import available_cores
+from vocalics.machine import available_cores
 from vocalics.registry import lookup
 
 TIMEOUT_SECONDS = 120.0
@@ -184,6 +184,7 @@ def planned(
     """
     chosen = lookup({t.value: t for t in Task}, str(task), "task", VocalicsError)
     folder = os.path.abspath(output)  # noqa: PTH100 - keeps symbolic links
+    form = store.format_of(Path(folder))
     if chosen is not Task.TIMELINE and (window is not None or hop is not None or windows or mix):
         raise VocalicsError("window, hop, windows and mix are settings of a timeline; choose the task timeline")
     if (chosen is Task.FEATURES) != bool(feature_set):
@@ -197,8 +198,9 @@ def planned(
 
         settings = named(feature_set).settings
         return Job(
-            folder, chosen, feature_set=feature_set, feature_settings=settings, by_content=by_content, attempts=attempts
-        )
+            folder, chosen, feature_set=feature_set, feature_settings=settings, by_content=by_content,
+            attempts=attempts, format=form,
+        )  # fmt: skip
     known = recognizer.load(model)
     if chosen is Task.TIMELINE:
         known.windows(window, hop)
@@ -207,7 +209,7 @@ def planned(
         str(model) if str(model) in {**named_models.bundled(), **named_models.heads()} else str(Path(model).absolute())
     )
     return Job(
-        folder, chosen, name, known.model.sha256, "", "", window, hop, windows, mix, by_content, attempts
+        folder, chosen, name, known.model.sha256, "", "", window, hop, windows, mix, by_content, attempts, form
     )  # fmt: skip
 
 

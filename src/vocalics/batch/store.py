@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from vocalics.batch import tables
-from vocalics.batch.job import FOLDERS, Job
+from vocalics.batch.job import FOLDERS, FORMAT, Job
 from vocalics.batch.ledger import PART, Ledger, recovered, sweep
 from vocalics.errors import VocalicsError
 
@@ -33,7 +33,6 @@ except ImportError:  # Windows: there a second run is not kept away
     fcntl = None  # type: ignore[assignment]
 
 SETTINGS = "settings.json"
-_FORMAT = 1
 _WAIT_SECONDS = 60.0  # for the processes of a run that was killed
 
 
@@ -73,7 +72,7 @@ def _own(output: Path, job: Job) -> None:
 def _settle(output: Path, job: Job) -> None:
     """Write the settings, or compare them."""
     path = output / SETTINGS
-    settings = {"format": _FORMAT, **job.settings}
+    settings = job.settings
     if not path.exists():
         partial = path.with_name(f".{SETTINGS}")
         with partial.open("w", encoding="utf-8") as file:
@@ -94,6 +93,15 @@ def _settle(output: Path, job: Job) -> None:
                 f"{output}: was begun with {name} = {json.dumps(kept.get(name))}, not {json.dumps(value)}; choose "
                 "another folder, or the same settings"
             )
+
+
+def format_of(output: Path) -> int:
+    """Return the format in which a folder's results are told: that in which it was begun, if this version writes it."""
+    try:
+        begun = json.loads((output / SETTINGS).read_text(encoding="utf-8"))["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return FORMAT  # new, or said to be no such folder when it is opened
+    return 1 if begun == 1 else FORMAT
 
 
 def without_failures(job: Job, again: Collection[str]) -> Ledger:

@@ -1,7 +1,7 @@
 """The columns of a batch's Parquet files, typed.
 
 Every row begins with what tells an input from another: path, size, version (and digest, where inputs are told apart
-by content). Probabilities have one column per emotion.
+by content). What a model says stands in the columns that other outputs have, too (docs/outputs.md).
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def results(job: Job, columns: Sequence[str], frames: bool, about: Mapping[str, 
             fields += [("channel", word), ("start", seconds), ("end", seconds)]
         else:
             fields += [("sound_seconds", seconds)]
-        fields += [("emotion", word), ("confidence", number), *((name, number) for name in columns)]
-        fields += [("strangeness", number)]
+        told = [("emotion", word)] if job.format == 1 else [("emotion", word), ("label", word)]
+        fields += [*told, ("confidence", number), *((name, number) for name in columns), ("strangeness", number)]
     return library.schema(fields, metadata={"vocalics_task": job.task.value, **about})
 
 

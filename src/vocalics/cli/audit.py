@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vocalics.cli.standard_output import keep_apart_from
 from vocalics.files import write_text
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def audit_command(
         _require_estimate()
     if output is not None and output.suffix not in (".md", ".json"):
         raise typer.BadParameter(f'"{output}" is neither .md nor .json', param_hint="-o")
+    keep_apart_from(output)  # decoders read what is audited
     report, divisions, related = _audited(manifests, protocol, seed, fingerprint)
     if estimate and related is not None:
         report = replace(report, estimate=_estimated(report, divisions, related, seed, cache, workers))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vocalics.errors import AudioError, RecipeError
+from vocalics.cli.usage import checking
+from vocalics.errors import AudioError, RecipeError, UsageError
 
 if TYPE_CHECKING:
     from vocalics.augment import Step
@@ -80,13 +81,14 @@ def _chain(steps: str, more: Sequence[str]) -> list[Step]:
     from vocalics.augment import Step
     from vocalics.preprocess.settings import table_of
 
-    chain = [Step.parse(table_of(text)) for text in more]
+    with checking():
+        chain = [Step.parse(table_of(text)) for text in more]
     if steps:
         chain = [*recipe.read(steps).steps, *chain]
         if not chain:
             raise RecipeError(f'recipe {steps} has no steps in "augment"; expected at least one, or add --step')
     if not chain:
-        raise RecipeError("no step to apply; expected --steps RECIPE or --step 'add_noise snr_db=[5,20]'")
+        raise UsageError("no step to apply; expected --steps RECIPE or --step 'add_noise snr_db=[5,20]'")
     return chain
 
 
@@ -99,7 +101,8 @@ def _write(
     from rich.console import Console
 
     from vocalics.cli.progress import counting
-    from vocalics.features.cache import available_cores, in_processes
+    from vocalics.features.cache import in_processes
+    from vocalics.machine import available_cores
     from vocalics.manifest import Manifest
 
     work = partial(_work, chain=chain, seed=seed)

@@ -106,17 +106,16 @@ def _benchmark(
 
     from vocalics import benchmark, benchmark_page, benchmark_results, training
     from vocalics import protocols as published
-    from vocalics.errors import RecipeError
-    from vocalics.recipe import read
+    from vocalics.errors import UsageError
 
     console = Console(stderr=True, highlight=False)
     share = _part(part)
     if together and own:
-        raise RecipeError("--together trains on all corpora; leave --own-corpus out")
+        raise UsageError("--together trains on all corpora; leave --own-corpus out")
     chosen = [published.protocol(n) for n in names or [p.name for p in published.PROTOCOLS.values() if not p.leaky]]
     benchmark_results.read(output / "benchmark.json")  # what cannot be read ends it before anything is trained
     roots = runs.roots(corpus or [])
-    recipes = [read(name, dict(runs.change(c) for c in change or [])) for name in model or ["default"]]
+    recipes = [runs.recipe(name, change or []) for name in model or ["default"]]
     planned = [benchmark.plan(chosen, r, list(roots), "own" if own else "all", seeds) for r in recipes]
     if not table:
         for recipe in recipes:
@@ -182,11 +181,11 @@ def _by_sentence(one: Any, manifest: Any, files: Path, is_table: bool) -> float 
 
 def _gathered(roots: Any, console: Any) -> Any:
     from vocalics import dataset
-    from vocalics.errors import RecipeError
+    from vocalics.errors import UsageError
     from vocalics.recipe import Recipe
 
     if not roots:
-        raise RecipeError("no corpus; name at least one with --corpus NAME=FOLDER")
+        raise UsageError("no corpus; name at least one with --corpus NAME=FOLDER")
     wanted = Recipe(name="benchmark", description="", model="majority", corpora=tuple(roots))
     with runs.Display(console, wanted) as display:
         return dataset.gather(roots, wanted, display.step, display.say)
@@ -196,13 +195,13 @@ def _part(text: str) -> tuple[int, int]:
     """ "1/2" as numbers.
 
     Raises:
-        RecipeError: For a part that is none.
+        UsageError: For a part that is none.
     """
-    from vocalics.errors import RecipeError
+    from vocalics.errors import UsageError
 
     k, _, n = text.partition("/")
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
-        raise RecipeError(f'--part {text}: expected K/N with K from 1 to N, e.g. "1/2" for the first of two processes')
+        raise UsageError(f'--part {text}: expected K/N with K from 1 to N, e.g. "1/2" for the first of two processes')
     return int(k), int(n)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vocalics.cli.predictions import complain
-from vocalics.errors import VocalicsError
+from vocalics.cli.usage import checking
+from vocalics.errors import UsageError, VocalicsError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,7 +77,7 @@ def list_(
         rows = storage.calls(customer, agent, limit)
     told = [
         {
-            "call": row.digest, "started_at": row.started_at.isoformat(timespec="seconds"),
+            "digest": row.digest, "started_at": row.started_at.isoformat(timespec="seconds"),
             "duration": round(row.duration, 1), "agent": row.agent, "customer": row.customer,
             "kept": row.kept, "path": row.path,
         }
@@ -85,7 +86,7 @@ def list_(
     _print(
         format, told, ("call", "began", "seconds", "agent", "customer", "kept", "recording"),
         lambda r: (
-            r["call"][:12], r["started_at"][:16], f"{r['duration']:.0f}", r["agent"] or "-", r["customer"] or "-",
+            r["digest"][:12], r["started_at"][:16], f"{r['duration']:.0f}", r["agent"] or "-", r["customer"] or "-",
             r["kept"], Path(r["path"]).name,
         ),
     )  # fmt: skip
@@ -236,7 +237,7 @@ def delete(
     from vocalics.calls import names
 
     if not calls and not customer and before is None:
-        raise VocalicsError("nothing to delete; name calls, --customer NAME, or --before TIME")
+        raise UsageError("nothing to delete; name calls, --customer NAME, or --before TIME")
     wanted = list(customer or ())
     if key is not None or os.environ.get(names.KEY_VARIABLE):
         secret = names.read_key(key)
@@ -325,7 +326,8 @@ def _check(db: str) -> None:
 def _times(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
     from vocalics.calls.about import moment
 
-    return (moment(since) if since is not None else None, moment(until) if until is not None else None)
+    with checking():
+        return (moment(since) if since is not None else None, moment(until) if until is not None else None)
 
 
 def _interval(row: dict[str, Any], name: str, places: str) -> tuple[str, str]:

@@ -17,7 +17,8 @@ import typer
 from typer.core import TyperGroup
 
 from vocalics.cli.predictions import STDIN, complain, expand, plain
-from vocalics.errors import AudioError, MissingExtraError, StorageError, VocalicsError
+from vocalics.cli.usage import checking
+from vocalics.errors import AudioError, MissingExtraError, StorageError, UsageError, VocalicsError
 from vocalics.registry import suggestion
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class Group(TyperGroup):
             first = args[0]
             close = suggestion(first, self.commands)
             if close and not first.startswith("-") and os.sep not in first and not Path(first).exists():
-                raise VocalicsError(f'calls: "{first}" is neither a command nor a file{close}')
+                raise UsageError(f'calls: "{first}" is neither a command nor a file{close}')
             late = next((a for a in args[1:] if a in self.commands and not Path(a).exists()), None)
             if first.startswith("-") and late:
-                raise VocalicsError(f"calls: the command comes first: vocalics calls {late} {first} ...")
+                raise UsageError(f"calls: the command comes first: vocalics calls {late} {first} ...")
             args = ["analyse", *args]
         return super().parse_args(ctx, args)
 
@@ -322,9 +323,9 @@ def _settings(
     from vocalics.calls import keywords as lists
 
     if key is not None and not pseudonymise:
-        raise VocalicsError(f"--key {key} is of pseudonyms; add --pseudonymise, or names are kept: leave --key out")
+        raise UsageError(f"--key {key} is of pseudonyms; add --pseudonymise, or names are kept: leave --key out")
     if language is not None and transcript in ("auto", "file", "none"):
-        raise VocalicsError(
+        raise UsageError(
             f"--language {language} is for a model of faster-whisper (--transcript FOLDER); PocketSphinx, which auto "
             "takes, knows English alone"
         )
@@ -353,7 +354,8 @@ def _settings(
 def _given(agent: str | None, customer: str | None, started: str | None) -> About:
     from vocalics.calls import about
 
-    return about.About(agent, customer, about.moment(started) if started is not None else None)
+    with checking():
+        return about.About(agent, customer, about.moment(started) if started is not None else None)
 
 
 def _rows(table: Path | None) -> dict[str, About]:

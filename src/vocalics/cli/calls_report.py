@@ -9,7 +9,8 @@ import typer
 
 from vocalics.cli.call_questions import Until
 from vocalics.cli.outputs import refuse_unwritable
-from vocalics.errors import VocalicsError
+from vocalics.cli.usage import checking
+from vocalics.errors import UsageError, VocalicsError
 from vocalics.files import write_text
 
 Database = Annotated[
@@ -69,12 +70,13 @@ def report(
     from vocalics.explore.markup import counted
 
     if output.suffix != ".html":
-        raise VocalicsError(f'{output}: cannot write a report with the ending "{output.suffix}"; use .html')
+        raise UsageError(f'{output}: cannot write a report with the ending "{output.suffix}"; use .html')
     if audio is not None and no_audio:
-        raise VocalicsError("--audio names where sound is, --no-audio wants none; give one of them")
+        raise UsageError("--audio names where sound is, --no-audio wants none; give one of them")
     if "://" not in db and not Path(db).exists():
         raise VocalicsError(f"{db}: no such database; name it (--db), or analyse calls first")
-    time = Time(moment(since) if since is not None else None, moment(until) if until is not None else None)
+    with checking():
+        time = Time(moment(since) if since is not None else None, moment(until) if until is not None else None)
     refuse_unwritable(output)
     with open_storage(db) as storage:
         found = figures(storage, time, least, not no_agents)

@@ -105,22 +105,24 @@ def compile(
     from rich.console import Console
     from rich.table import Table
 
+    from vocalics.cli import usage
     from vocalics.cli.calibration import recordings
     from vocalics.cli.outputs import refuse_unwritable
     from vocalics.edge import checking, compilation, figures
     from vocalics.edge.limits import Limits, n_bytes
     from vocalics.edge.targets import target as known
-    from vocalics.errors import CompileError
+    from vocalics.errors import CompileError, UsageError
     from vocalics.named_models import model_path
     from vocalics.recognizer import load
 
     wanted = known(target)
-    limit = Limits(
-        None if flash_limit is None else n_bytes(flash_limit, "--flash-limit"),
-        None if ram_limit is None else n_bytes(ram_limit, "--ram-limit"),
-    )
+    with usage.checking():
+        limit = Limits(
+            None if flash_limit is None else n_bytes(flash_limit, "--flash-limit"),
+            None if ram_limit is None else n_bytes(ram_limit, "--ram-limit"),
+        )
     if clock is not None and not clock > 0:
-        raise CompileError(f"--clock {clock:g}: expected the processor's MHz")
+        raise UsageError(f"--clock {clock:g}: expected the processor's MHz")
     if output is None:
         output = Path(f"emotion-{wanted.name}{'' if wanted.board else wanted.suffix}")
     if not output.parent.is_dir():
@@ -130,7 +132,7 @@ def compile(
     if wanted.board is not None and output.is_file():
         raise CompileError(f"{output}: is a file; expected a folder for the C and its image")
     if int8 and not clips:
-        raise CompileError("--int8 needs calibration clips; name some with --clips MANIFEST or --clips FOLDER")
+        raise UsageError("--int8 needs calibration clips; name some with --clips MANIFEST or --clips FOLDER")
     path = model_path(model)
     screen = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="vocalics-") as folder, screen.status("reading the model") as status:

@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from vocalics.cli.standard_output import keep_apart_from
+from vocalics.cli.usage import checking
 from vocalics.corpora import Corpus, Finding, ScanReport, corpora, scan
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.manifest import writable
@@ -87,7 +89,9 @@ def _scan(
     Reports what is missing, unexpected, unreadable or there twice. With -o, the clips become a manifest.
     """
     if output is not None:
-        writable(output)  # said before everything is read
+        with checking():
+            writable(output)  # said before everything is read
+    keep_apart_from(output)  # decoders look into every file
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task(f"reading {name}", total=None)

@@ -67,11 +67,10 @@ def _cross_validate(
     from rich.console import Console
 
     from vocalics import dataset, plots, training
-    from vocalics.recipe import read
 
     plots.require()
     console = Console(stderr=True, highlight=False)
-    frozen = read(recipe, dict(runs.change(c) for c in change or []))
+    frozen = runs.recipe(recipe, change or [])
     training.check(frozen)
     training.check_copies(frozen)
     with runs.Display(console, frozen) as display:
@@ -97,11 +96,11 @@ def _folds(manifest: Any, recipe: Recipe, protocol: str, notes: Mapping[str, str
     import dataclasses
 
     from vocalics import dataset
-    from vocalics.errors import VocalicsError
+    from vocalics.errors import UsageError
 
     every = dataset.divisions(manifest, recipe, protocol)
     if len(every) < 2:
-        raise VocalicsError(
+        raise UsageError(
             f'protocol "{protocol}" makes one split only; expected folds: leave-one-speaker-out, speaker-folds=N, '
             f"leave-one-corpus-out or folds=FILE. For one split: vocalics train --protocol {protocol}"
         )

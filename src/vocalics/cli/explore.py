@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vocalics.cli.outputs import refuse_unwritable
-from vocalics.errors import VocalicsError
+from vocalics.cli.standard_output import keep_apart_from
+from vocalics.errors import UsageError
 from vocalics.files import write_text
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _explore(
 
     require()
     if output is not None and output.suffix not in (".html", ".json"):
-        raise VocalicsError(f'{output}: cannot write a report with the ending "{output.suffix}"; use .html or .json')
+        raise UsageError(f'{output}: cannot write a report with the ending "{output.suffix}"; use .html or .json')
     page_wanted = output is not None and output.suffix == ".html"
     if page_wanted or png is not None:
         from vocalics import plots
@@ -101,6 +102,7 @@ def _explore(
 
     from vocalics.cli.progress import counting
 
+    keep_apart_from(output)  # decoders read every clip
     with counting(Console(stderr=True), transient=True) as bar:
         task = bar.add_task("measuring", total=len(rows))
 

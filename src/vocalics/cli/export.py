@@ -53,7 +53,7 @@ def export(
     As C it is a folder: the network and its front end, a program around them that any compiler of C99 makes, and a
     README with the sizes. vocalics compile does that and compiles it, for a dozen kinds of processors.
     """
-    from vocalics.errors import ModelFileError
+    from vocalics.errors import ModelFileError, UsageError
     from vocalics.named_models import model_path
 
     if not output.parent.is_dir():
@@ -62,9 +62,9 @@ def export(
     if output.is_dir() and to is not Target.C:
         raise ModelFileError(f"{output}: is a folder; expected the model's file")
     if clips and to is not Target.INT8:
-        raise ModelFileError("--clips calibrates eight bits; add --to onnx-int8, or leave it out")
+        raise UsageError("--clips calibrates eight bits; add --to onnx-int8, or leave it out")
     if front_end is not FrontEnd.FLOAT and to is not Target.C:
-        raise ModelFileError("--front-end is for C; add --to c, or leave it out")
+        raise UsageError("--front-end is for C; add --to c, or leave it out")
     if to is Target.C:
         _c(source, output, front_end is FrontEnd.FIXED)
         return
@@ -112,14 +112,14 @@ def _int8(model: str, output: Path, paths: list[str]) -> None:
     from vocalics.cli.calibration import recordings
     from vocalics.cli.outputs import refuse_unwritable
     from vocalics.cli.progress import counting
-    from vocalics.errors import ModelFileError
+    from vocalics.errors import UsageError
     from vocalics.export import card, int8
     from vocalics.named_models import model_path
     from vocalics.recognizer import load
 
     int8.require()
     if not paths:
-        raise ModelFileError("eight bits need calibration clips; name some with --clips MANIFEST or --clips FOLDER")
+        raise UsageError("eight bits need calibration clips; name some with --clips MANIFEST or --clips FOLDER")
     recognizer = load(model)
     rate = recognizer.card.sample_rate
     found = recordings(paths, recognizer.card)

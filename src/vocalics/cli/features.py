@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vocalics.errors import FeatureError, MissingExtraError
+from vocalics.errors import FeatureError, MissingExtraError, UsageError
 from vocalics.files import replacing
+from vocalics.spreadsheets import cell, path_cell
 
 if TYPE_CHECKING:
     from vocalics.features.cache import Extracted
@@ -85,9 +86,9 @@ def _writer(chosen: FeatureSet, output: Path) -> AbstractContextManager[Write]:
     if output.suffix == ".parquet":
         return _parquet(chosen, output)
     if output.suffix != ".csv":
-        raise FeatureError(f'{output}: cannot write features with the ending "{output.suffix}"; use .parquet or .csv')
+        raise UsageError(f'{output}: cannot write features with the ending "{output.suffix}"; use .parquet or .csv')
     if not chosen.is_vector:
-        raise FeatureError(
+        raise UsageError(
             f"{output}: {chosen.name} has many frames per clip and does not fit a CSV; use -o {output.stem}.parquet"
         )
     return _csv(chosen, output)
@@ -97,11 +98,12 @@ def _writer(chosen: FeatureSet, output: Path) -> AbstractContextManager[Write]:
 def _csv(chosen: FeatureSet, output: Path) -> Iterator[Write]:
     with replacing(output) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(_ABOUT + chosen.columns)
+        rows.writerow(_ABOUT + chosen.columns)  # names of sets and their columns, none of which is a formula
 
         def write(extracted: Extracted) -> None:
             assert extracted.values is not None
-            about = [getattr(extracted.utterance, name) for name in _ABOUT]
+            path, *about = (getattr(extracted.utterance, name) for name in _ABOUT)
+            about = [path_cell(path), *map(cell, about)]
             rows.writerow(about + [f"{value:.9g}" for value in extracted.values.tolist()])
 
         yield write

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vocalics.cli.predictions import STDIN, as_record
+from vocalics.cli.predictions import STDIN
 from vocalics.cli.sources import Encoding
 from vocalics.cli.voice import Known, knowing
 
@@ -72,7 +72,7 @@ def listen(
     vocalics predict --timeline gives.
     """
     from vocalics.cli import sources
-    from vocalics.errors import AudioError
+    from vocalics.errors import UsageError
     from vocalics.recognizer import load
     from vocalics.streaming import Display, StreamingRecognizer, default_hop
 
@@ -80,7 +80,7 @@ def listen(
         print(sources.devices())
         return
     if source is not None and device is not None:
-        raise AudioError(f"--device {device} names a microphone, {source} a recording; leave one of them out")
+        raise UsageError(f"--device {device} names a microphone, {source} a recording; leave one of them out")
     recognizer = knowing(load(model, unfamiliar_above=unfamiliar_above), voice)
     if source is None:
         sound = sources.microphone(device)
@@ -139,13 +139,7 @@ def _shown(format: Format, sound: Sound, hop: float) -> Iterator[Callable[[Shown
 
 
 def _json_line(shown: Shown) -> None:
-    record = as_record(shown.prediction)
-    record["shown"] = {
-        "emotion": shown.emotion,
-        "label": shown.label,
-        "confidence": round(shown.confidence, 6),
-        "since": round(shown.since, 3),
-        "probabilities": {e: round(p, 6) for e, p in shown.probabilities.items()},
-        "changed": shown.changed,
-    }
-    print(json.dumps(record), flush=True)
+    from vocalics import records
+
+    told = {**records.record(shown.prediction), "shown": records.shown(shown)}
+    print(json.dumps(told), flush=True)

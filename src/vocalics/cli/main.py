@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from vocalics.cli.predictions import STDIN, complain, print_predictions
 from vocalics.cli.standard_output import keep_apart
-from vocalics.errors import VocalicsError
+from vocalics.errors import UsageError, VocalicsError
 
 if TYPE_CHECKING:
     import typer
@@ -65,7 +65,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 something failed and was said in one line, 2 wrong usage.
+    """Run the command line: 0 done, 1 something failed and was said in one line, 2 wrong usage (see docs/cli.md).
 
     ``vocalics predict PATH...`` without any option has nothing to parse and goes straight to work: Typer takes as long
     to import as the rest together.
@@ -84,7 +84,7 @@ def main() -> None:
         build(command)()
     except VocalicsError as error:
         complain(error)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
         # A folder that cannot be written, a disk that went away: no fault of ours, and no traceback.
         if error.filename is None and error.errno not in FULL:

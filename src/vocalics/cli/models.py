@@ -185,9 +185,10 @@ def calibrate(
     """Fit a model's probabilities to clips whose emotions are known.
 
     Clips of speakers that it was trained on calibrate nothing; from them and all others a net learns what is strange
-    (vocalics predict --unfamiliar-above). Which emotion is the most probable never changes; how probable it is does,
-    and the copy knows sets of candidates (vocalics predict --coverage). Fifty clips are the least; some hundred of many
-    speakers are better. A file that cannot be judged is one line on standard error, and the exit code is then 1.
+    (vocalics predict --unfamiliar-above), unless it ends in no linear layer, as accurate, which is then told. Which
+    emotion is the most probable never changes; how probable it is does, and the copy knows sets of candidates (vocalics
+    predict --coverage). Fifty clips are the least; some hundred of many speakers are better. A file that cannot be
+    judged is one line on standard error, and the exit code is then 1.
 
     A model is surer of a voice from a corpus that it knows than it may be of one from elsewhere. With --left-out it
     becomes as sure as models of its recipe were right about whole corpora that they never heard; what that is worth is
@@ -202,7 +203,7 @@ def calibrate(
     from vocalics.cli.outputs import refuse_unwritable
     from vocalics.cli.progress import counting
     from vocalics.emotions import Scheme
-    from vocalics.errors import ManifestError
+    from vocalics.errors import ManifestError, UsageError
     from vocalics.export.recalibration import N_FAMILIAR, recalibrate, require
     from vocalics.manifest import Manifest
     from vocalics.named_models import model_path
@@ -210,11 +211,9 @@ def calibrate(
 
     require()
     if (manifest is None) == (not left_out):
-        raise ManifestError(
-            "calibrate with a manifest of clips, or with --left-out FILE of several corpora: one of both"
-        )
+        raise UsageError("calibrate with a manifest of clips, or with --left-out FILE of several corpora: one of both")
     if page is not None and not left_out:
-        raise ManifestError("--page tells what --left-out is worth; leave it out, or name such files")
+        raise UsageError("--page tells what --left-out is worth; leave it out, or name such files")
     for path in (output, page):
         if path is not None:
             refuse_unwritable(path)
@@ -257,6 +256,8 @@ def calibrate(
         print(f"candidates for {float(coverage):.0%}: every emotion from {least:.1%} on")
     if load(output).model.tells_strangeness:
         print(f"strangeness: learned from {len(kept) + len(voices):,} clips; above 1 for one voice in 20")
+    else:
+        print(f"strangeness: not learned ({plain(card.name)} ends in no linear layer); no --unfamiliar-above with it")
     print(f"written to {output}")
     if failures:
         raise typer.Exit(1)

@@ -48,10 +48,11 @@ def predict(
     """Print the emotion of every recording.
 
     Folders are searched for audio files, hidden ones left out. A file that cannot be judged is one line on standard
-    error; the others are judged all the same, and the exit code is then 1. Where there is no speech the emotion is
-    "no speech", with confidence 0 and all probabilities 0. What --coverage promises holds for sound like that which
-    calibrated the model (vocalics models show); vocalics evaluate tells how often it is kept on other clips. In CSV, a
-    path that a spreadsheet would take for a formula (=a.wav) begins with ./, which leads to the same file.
+    error; the others are judged all the same, and the exit code is then 1. Where there is no speech, JSON and CSV name
+    no emotion and have the label "no speech", with confidence 0 and all probabilities 0. What --coverage promises holds
+    for sound like that which calibrated the model (vocalics models show); vocalics evaluate tells how often it is kept
+    on other clips. In CSV, a path that a spreadsheet would take for a formula (=a.wav) begins with ./, which leads to
+    the same file.
 
     A model that gets used to voices (accurate) hears a known one better: --voice for recordings of one speaker, --adapt
     for a long one.

@@ -14,9 +14,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vocalics.errors import AudioError, VocalicsError
 
@@ -156,51 +155,29 @@ def _predictions_of_standard_input(
 
 def _writer(format: Format, recognizer: Recognizer, names: Sequence[str], top: int) -> Callable[[Prediction], None]:
     """A function that prints one prediction at once, so that nothing is lost whatever comes after it."""
-    sets = recognizer.coverage is not None
-    asked = {"candidates": sets, "strangeness": recognizer.model.tells_strangeness}
-    left_out = [key for key, wanted in asked.items() if not wanted]
     if format is Format.JSON:
-        return partial(_json_line, left_out=left_out)
+        return _json_line
     if format is Format.CSV:
-        from vocalics.spreadsheets import cell, path_cell
+        from vocalics.records import columns, row
+        from vocalics.spreadsheets import path_cell
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        known = [key for key in asked if key not in left_out]
-        writer.writerow(["path", "start", "end", "emotion", "confidence", *recognizer.emotions, "model", *known])
+        writer.writerow(["path", *columns(recognizer.emotions)])
         sys.stdout.flush()
 
         def csv_row(prediction: Prediction) -> None:
-            record = as_record(prediction)
-            probabilities = record.pop("probabilities")
-            rest = {"candidates": " ".join(record.pop("candidates")), "strangeness": record.pop("strangeness")}
-            path, name = record.pop("path"), record.pop("model")
-            said = [*record.values(), *probabilities.values(), name, *(rest[key] for key in known)]
-            writer.writerow([path_cell(path), *map(cell, said)])
+            writer.writerow([path_cell(prediction.path), *row(prediction)])
             sys.stdout.flush()
 
         return csv_row
-    return _table(names, top, sets)
+    return _table(names, top, recognizer.coverage is not None)
 
 
-def as_record(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as JSON shows it: seconds to the millisecond, probabilities to six places."""
-    return {
-        "path": prediction.path,
-        "start": round(prediction.start, 3),
-        "end": round(prediction.end, 3),
-        "emotion": prediction.label,
-        "confidence": round(prediction.confidence, 6),
-        "probabilities": {emotion: round(p, 6) for emotion, p in prediction.probabilities.items()},
-        "model": prediction.model,
-        "candidates": list(prediction.candidates),
-        "strangeness": None if prediction.strangeness is None else round(prediction.strangeness, 3),
-    }
+def _json_line(prediction: Prediction) -> None:
+    from vocalics.records import record
 
-
-def _json_line(prediction: Prediction, left_out: Sequence[str]) -> None:
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    record = {key: value for key, value in as_record(prediction).items() if key not in left_out}
-    print(json.dumps(record, ensure_ascii=not utf8), flush=True)
+    print(json.dumps(record(prediction), ensure_ascii=not utf8), flush=True)
 
 
 def _table(names: Sequence[str], top: int, sets: bool) -> Callable[[Prediction], None]:

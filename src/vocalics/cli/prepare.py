@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vocalics.errors import AudioError, RecipeError
+from vocalics.cli.usage import checking
+from vocalics.errors import AudioError, RecipeError, UsageError
 
 if TYPE_CHECKING:
     from vocalics.manifest import Utterance
@@ -101,10 +102,11 @@ def _prepare(
         str(format),
     )
     if not plan.steps and not segment and sample_rate is None:
-        raise RecipeError(
+        raise UsageError(
             "nothing to do; expected --step 'normalise_loudness lufs=-23', --steps RECIPE, --segment or --sample-rate"
         )
-    _try(plan)
+    with checking():
+        _try(plan)
     rows = Manifest.read(source) if source.suffix in MANIFEST_ENDINGS else None
     paths = _recordings(source, output) if rows is None else [u.path for u in rows]
     names = [output / name for name in stems(paths)]
@@ -137,7 +139,8 @@ def _chain(steps: str, more: Sequence[str]) -> tuple[Preparation, ...]:
     from vocalics.preprocess import Preparation
     from vocalics.preprocess.settings import table_of
 
-    chain = [Preparation.parse(table_of(text)) for text in more]
+    with checking():
+        chain = [Preparation.parse(table_of(text)) for text in more]
     if not steps:
         return tuple(chain)
     if not (first := recipe.read(steps).preparation):
@@ -183,13 +186,15 @@ def _list(target: Path, made: Sequence[Prepared]) -> None:
     """Write segments.csv."""
     import soundfile
 
+    from vocalics.spreadsheets import path_cell
+
     with target.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("path", "source", "start", "end"))
         for one in made:
             name = one.path.relative_to(target.parent).as_posix()
             end = soundfile.info(one.source).duration if one.end is None else one.end
-            rows.writerow((name, one.source, f"{one.start:.3f}", f"{end:.3f}"))
+            rows.writerow((path_cell(name), path_cell(one.source), f"{one.start:.3f}", f"{end:.3f}"))
 
 
 def _write(paths: Sequence[str], stems: Sequence[Path], plan: Plan, workers: int | None) -> list[list[Prepared] | str]:
@@ -199,7 +204,8 @@ def _write(paths: Sequence[str], stems: Sequence[Path], plan: Plan, workers: int
     from rich.console import Console
 
     from vocalics.cli.progress import counting
-    from vocalics.features.cache import available_cores, in_processes
+    from vocalics.features.cache import in_processes
+    from vocalics.machine import available_cores
 
     work = partial(_work, plan=plan)
     items = list(zip(paths, stems, strict=True))

@@ -89,18 +89,36 @@ def roots(pairs: Sequence[str]) -> dict[str, Path]:
     """Return the folders of ``--corpus NAME=ROOT`` by corpus.
 
     Raises:
-        VocalicsError: Where a corpus is given twice.
+        UsageError: Where a corpus is given twice.
     """
-    from vocalics.errors import VocalicsError
+    from vocalics.errors import UsageError
 
     found: dict[str, Path] = {}
     for name, root in (pair(p, "--corpus", "ravdess=corpora/ravdess") for p in pairs):
         if name in found:
-            raise VocalicsError(
+            raise UsageError(
                 f"--corpus {name}={root}: {name} was given already ({found[name]}); give each corpus once, its folders "
                 "below one, or another of your own under another name"
             )
         found[name] = Path(root)
+    return found
+
+
+def recipe(name: str, changes: Sequence[str]) -> Recipe:
+    """Return a recipe with what ``--set KEY=VALUE`` says.
+
+    Raises:
+        RecipeError: For a recipe that is not there, or is none as it stands.
+        UsageError: For a change that it does not take.
+    """
+    from vocalics.cli.usage import checking
+    from vocalics.recipe import read
+
+    wanted = dict(change(text) for text in changes)
+    found = read(name)
+    if wanted:
+        with checking():
+            found = read(name, wanted)
     return found
 
 
@@ -119,13 +137,13 @@ def pair(text: str, option: str, example: str) -> tuple[str, str]:
     """Return both sides of an option's NAME=VALUE.
 
     Raises:
-        VocalicsError: Where one of them is missing.
+        UsageError: Where one of them is missing.
     """
-    from vocalics.errors import VocalicsError
+    from vocalics.errors import UsageError
 
     name, separator, value = text.partition("=")
     if not separator or not name.strip() or not value.strip():
-        raise VocalicsError(f'{option} "{text}": expected NAME=VALUE, e.g. {example}')
+        raise UsageError(f'{option} "{text}": expected NAME=VALUE, e.g. {example}')
     return name.strip(), value.strip()
 
 

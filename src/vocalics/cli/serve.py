@@ -53,7 +53,8 @@ def serve(
     On SIGTERM nothing new is taken, what was taken is answered, and streams get their last predictions. Audio is never
     written to a disk; the log on standard error is one JSON object per line.
     """
-    from vocalics.errors import MissingExtraError, VocalicsError
+    from vocalics.cli.usage import checking
+    from vocalics.errors import MissingExtraError, UsageError
 
     try:
         from vocalics.web import server
@@ -64,24 +65,27 @@ def serve(
             raise
         raise MissingExtraError("vocalics serve", "serve") from None
     if new_token is not None:
-        token, line = bearers.new(new_token)
+        with checking():
+            token, line = bearers.new(new_token)
         print(f"token, shown this once:  {token}\nline for the file:       {line}")
         return
     from vocalics.named_models import DEFAULT
     from vocalics.recognizer import load
 
-    limits = Limits(
-        body_bytes=round(max_body_mb * 1e6) if 0 < max_body_mb < float("inf") else 0,
-        seconds=max_seconds,
-        requests=max_requests,
-        streams=max_streams,
-        request_seconds=request_seconds,
-    )
-    settings = Settings(host, port, bearers.read(tokens), threads or None, grace_seconds, limits)
+    known = bearers.read(tokens)
+    with checking():
+        limits = Limits(
+            body_bytes=round(max_body_mb * 1e6) if 0 < max_body_mb < float("inf") else 0,
+            seconds=max_seconds,
+            requests=max_requests,
+            streams=max_streams,
+            request_seconds=request_seconds,
+        )
+        settings = Settings(host, port, known, threads or None, grace_seconds, limits)
     models = {}
     for one in model or [DEFAULT]:
         name = Path(one).stem if one.endswith(".onnx") else one
         if name in models:
-            raise VocalicsError(f"two models are called {name}; rename one of the files")
+            raise UsageError(f"two models are called {name}; rename one of the files")
         models[name] = load(one, abstain_below=abstain_below, unfamiliar_above=unfamiliar_above)
     server.run(settings, models)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 
 
 def keep_apart() -> int | None:
@@ -32,3 +33,13 @@ def keep_apart() -> int | None:
         kept, "w", encoding=stream.encoding, errors=stream.errors, closefd=False
     )
     return kept
+
+
+def keep_apart_from(output: Path | None) -> None:
+    """Do :func:`keep_apart`, but not where the file that is written is standard output under another name."""
+    try:
+        if output is not None and os.path.samestat(output.stat(), os.fstat(1)):
+            return
+    except OSError:  # nothing there yet, or standard output is closed
+        pass
+    keep_apart()

@@ -14,7 +14,7 @@ from vocalics.cli.outputs import refuse_unwritable
 from vocalics.cli.predictions import STDIN, clock
 from vocalics.cli.standard_output import keep_apart
 from vocalics.cli.voice import Known, knowing
-from vocalics.errors import VocalicsError
+from vocalics.errors import UsageError
 from vocalics.files import is_stream
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _timeline(
     targets = [(path, _format(path, format)) for path in output or []]
     shown = format or Format.table
     if not targets and shown is Format.png:
-        raise VocalicsError("a picture is no text to print; write it with -o FILE.png")
+        raise UsageError("a picture is no text to print; write it with -o FILE.png")
     if any(name == "png" for _, name in targets):
         timeline.require_picture()
     for path, _ in targets:
@@ -126,7 +126,7 @@ def _format(path: Path, format: Format | None) -> str:
     from vocalics import timeline
 
     if format is Format.table:
-        raise VocalicsError(f"{path}: a table is printed, not written; leave out -o, or --format table")
+        raise UsageError(f"{path}: a table is printed, not written; leave out -o, or --format table")
     return timeline.format_of(path) if format is None else format.value
 
 

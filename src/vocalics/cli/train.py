@@ -92,10 +92,9 @@ def _train(
     from rich.console import Console
 
     from vocalics import dataset, training
-    from vocalics.recipe import read
 
     console = Console(stderr=True, highlight=False)
-    frozen = read(recipe, dict(runs.change(c) for c in change or []))
+    frozen = runs.recipe(recipe, change or [])
     rows = [
         {**row, "measured_on": _relation(folder, frozen)} for folder in figures or [] for row in read_figures(folder)
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vocalics.cli import runs
+from vocalics.cli.usage import checking
 from vocalics.files import write_text
 
 if TYPE_CHECKING:
@@ -80,16 +81,16 @@ def _tune(
     from rich.console import Console
 
     from vocalics import dataset, plots, training, tuning
-    from vocalics.recipe import read
 
     plots.require()
     tuning.require()
     console = Console(stderr=True, highlight=False)
     changes = dict(runs.change(c) for c in change or [])
-    frozen = read(recipe, changes)
+    frozen = runs.recipe(recipe, change or [])
     training.check(frozen)
     training.check_copies(frozen)
-    space = tuning.search_space(frozen, param or [], only, tuple(changes))
+    with checking():
+        space = tuning.search_space(frozen, param or [], only, tuple(changes))
     interrupted = False
     with runs.Display(console, frozen) as display:
         manifest = dataset.gather(runs.roots(corpus), frozen, display.step, display.say)

@@ -11,7 +11,7 @@ import typer
 
 from vocalics.cli.outputs import refuse_unwritable
 from vocalics.cli.predictions import STDIN, complain, expand
-from vocalics.errors import AudioError, VocalicsError
+from vocalics.errors import AudioError, UsageError, VocalicsError
 
 if TYPE_CHECKING:
     from vocalics.recognizer import Recognizer
@@ -59,7 +59,7 @@ def _voice(
     from vocalics.recognizer import load
 
     if output.suffix.lower() != ENDING:
-        raise VocalicsError(f"{output}: expected a name that ends in {ENDING}")
+        raise UsageError(f"{output}: expected a name that ends in {ENDING}")
     refuse_unwritable(output)
     recognizer = load(model)
     before = _read(recognizer, str(known)) if known else recognizer.unknown_voice()

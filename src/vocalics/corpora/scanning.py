@@ -18,7 +18,7 @@ from vocalics import audio
 from vocalics.corpora import folder as own_folder
 from vocalics.corpora.corpus import Corpus, Parsed
 from vocalics.errors import AudioError, CorpusError
-from vocalics.files import available_cores
+from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 
 Progress = Callable[[int, int], None]

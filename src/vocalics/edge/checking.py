@@ -23,7 +23,7 @@ from vocalics.edge import front_end
 from vocalics.edge.running import LacksInstructionError, finished, lines, runner, said_by, wanted
 from vocalics.edge.source import Source, hum, sixteen_bits
 from vocalics.edge.targets import Target
-from vocalics.files import usage
+from vocalics.machine import usage
 from vocalics.recognizer import Recognizer
 
 TOLERANCE = 1e-4

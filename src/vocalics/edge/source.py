@@ -18,7 +18,7 @@ import numpy.typing as npt
 from vocalics import modelfile
 from vocalics.edge import front_end, network, readme, tables, toolchain
 from vocalics.edge.targets import Board, Target
-from vocalics.errors import CompileError
+from vocalics.errors import CompileError, UsageError
 from vocalics.modelfile import Card
 from vocalics.registry import some
 
@@ -65,12 +65,13 @@ def piece_seconds(card: Card, board: Board | None, seconds: float | None = None)
         seconds: What was asked for.
 
     Raises:
-        CompileError: For a length that the model or the program cannot have.
+        UsageError: For a length that no model or no program can have.
+        CompileError: For one that this model cannot have.
     """
     if seconds is None:
         return front_end.longest(card) if board is None else card.window_seconds
     if board is None:
-        raise CompileError(
+        raise UsageError(
             f"--seconds {seconds:g} is for microcontrollers; a program judges up to {front_end.longest(card):g} s in "
             "one piece, as vocalics predict does"
         )
@@ -79,7 +80,7 @@ def piece_seconds(card: Card, board: Board | None, seconds: float | None = None)
             f"--seconds {seconds:g}: {card.name} always takes the same stretch of sound; leave the option out"
         )
     if not 0.25 <= seconds <= 60:
-        raise CompileError(f"--seconds {seconds:g}: expected 0.25 to 60")
+        raise UsageError(f"--seconds {seconds:g}: expected 0.25 to 60")
     return seconds
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vocalics.edge.targets import TARGETS, Target
-from vocalics.errors import CompileError, MissingExtraError
+from vocalics.errors import CompileError, MissingExtraError, UsageError
 
 ZIG, GCC = "zig", "gcc"
 COMPILERS = (ZIG, GCC)
@@ -43,7 +43,7 @@ def require(compiler: str, target: Target) -> None:
             raise MissingExtraError("compiling for a device", "edge")
         return
     if not target.gcc:
-        raise CompileError(f"{target.name}: no gcc for it is known; leave --compiler out, Zig compiles for it")
+        raise UsageError(f"{target.name}: no gcc for it is known; leave --compiler out, Zig compiles for it")
     if shutil.which(target.gcc[0]) is None:
         raise CompileError(
             f"{target.gcc[0]}: not found; install it (Debian: {_package(target.gcc[0])}), or leave --compiler out"

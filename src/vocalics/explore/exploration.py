@@ -21,9 +21,10 @@ from vocalics.explore.measures import MEASURES, NAMES, Examined, examine
 from vocalics.explore.projection import Grouping, Projection, grouping, pca, standardised, tsne
 from vocalics.explore.suspicions import Suspicion, suspicions
 from vocalics.explore.tallies import UNKNOWN, Crossing, Histogram, Tally, cross, histogram, tally
-from vocalics.features.cache import available_cores, in_processes
+from vocalics.features.cache import in_processes
 from vocalics.features.feature_set import feature_set
 from vocalics.features.spectrum import FloatArray
+from vocalics.machine import available_cores
 from vocalics.manifest import Manifest
 
 FEATURES = "mfcc_chroma_mel"

@@ -22,8 +22,8 @@ from vocalics.audio import read
 from vocalics.errors import FeatureError, ManifestError, VocalicsError
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.features.spectrum import FloatArray
-from vocalics.files import available_cores as available_cores  # commands and explore take it from here
 from vocalics.files import replacing
+from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 
 Item = TypeVar("Item")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from vocalics.errors import VocalicsError
+from vocalics import records
+from vocalics.errors import UsageError, VocalicsError
 from vocalics.files import replacing
 from vocalics.registry import lookup
 from vocalics.spreadsheets import cell, path_cell
@@ -19,7 +21,7 @@ from vocalics.timeline import labels
 from vocalics.timeline.analysis import Source
 from vocalics.timeline.page import page
 from vocalics.timeline.picture import picture
-from vocalics.timeline.recording import Timeline, record
+from vocalics.timeline.recording import Timeline
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
         if ending.lower() == format.ending.lower():
             return name
     known = ", ".join(format.ending for format in FORMATS.values())
-    raise VocalicsError(f'{path}: cannot write a timeline with the ending "{ending}"; use {known}, or name a format')
+    raise UsageError(f'{path}: cannot write a timeline with the ending "{ending}"; use {known}, or name a format')
 
 
 def _known(format: str) -> Format:
@@ -106,18 +108,13 @@ def _json(timeline: Timeline, _windows: bool, _source: Source | None) -> bytes:
 
 def _csv(timeline: Timeline, windows: bool, _source: Source | None) -> bytes:
     """A row per segment or window, channel by channel; no cell is a formula."""
-    rows = [(c.name, record(p)) for c in timeline.channels for p in (c.windows if windows else c.segments)]
-    extra = [key for key in ("candidates", "strangeness") if any(key in told for _, told in rows)]
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\n")
-    columns = ("path", "channel", "start", "end", "emotion", "confidence")
-    writer.writerow([*columns, *timeline.emotions, "model", *extra])
-    for name, told in rows:
-        told["candidates"] = " ".join(told.get("candidates", ()))
-        values = [told[key] for key in columns[2:]]
-        rest = [told.get(key, "") for key in extra]
-        said = [*values, *told["probabilities"].values(), timeline.model, *rest]
-        writer.writerow([path_cell(timeline.path), cell(name), *map(cell, said)])
+    writer.writerow(["path", "channel", *records.columns(timeline.emotions)])
+    for channel in timeline.channels:
+        for said in channel.windows if windows else channel.segments:
+            row = records.row(dataclasses.replace(said, model=timeline.model))  # as in JSON, the timeline's
+            writer.writerow([path_cell(timeline.path), cell(channel.name), *row])
     return sheet.getvalue().encode("utf-8", "replace")
 
 

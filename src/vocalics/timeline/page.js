@@ -31,7 +31,7 @@ function show() {
   wide.setAttribute("aria-valuetext", clock(time));
   const heard = data.segments.flatMap((s, i) => (s.start <= time && time < s.end ? [i] : []));
   buttons.forEach((button, i) => button.closest("tr").classList.toggle("now", heard.includes(i)));
-  const words = heard.map((i) => `${data.segments[i].channel}: ${data.segments[i].emotion}`).join(" · ");
+  const words = heard.map((i) => `${data.segments[i].channel}: ${data.segments[i].label}`).join(" · ");
   if (now.textContent !== words) now.textContent = words;
   if (audio.paused) return;
   const x = wide.offsetWidth * time / data.duration - chart.scrollLeft;

@@ -9,6 +9,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
+from vocalics import records
 from vocalics.recognizer import Prediction
 
 ENVELOPE_SECONDS = 0.05
@@ -136,16 +137,5 @@ def summarise(segments: Sequence[Prediction]) -> Summary:
 
 
 def record(prediction: Prediction) -> dict[str, Any]:
-    """Return a segment or window in values that JSON has; what the recognizer was not asked for is left out."""
-    told: dict[str, Any] = {
-        "start": round(prediction.start, 3),
-        "end": round(prediction.end, 3),
-        "emotion": prediction.label,
-        "confidence": round(prediction.confidence, 6),
-        "probabilities": {emotion: round(chance, 6) for emotion, chance in prediction.probabilities.items()},
-    }
-    if prediction.candidates:
-        told["candidates"] = list(prediction.candidates)
-    if prediction.strangeness is not None:
-        told["strangeness"] = round(prediction.strangeness, 3)
-    return told
+    """Return a segment or window in values that JSON has: what it is in every output, without path and model."""
+    return records.part(prediction)

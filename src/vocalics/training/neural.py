@@ -18,8 +18,8 @@ from vocalics.errors import MissingExtraError, VocalicsError
 from vocalics.feature_rows import Rows
 from vocalics.features.feature_set import FRAMES, feature_set
 from vocalics.features.logmel import LogMel
-from vocalics.files import available_cores
 from vocalics.logmel_bank import TRIM_DB, spectrogram, trim_db
+from vocalics.machine import available_cores
 from vocalics.models import ModelSpec
 from vocalics.preprocess import chain, trim_silence
 from vocalics.recipe import Recipe, parse

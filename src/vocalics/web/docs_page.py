@@ -32,8 +32,8 @@ of them; a text message ends it.</p>
 ← {"type": "ready", "model": "default", "emotions": […], "window": 3.0, "hop": 0.5, "max_lag": 1.0,
    "adapt": false}
 → binary, binary, …
-← {"type": "prediction", "start": 0.0, "end": 3.0, "emotion": "happy", …,
-   "shown": {"emotion": "happy", …}, "skipped": 0}
+← {"type": "prediction", "start": 0.0, "end": 3.0, "emotion": "happy", "label": "happy", …,
+   "shown": {"emotion": "happy", "label": "happy", …}, "skipped": 0}
 → {"type": "end"}
 ← {"type": "end", "seconds": 4.2, "skipped": 0}, and the close code 1000</pre>
 <p>All but <code>sample_rate</code> may be left out; <code>format</code> is pcm16 or float32. Where the server is too

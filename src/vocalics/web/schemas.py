@@ -12,14 +12,13 @@ PREDICTION: dict[str, Any] = {
     "path": "speech.wav",
     "start": 0.0,
     "end": 2.4,
-    "label": "happy",
     "emotion": "happy",
+    "label": "happy",
     "confidence": 0.71,
     "probabilities": {"neutral": 0.12, "happy": 0.71, "sad": 0.05, "angry": 0.12},
     "model": "default",
     "candidates": ["happy"],
     "strangeness": 0.42,
-    "unfamiliar": False,
 }
 
 
@@ -40,14 +39,13 @@ class Prediction(BaseModel):
     path: str = Field(description='The file\'s name, "-" where it has none.')
     start: float | None = Field(default=None, description="Seconds.")
     end: float | None = Field(default=None, description="Seconds.")
-    label: str | None = Field(default=None, description='The emotion, or "no speech", "unsure" or "unfamiliar".')
     emotion: str | None = Field(default=None, description="Null where none is named.")
+    label: str | None = Field(default=None, description='The emotion, or "no speech", "unsure" or "unfamiliar".')
     confidence: float | None = None
     probabilities: dict[str, float] | None = None
     model: str | None = None
     candidates: list[str] | None = None
     strangeness: float | None = None
-    unfamiliar: bool | None = None
     error: ProblemDetails | None = None
 
 

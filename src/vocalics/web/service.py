@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from vocalics.audio import Clip
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.files import available_cores
+from vocalics.machine import available_cores
 from vocalics.named_models import DEFAULT
 from vocalics.recognizer import Recognizer
 from vocalics.registry import lookup

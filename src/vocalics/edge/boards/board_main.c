@@ -58,8 +58,15 @@ static void print_result(const vocalics_result *result, int n_fed, uint64_t feed
 {
     int i;
     n_line = 0;
-    print("{\"emotion\": \"");
-    print(result->emotion < 0 ? "no speech" : vocalics_emotions[result->emotion]);
+    print("{\"emotion\": ");
+    if (result->emotion < 0) {
+        print("null, \"label\": \"no speech");
+    } else {
+        print("\"");
+        print(vocalics_emotions[result->emotion]);
+        print("\", \"label\": \"");
+        print(vocalics_emotions[result->emotion]);
+    }
     print("\", \"probabilities\": {");
     for (i = 0; i < VOCALICS_N_EMOTIONS; i++) {
         print(i > 0 ? ", \"" : "\"");

@@ -44,14 +44,20 @@ static void print_string(const char *value)
 
 void report(const char *path, double start, double end, const judgement *judged)
 {
-    int best = 0, i;
+    int best = 0, spoken, i;
     for (i = 1; i < VOCALICS_N_EMOTIONS; i++)
         if (judged->probabilities[i] > judged->probabilities[best])
             best = i;
+    spoken = judged->probabilities[best] > 0;
     fputs("{\"path\": ", stdout);
     print_string(path);
     printf(", \"start\": %.3f, \"end\": %.3f, \"emotion\": ", start, end);
-    print_string(judged->probabilities[best] > 0 ? vocalics_emotions[best] : "no speech");
+    if (spoken)
+        print_string(vocalics_emotions[best]);
+    else
+        fputs("null", stdout);
+    fputs(", \"label\": ", stdout);
+    print_string(spoken ? vocalics_emotions[best] : "no speech");
     printf(", \"confidence\": %.6f, \"probabilities\": {", judged->probabilities[best]);
     for (i = 0; i < VOCALICS_N_EMOTIONS; i++) {
         fputs(i ? ", " : "", stdout);
@@ -60,12 +66,11 @@ void report(const char *path, double start, double end, const judgement *judged)
     }
     fputs("}, \"model\": ", stdout);
     print_string(VOCALICS_MODEL);
-    if (NETWORK_TELLS_STRANGENESS) {
-        if (judged->probabilities[best] > 0)
-            printf(", \"strangeness\": %.3f", judged->strangeness);
-        else
-            fputs(", \"strangeness\": null", stdout);
-    }
+    fputs(", \"candidates\": [], \"strangeness\": ", stdout); /* sets need a coverage, which nobody can ask for here */
+    if (NETWORK_TELLS_STRANGENESS && spoken)
+        printf("%.3f", judged->strangeness);
+    else
+        fputs("null", stdout);
     if (VOCALICS_TAKES_SOUND)
         printf(", \"speech_seconds\": %.2f", judged->speech_seconds);
     fputs("}\n", stdout);

@@ -25,17 +25,21 @@ export function asJson({ timeline, whole }) {
 
 /** One row per segment and window. @param {Result} result @returns {Blob} */
 export function asCsv({ timeline, whole }) {
-  const head = ["path", "channel", "kind", "start", "end", "label", "confidence", ...timeline.emotions, "model"];
+  const first = ["path", "channel", "kind", "start", "end", "emotion", "label", "confidence"];
+  const head = [...first, ...timeline.emotions, "model", "candidates", "strangeness"];
   const row = (/** @type {string} */ channel, /** @type {string} */ kind) => (/** @type {Prediction} */ one) => [
     timeline.path,
     channel,
     kind,
     one.start.toFixed(3),
     one.end.toFixed(3),
+    one.emotion ?? "",
     one.label,
     one.confidence.toFixed(4),
     ...timeline.emotions.map((emotion) => (one.probabilities[emotion] ?? 0).toFixed(4)),
     one.model,
+    (one.candidates ?? []).join(" "),
+    one.strangeness?.toFixed(3) ?? "",
   ];
   const rows = timeline.channels.flatMap(({ name, segments, windows }) => [
     ...segments.map(row(name, "segment")),

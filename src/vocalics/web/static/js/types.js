@@ -5,14 +5,13 @@
  * @property {string} path
  * @property {number} start in seconds
  * @property {number} end in seconds
+ * @property {string | null} emotion null where none is named
  * @property {string} label the emotion, or "no speech", "unsure" or "unfamiliar"
- * @property {string | null} emotion
  * @property {number} confidence
  * @property {Record<string, number>} probabilities
  * @property {string} model
  * @property {string[]} [candidates]
  * @property {number | null} [strangeness]
- * @property {boolean} [unfamiliar]
  *
  * @typedef {Object} Summary
  * @property {number} speech_seconds

@@ -109,14 +109,13 @@ export class Recognizer {
       path,
       start: first / this.rate,
       end: last / this.rate,
-      label: emotion ?? "no speech",
       emotion,
+      label: emotion ?? "no speech",
       confidence,
       probabilities: Object.fromEntries(emotions.map((name, i) => [name, values ? values[i] : 0])),
       model: this.card.name,
       candidates: [],
       strangeness,
-      unfamiliar: false,
     };
   }
 }
