@@ -79,6 +79,10 @@ class MissingExtraError(VocalicsError):
         super().__init__(f"{what} needs the extra '{extra}'; install it with: pip install 'vocalics[{extra}]'")
         self.extra = extra
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # An exception is made again of its message, which is not what this one is made of.
+        return _again, (type(self), str(self), self.extra)
+
 
 class MissingPackageError(MissingExtraError):
     """A library of others that is not installed, and that no extra brings."""
@@ -86,3 +90,10 @@ class MissingPackageError(MissingExtraError):
     def __init__(self, what: str, package: str) -> None:
         VocalicsError.__init__(self, f"{what} needs the package {package}; install it with: pip install {package}")
         self.extra = ""
+
+
+def _again(kind: type[MissingExtraError], message: str, extra: str) -> MissingExtraError:
+    """What a pickle of a missing extra becomes, as where a process of a pool raised it."""
+    error = kind.__new__(kind, message)
+    error.extra = extra
+    return error
