@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import fakes
@@ -16,11 +17,15 @@ from onnx import TensorProto, helper, numpy_helper
 from vocalics import audio, modelfile, named_models, recognizer
 from vocalics.audio import Clip
 from vocalics.errors import ModelFileError, VocalicsError
+from vocalics.export import card as card_file
+from vocalics.export import familiarity
 from vocalics.export import voice as graphs
-from vocalics.manifest import Utterance
+from vocalics.manifest import Manifest, Utterance
 from vocalics.recognizer import Recognizer
 from vocalics.streaming import StreamingRecognizer
 from vocalics.voices import PRIOR, Voice, apart, centres
+
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -363,3 +368,60 @@ def test_a_single_path_is_one_recording(model: Recognizer, tmp_path: Path) -> No
     audio.write(tmp_path / "a.wav", fakes.voice())
     one, many = model.knowing(str(tmp_path / "a.wav")).voice, model.knowing([tmp_path / "a.wav"]).voice
     assert one and many and (one.total == many.total).all() and one.n_clips == many.n_clips > 0
+
+
+def spoken(folder: Path, n_speakers: int) -> Manifest:
+    """Clips of speakers a, b and so on, of every emotion of the default net, which speak differently."""
+    rows = []
+    for speaker in "abcdef"[:n_speakers]:
+        for k, emotion in enumerate(recognizer.load().emotions):
+            path = folder / f"{speaker}-{emotion}.wav"
+            audio.write(path, fakes.voice(0.8, 100 + 20 * k + 3 * (ord(speaker) - 97)))
+            rows.append(Utterance(str(path), corpus="own", speaker=speaker, label="", emotion=emotion))
+    return Manifest(tuple(rows))
+
+
+def trained_on(speakers: tuple[str, ...], path: Path) -> Path:
+    """The bundled default, said to be trained on other speakers."""
+    source = named_models.model_path()
+    graph, about = onnx.load(str(source)), modelfile.load(source).card
+    card_file.write(path, graph.SerializeToString(), dataclasses.replace(about, training_speakers=speakers))
+    return path
+
+
+def test_a_net_is_taught_to_get_used_to_voices(tmp_path: Path, run: Run) -> None:
+    clips = spoken(tmp_path, 3)
+    clips.write(tmp_path / "clips.csv")
+    source, target = trained_on(("a", "b"), tmp_path / "before.onnx"), tmp_path / "after.onnx"
+    code, out, err = run("models", "voices", str(source), str(tmp_path / "clips.csv"), "-o", str(target))
+    assert (code, err) == (0, "") and "centres of 16 clips of 2 training speakers" in out
+    before, after = recognizer.load(source), recognizer.load(target)
+    assert (before.model.voice_width, after.model.voice_width) == (0, 96) and after.card == before.card
+    sound = np.random.default_rng(0).standard_normal((2, 20_000)).astype(np.float32) * 0.1
+    np.testing.assert_array_equal(before.model.probabilities(sound), after.model.probabilities(sound))
+    graph = onnx.load(str(source))
+    held, heard = familiarity.values(graph, fakes.hidden_layer(graph), [u.path for u in clips][:16], lambda *_: None)
+    assert heard == [*range(16)]
+    expected = centres(held, [*range(8), *range(8)], [u.speaker for u in clips][:16], 8)
+    at = next(i for i in onnx.load(str(target)).graph.initializer if i.name == graphs.CENTRES)
+    np.testing.assert_allclose(numpy_helper.to_array(at), expected, atol=1e-5)
+    clips.where(lambda u: u.emotion != "calm").write(tmp_path / "few.csv")
+    code, out, _ = run("models", "voices", str(source), str(tmp_path / "few.csv"), "-o", str(tmp_path / "few.onnx"))
+    assert code == 0 and "centres of 14 clips" in out and "no clip of calm" in out
+    learned = after.learn(clips[0].path)
+    assert learned.n_clips > 0 and np.abs(learned.total).max() > 0
+    for model, speakers, words in (
+        (target, ("a", "b"), "gets used to voices already"),
+        (named_models.model_path("tiny-int8"), ("a", "b"), "in floats (a copy in eight bits is made afterwards)"),
+        (trained_on(("a",), tmp_path / "one.onnx"), ("a",), "(1 of 1); expected several speakers and emotions"),
+        (
+            trained_on(("z", "y"), tmp_path / "none.onnx"),
+            (),
+            "0 clips with speech are of training speakers of default (0 of 2)",
+        ),
+    ):
+        code, out, err = run(
+            "models", "voices", str(model), str(tmp_path / "clips.csv"), "-o", str(tmp_path / "x.onnx")
+        )
+        assert (code, out) == (1, "") and words in err and err.count("\n") == 1, speakers
+    assert not (tmp_path / "x.onnx").exists()

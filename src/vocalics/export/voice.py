@@ -1,23 +1,33 @@
 """A graph that can get used to a voice: see :mod:`vocalics.voices`.
 
-The layer is what the first linear map gives. To take an offset away there is to take it away from the features, which
-is what nets are trained for (:mod:`vocalics.models.rows`), in fewer numbers.
+Of a net of features the layer is what the first linear map gives. To take an offset away there is to take it away from
+the features, which is what nets are trained for (:mod:`vocalics.models.rows`), in fewer numbers. Of a net of sound it
+is what the last linear map but one gives, of all that the net has made of a clip (:func:`inner`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vocalics.errors import ManifestError, ModelFileError
+from vocalics.export import card as card_file
+from vocalics.export import familiarity
 from vocalics.export.familiarity import LINEAR
-from vocalics.modelfile import OUTPUT, VOICE, VOICE_LEFT
-from vocalics.voices import Values
+from vocalics.manifest import Manifest
+from vocalics.modelfile import OUTPUT, STRANGENESS, VOICE, VOICE_LEFT, load
+from vocalics.voices import Values, centres
 
 PREFIX = f"{VOICE}_"
 CENTRES = PREFIX + "centres"
 """The name of the constant that holds the emotions' centres."""
+
+N_CLIPS = 3000
+"""Clips from which the centres are computed; more move them no more."""
 
 
 _AFFINE = frozenset(("Sub", "Add", "Mul", "Div", "BatchNormalization", "Identity"))
@@ -43,24 +53,33 @@ def layer(graph: Any) -> str | None:
     return None
 
 
-def add(graph: Any, name: str, centres: Values) -> None:
+def inner(graph: Any) -> str | None:
+    """Return the name of what the last linear map but one gives; ``None`` where a graph does not end in two of them."""
+    read = familiarity.layer(graph)
+    maps = [node for node in graph.graph.node if node.op_type in LINEAR and node.input[0] == read]
+    before = next((node for node in maps if not node.name.startswith(STRANGENESS)), None)
+    last = next((node for node in reversed(graph.graph.node) if node.op_type in LINEAR and node is not before), None)
+    return None if before is None or last is None else str(before.output[0])
+
+
+def add(graph: Any, name: str, at: Values) -> None:
     """Give a graph the input :data:`vocalics.modelfile.VOICE` and the output that tells of it, in place.
 
     Args:
         graph: An ONNX model.
         name: The layer, (batch, n).
-        centres: Of every emotion in that layer, see :func:`vocalics.voices.centres`.
+        at: The centre of every emotion in that layer, see :func:`vocalics.voices.centres`, shape (n_emotions, n).
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    width = centres.shape[1]
+    width = at.shape[1]
     for node in graph.graph.node:
         node.input[:] = [PREFIX + "without" if i == name else i for i in node.input]
     made = next(k for k, node in enumerate(graph.graph.node) if name in node.output)
     # Inputs with a value in the graph are those that may be left out.
     graph.graph.input.append(helper.make_tensor_value_info(VOICE, TensorProto.FLOAT, [width]))
     graph.graph.initializer.extend(
-        numpy_helper.from_array(value, key) for key, value in ((VOICE, np.zeros(width, np.float32)), (CENTRES, centres))
+        numpy_helper.from_array(value, key) for key, value in ((VOICE, np.zeros(width, np.float32)), (CENTRES, at))
     )
     graph.graph.node.insert(made + 1, helper.make_node("Sub", [name, VOICE], [PREFIX + "without"]))
     graph.graph.node.extend(
@@ -93,3 +112,49 @@ def values(graph: Any, name: str, rows: npt.NDArray[np.float32]) -> Values:
         found.append(session.run([name], {session.get_inputs()[0].name: rows[start : start + 256]})[0])
     result: Values = np.concatenate(found)
     return result
+
+
+def teach(source: Path, target: Path, manifest: Manifest, progress: Callable[[int, int], Any]) -> Manifest:
+    """Write a copy of a net of sound that gets used to voices; with no voice known it says what it said before.
+
+    The net is not trained again: where the emotions lie in its layer is computed from clips of its training speakers.
+
+    Args:
+        source: The model file.
+        target: The model file that is written.
+        manifest: Clips, of which those by training speakers are drawn, :data:`N_CLIPS` at most.
+        progress: Called with (done, all).
+
+    Returns:
+        The clips from which the centres are; an emotion that none of them has lies in the middle of the others.
+
+    Raises:
+        ModelFileError: When the net gets used to voices already, or is none in which a voice can be told.
+        ManifestError: When the clips are of one training speaker, or of one emotion.
+        MissingExtraError: Where the onnx package is not installed.
+    """
+    import onnx
+
+    known = load(source)
+    about, graph = known.card, onnx.load_model_from_string(source.read_bytes())
+    if known.voice_width:
+        raise ModelFileError(f"{source}: gets used to voices already")
+    name = inner(graph) if about.input == "waveform" else None
+    if name is None:
+        raise ModelFileError(
+            f"{source}: no voice can be told in it; expected a net that takes sound and ends in two linear maps, in "
+            "floats (a copy in eight bits is made afterwards)"
+        )
+    clips = manifest.where(lambda u: u.speaker in about.training_speakers and u.emotion in about.emotions)
+    clips = clips.drawn(N_CLIPS, np.random.default_rng(0))
+    held, heard = familiarity.values(graph, name, [u.path for u in clips], progress)
+    clips = clips.take(heard)
+    if len(clips.speakers) < 2 or len(clips.emotions) < 2:
+        raise ManifestError(
+            f"{len(clips):,} clips with speech are of training speakers of {about.name} ({len(clips.speakers)} of "
+            f"{len(about.training_speakers)}); expected several speakers and emotions: give its corpora' manifests"
+        )
+    truth = [about.emotions.index(u.emotion) for u in clips]
+    add(graph, name, centres(held, truth, [u.speaker for u in clips], len(about.emotions)))
+    card_file.write(target, graph.SerializeToString(), about)
+    return clips
