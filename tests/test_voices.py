@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -425,3 +426,33 @@ def test_a_net_is_taught_to_get_used_to_voices(tmp_path: Path, run: Run) -> None
         )
         assert (code, out) == (1, "") and words in err and err.count("\n") == 1, speakers
     assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_net_that_ends_in_one_linear_map_tells_no_voice() -> None:
+    """Its logits are no layer of voices, whatever maps stand before."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "a"], ["rows"]),
+        helper.make_node("ReduceMax", ["rows"], ["pooled"], axes=[1], keepdims=0),
+        helper.make_node("MatMul", ["pooled", "b"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], [modelfile.OUTPUT]),
+    ]
+    constants = [numpy_helper.from_array(np.ones((4, 4), np.float32), name) for name in "ab"]
+    taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", "rows", 4])
+    given_ = helper.make_tensor_value_info(modelfile.OUTPUT, TensorProto.FLOAT, ["n", 4])
+    graph = helper.make_model(helper.make_graph(nodes, "net", [taken], [given_], constants))
+    assert graphs.inner(graph) is None and familiarity.layer(graph) == "pooled"
+    graph.graph.node.insert(3, helper.make_node("MatMul", ["logits", "b"], ["more"]))
+    graph.graph.node[-1].input[0] = "more"
+    assert graphs.inner(graph) == "logits" and familiarity.layer(graph) == "pooled"
+
+
+def test_a_voice_is_taught_without_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:
+    """What writes the file is the onnx package alone, and where it is missing its own extra is named."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    spoken(tmp_path, 2).write(tmp_path / "clips.csv")
+    source = trained_on(("a", "b"), tmp_path / "before.onnx")
+    command = ("models", "voices", str(source), str(tmp_path / "clips.csv"), "-o", str(tmp_path / "after.onnx"))
+    assert run(*command)[0] == 0
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    code, _, err = run(*command)
+    assert code == 1 and "pip install 'vocalics[export]'" in err

@@ -52,8 +52,10 @@ def test_chance_alone_is_seldom_named() -> None:
     rng = np.random.default_rng(5)
     calls = [rng.beta(0.4, 1.2, int(rng.integers(LEAST_TURNS, 30))) for _ in range(150)]
     assert np.mean([np.std(c) for c in calls]) > 0.2
-    assert np.mean([bool(changes(c.tolist())) for c in calls]) < 0.1
-    assert np.mean([course(c.tolist()).trend is not Trend.LEVEL for c in calls]) < 0.15
+    changed = np.mean([bool(changes(c.tolist())) for c in calls])
+    trends = np.mean([course(c.tolist()).trend is not Trend.LEVEL for c in calls])
+    print(f"of {len(calls)} calls in which nothing changes, {changed:.1%} are given a change, {trends:.1%} a trend")
+    assert changed < 0.1 and trends < 0.15
 
 
 def test_what_is_noisy_is_still_found_more_often_than_not() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from vocalics import audio, timeline
+from vocalics import audio, records, timeline
 from vocalics.audio import Clip
 from vocalics.errors import AudioError, MissingExtraError, VocalicsError
 from vocalics.recognizer import Prediction, Recognizer
@@ -201,7 +201,7 @@ def test_to_dict_is_json_and_says_what_was_found(found: Timeline) -> None:
         assert told_of == [(s.emotion, s.label) for s in wanted.segments]
         assert len(channel["windows"]) == len(wanted.windows) and len(channel["envelope"]) == len(wanted.envelope)
         assert channel["summary"]["changes"] == wanted.summary.changes
-    unsure = timeline.record(dataclasses.replace(found.channels[0].segments[0], emotion=None, candidates=("sad",)))
+    unsure = records.part(dataclasses.replace(found.channels[0].segments[0], emotion=None, candidates=("sad",)))
     assert (unsure["emotion"], unsure["label"]) == (None, "unsure")
     assert unsure["candidates"] == ["sad"] and unsure["strangeness"] is None
 

@@ -282,12 +282,10 @@ def voices(
     from vocalics.cli.outputs import refuse_unwritable
     from vocalics.cli.progress import counting
     from vocalics.export import voice
-    from vocalics.export.recalibration import require
     from vocalics.manifest import Manifest
     from vocalics.named_models import model_path
     from vocalics.recognizer import load
 
-    require()
     refuse_unwritable(output)
     clips = Manifest(tuple(u for path in manifests for u in Manifest.read(path)))
     with counting(Console(stderr=True), transient=True) as progress:

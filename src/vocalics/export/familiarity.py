@@ -26,19 +26,25 @@ LINEAR = ("Gemm", "MatMul")
 
 def layer(graph: Any) -> str | None:
     """Return the name of the value that tells most of a clip; ``None`` where the graph ends in no linear map."""
+    maps = last_maps(graph)
+    return str(maps[-1].input[0]) if maps else None
+
+
+def last_maps(graph: Any) -> list[Any]:
+    """Return the nodes of the linear maps in which a graph ends, two at most, the last one first."""
     made_by = {name: node for node in graph.graph.node for name in node.output}
     constants = {value.name for value in graph.graph.initializer}
     node = made_by.get(OUTPUT)
     if node is None or node.op_type != "Softmax":
-        return None
-    found = None
-    for _ in range(2):
+        return []
+    found: list[Any] = []
+    while len(found) < 2:
         node = made_by.get(node.input[0])
         while node is not None and node.op_type in _ELEMENTWISE:
             node = made_by.get(next(i for i in node.input if i not in constants))
         if node is None or node.op_type not in LINEAR or node.input[0] in constants:
-            return found
-        found = node.input[0]
+            break
+        found.append(node)
     return found
 
 

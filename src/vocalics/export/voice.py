@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.errors import ManifestError, ModelFileError
+from vocalics.errors import ManifestError, MissingExtraError, ModelFileError
 from vocalics.export import card as card_file
 from vocalics.export import familiarity
 from vocalics.export.familiarity import LINEAR
 from vocalics.manifest import Manifest
-from vocalics.modelfile import OUTPUT, STRANGENESS, VOICE, VOICE_LEFT, load
+from vocalics.modelfile import OUTPUT, VOICE, VOICE_LEFT, load
 from vocalics.voices import Values, centres
 
 PREFIX = f"{VOICE}_"
@@ -55,11 +55,8 @@ def layer(graph: Any) -> str | None:
 
 def inner(graph: Any) -> str | None:
     """Return the name of what the last linear map but one gives; ``None`` where a graph does not end in two of them."""
-    read = familiarity.layer(graph)
-    maps = [node for node in graph.graph.node if node.op_type in LINEAR and node.input[0] == read]
-    before = next((node for node in maps if not node.name.startswith(STRANGENESS)), None)
-    last = next((node for node in reversed(graph.graph.node) if node.op_type in LINEAR and node is not before), None)
-    return None if before is None or last is None else str(before.output[0])
+    maps = familiarity.last_maps(graph)
+    return str(maps[1].output[0]) if len(maps) == 2 else None
 
 
 def add(graph: Any, name: str, at: Values) -> None:
@@ -133,12 +130,15 @@ def teach(source: Path, target: Path, manifest: Manifest, progress: Callable[[in
         ManifestError: When the clips are of one training speaker, or of one emotion.
         MissingExtraError: Where the onnx package is not installed.
     """
-    import onnx
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtraError("letting a net get used to voices", "export") from None
 
     known = load(source)
     about, graph = known.card, onnx.load_model_from_string(source.read_bytes())
     if known.voice_width:
-        raise ModelFileError(f"{source}: gets used to voices already")
+        raise ModelFileError(f"{source}: gets used to voices already; use it as it is")
     name = inner(graph) if about.input == "waveform" else None
     if name is None:
         raise ModelFileError(

@@ -16,7 +16,6 @@ from vocalics.timeline.recording import (
     Channel,
     Summary,
     Timeline,
-    record,
     summarise,
 )
 
@@ -37,7 +36,6 @@ __all__ = [
     "is_timeline",
     "page",
     "picture",
-    "record",
     "require_picture",
     "summarise",
     "write",

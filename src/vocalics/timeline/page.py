@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import vocalics
+from vocalics import records
 from vocalics.explore.markup import head, text
 from vocalics.recognizer import Prediction
 from vocalics.timeline.analysis import Source
 from vocalics.timeline.chart import chart, clock, colour
-from vocalics.timeline.recording import Channel, Timeline, record
+from vocalics.timeline.recording import Channel, Timeline
 from vocalics.timeline.sound import data_uri
 
 _CAUTION = (
@@ -158,7 +159,7 @@ def _data(timeline: Timeline, spoken: list[tuple[int, Prediction]]) -> str:
         "duration": timeline.duration,
         "model": timeline.model,
         "emotions": list(timeline.emotions),
-        "segments": [{"channel": timeline.channels[i].name, **record(segment)} for i, segment in spoken],
+        "segments": [{"channel": timeline.channels[i].name, **records.part(segment)} for i, segment in spoken],
     }
     return json.dumps(told).replace("<", "\\u003c")
 

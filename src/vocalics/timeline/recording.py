@@ -43,7 +43,7 @@ class Summary:
             "speech_seconds": round(self.speech_seconds, 3),
             "shares": {label: round(share, 6) for label, share in self.shares.items()},
             "changes": self.changes,
-            "strongest": [record(prediction) for prediction in self.strongest],
+            "strongest": [records.part(prediction) for prediction in self.strongest],
         }
 
 
@@ -75,8 +75,8 @@ class Channel:
         return {
             "name": self.name,
             "summary": self.summary.to_dict(),
-            "segments": [record(prediction) for prediction in self.segments],
-            "windows": [record(prediction) for prediction in self.windows],
+            "segments": [records.part(prediction) for prediction in self.segments],
+            "windows": [records.part(prediction) for prediction in self.windows],
             "envelope": [round(level, 4) for level in self.envelope],
             "envelope_step": self.envelope_step,
         }
@@ -134,8 +134,3 @@ def summarise(segments: Sequence[Prediction]) -> Summary:
         changes=sum(before != after for before, after in pairwise(named)),
         strongest=tuple(sorted(strongest.values(), key=lambda segment: -segment.confidence)),
     )
-
-
-def record(prediction: Prediction) -> dict[str, Any]:
-    """Return a segment or window in values that JSON has: what it is in every output, without path and model."""
-    return records.part(prediction)
