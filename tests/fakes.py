@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -204,12 +205,30 @@ def hidden_layer(graph: Any) -> str:
     return str([node for node in graph.graph.node if node.op_type == "Gemm"][-2].output[0])
 
 
+def unadaptable(path: Path, name: str = named_models.DEFAULT, **card: Any) -> Path:
+    """Write a bundled model as it is without getting used to voices; return the path.
+
+    Args:
+        path: Where.
+        name: The model.
+        card: What its card is to say instead.
+    """
+    from vocalics import modelfile
+    from vocalics.export import voice as voices
+
+    source = named_models.model_path(name)
+    graph, about = onnx.load(str(source)), modelfile.load(source).card
+    assert voices.take_away(graph) is not None
+    path.write_bytes(with_card(graph.SerializeToString(), dataclasses.replace(about, **card)))
+    return path
+
+
 def adaptable(path: Path, seed: int = 0) -> Path:
-    """Write the bundled default, made to get used to voices by centres of chance; return the path."""
+    """Write the bundled default, the centres by which it gets used to voices drawn by chance; return the path."""
     from vocalics import recognizer
     from vocalics.export import voice as voices
 
-    graph = onnx.load(str(named_models.model_path()))
+    graph = onnx.load(str(unadaptable(path)))
     name = hidden_layer(graph)
     held = recognizer.load().emotions
     made = np.random.default_rng(seed).standard_normal((len(held), 96)).astype(np.float32)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import fakes
 import numpy as np
+import onnx
 import pytest
 
 from vocalics import audio, benchmark, benchmark_page, benchmark_results, judgements, recognizer
@@ -19,6 +20,7 @@ from vocalics.benchmark_results import result
 from vocalics.corpora import ScanReport, corpora
 from vocalics.emotions import scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
+from vocalics.export import voice
 from vocalics.judgements import judged
 from vocalics.manifest import Manifest, Utterance
 from vocalics.protocols import PROTOCOLS, classes_of, protocol
@@ -279,6 +281,40 @@ def test_clips_are_judged_again_with_their_voices_known(
 def _speakers(path: Path) -> tuple[str, ...]:
     card = recognizer.load(path).card
     return (*card.training_speakers, *card.validation_speakers)
+
+
+def test_a_net_of_sound_is_judged_with_known_voices_too(
+    clips: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    recipe = Recipe(
+        "heard",
+        "for tests",
+        "logmel_cnn",
+        validation=0.0,
+        model_settings={"channels": (4, 8, 8, 8), "n_hidden": 8},
+        batch={"n_frames": 48},
+        fit=Fit(n_epochs=1, batch_size=8, rate=3e-3),
+    )
+    (run,) = plan([protocol("savee-loso")], recipe, ["savee"], "all", 1)
+    work = Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1, voices=(2,))
+    benchmark.execute(run, work)
+    own = tmp_path / "runs" / run.folder
+    plain, known = (judgements.read(own / f"fold-savee-DC{of}.csv").probabilities for of in ("", ".voice-2"))
+    assert 1e-6 < np.nanmax(np.abs(plain - known)) < 0.9
+    # A finished run that was made before nets of sound got used to voices is written anew, and judged the same.
+    for path in own.rglob("heard.onnx"):
+        graph = onnx.load(path)
+        assert voice.take_away(graph) is not None
+        path.write_bytes(graph.SerializeToString())
+    before = {p: p.read_bytes() for p in own.glob("fold-*.csv")}
+    benchmark.execute(run, dataclasses.replace(work, voices=(2, 3)))
+    after = {p: p.read_bytes() for p in own.glob("fold-*.csv")}
+    assert before == {p: after[p] for p in before} and len([*own.glob("fold-*.voice-3.csv")]) == 3
+    # Where training clips tell of no voice, there are no figures of known ones.
+    monkeypatch.setattr(voice, "_tell_voices", lambda _: False)
+    benchmark.execute(run, dataclasses.replace(work, folder=tmp_path / "others"))
+    assert len([*(tmp_path / "others" / run.folder).glob("fold-*.csv")]) == 3
 
 
 def test_a_model_that_gets_used_to_none_is_not_trained_again_for_voices(

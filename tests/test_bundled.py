@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,16 @@ def test_it_predicts_the_example_clips_at_any_level(model: Recognizer, path: Pat
         other = model.predict(Clip(clip.samples * np.float32(gain), clip.sample_rate))
         assert other.label == prediction.label
         assert list(other.probabilities.values()) == pytest.approx(list(prediction.probabilities.values()), abs=0.02)
+
+
+def test_it_gets_used_to_a_voice(model: Recognizer) -> None:
+    clip, others = CLIPS[0], CLIPS[1:]
+    said, unknown, known = (
+        np.array([*judge.predict(clip).probabilities.values()])
+        for judge in (model, replace(model, voice=model.unknown_voice()), model.knowing(others))
+    )
+    np.testing.assert_array_equal(said, unknown)
+    assert 0.005 < np.abs(said - known).max() < 0.5
 
 
 def test_it_does_not_say_the_same_of_everything(model: Recognizer) -> None:

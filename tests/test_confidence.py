@@ -304,4 +304,12 @@ def test_a_net_that_calibrates_knows_what_is_strange(tmp_path: Path) -> None:
     assert model.card.conformal and all(s.candidates and s.strangeness is not None for s in said)
     assert np.median([s.strangeness for s in said if s.strangeness is not None]) < 1
     plain = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, calibrate=False))
-    assert not modelfile.load(training.train(plain, clips, tmp_path / "plain", threads=1)).tells_strangeness
+    uncalibrated = modelfile.load(training.train(plain, clips, tmp_path / "plain", threads=1))
+    assert not uncalibrated.tells_strangeness
+    # Each gets used to voices, by what its first dense layer of eight makes of the training clips.
+    assert model.model.voice_width == uncalibrated.voice_width == 8
+    heard = [u.path for u in clips if u.speaker in model.card.validation_speakers]
+    assert np.abs(model.knowing(heard).offset).max() > 0
+    alone = clips.where(lambda u: u.speaker == clips[0].speaker)
+    path = training.train(dataclasses.replace(plain, validation=0.0), alone, tmp_path / "alone", threads=1)
+    assert modelfile.load(path).voice_width == 0

@@ -18,7 +18,6 @@ from onnx import TensorProto, helper, numpy_helper
 from vocalics import audio, modelfile, named_models, recognizer
 from vocalics.audio import Clip
 from vocalics.errors import ModelFileError, VocalicsError
-from vocalics.export import card as card_file
 from vocalics.export import familiarity
 from vocalics.export import voice as graphs
 from vocalics.manifest import Manifest, Utterance
@@ -219,9 +218,12 @@ def test_a_long_recording_counts_by_its_windows(model: Recognizer) -> None:
     assert voice.n_clips == pytest.approx(15.0 / model.card.window_seconds)
 
 
-def test_a_voice_is_of_use_to_its_model_alone(model: Recognizer) -> None:
+def test_a_voice_is_of_use_to_its_model_alone(model: Recognizer, tmp_path: Path) -> None:
+    deaf = recognizer.load(fakes.unadaptable(tmp_path / "deaf.onnx"))
     voice = model.learn(fakes.voice(1.0))
     with pytest.raises(VocalicsError, match="default gets used to no voice; the voice is for another one"):
+        recognizer.load(tmp_path / "deaf.onnx", voice=voice)
+    with pytest.raises(VocalicsError, match="learned by another model"):
         recognizer.load(voice=voice)
     foreign = Voice.unknown("0" * 64, 96)
     with pytest.raises(VocalicsError, match="learned by another model"):
@@ -230,12 +232,12 @@ def test_a_voice_is_of_use_to_its_model_alone(model: Recognizer) -> None:
         model.follow(foreign)
     with pytest.raises(VocalicsError, match="holds 3 numbers, default takes 96"):
         dataclasses.replace(model, voice=Voice.unknown(model.model.sha256, 3))
-    with pytest.raises(VocalicsError, match="model default gets used to no voice; expected one that does, as accurate"):
-        recognizer.load().learn(fakes.voice(1.0))
+    with pytest.raises(VocalicsError, match="model default gets used to no voice; expected one that does, as default"):
+        deaf.learn(fakes.voice(1.0))
     with pytest.raises(VocalicsError, match="gets used to no voice"):
-        recognizer.load().timeline(fakes.voice(5.0), adapt=True)
+        deaf.timeline(fakes.voice(5.0), adapt=True)
     with pytest.raises(VocalicsError, match="gets used to no voice"):
-        StreamingRecognizer(recognizer.load(), 16_000, adapt=True)
+        StreamingRecognizer(deaf, 16_000, adapt=True)
 
 
 @pytest.mark.parametrize("hop", [0.5, 2.0])
@@ -271,10 +273,18 @@ def test_sound_counts_once_whatever_lies_between(model: Recognizer) -> None:
     assert follower.voice.n_clips == pytest.approx(2.5)
 
 
-def test_in_c_and_in_eight_bits_probabilities_stay_what_they_are(model: Recognizer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tiny", "tiny-int8"])
+def test_in_c_nothing_is_left_of_voices(name: str, tmp_path: Path) -> None:
+    from vocalics.edge import network
+
+    plain = onnx.load(str(fakes.unadaptable(tmp_path / "plain.onnx", name)))
+    used = onnx.load(str(named_models.model_path(name)))
+    assert network.text(used, 200) == network.text(plain, 200)
+
+
+def test_in_c_a_net_of_features_is_as_without_voices() -> None:
     pytest.importorskip("torch")
     from vocalics.edge import network
-    from vocalics.export import int8
     from vocalics.export import onnx as onnx_export
     from vocalics.models.dense import dense_head
 
@@ -284,10 +294,20 @@ def test_in_c_and_in_eight_bits_probabilities_stay_what_they_are(model: Recogniz
     assert name is not None
     graphs.add(used, name, np.ones((3, 16), np.float32))
     wanted, found = (network.text(g, 1) for g in (plain, used))
-    assert found["network.h"] == wanted["network.h"] and "TELLS_STRANGENESS 0" in found["network.h"]
-    graph = onnx.load(str(named_models.model_path()))
-    own, eight = int8._layers(graph), int8._layers(onnx.load(str(fakes.adaptable(tmp_path / "used.onnx"))))
-    assert {*eight} <= {*own} and len(eight) > 20
+    assert found == wanted and "TELLS_STRANGENESS 0" in found["network.h"]
+
+
+def test_what_was_added_can_be_taken_away(tmp_path: Path) -> None:
+    graph = onnx.load(str(fakes.adaptable(tmp_path / "used.onnx")))
+    found = graphs.take_away(graph)
+    assert found is not None and found[0] == fakes.hidden_layer(graph)
+    np.testing.assert_array_equal(found[1], np.random.default_rng(0).standard_normal((8, 96)).astype(np.float32))
+    onnx.checker.check_model(graph)
+    plain = onnx.load(str(fakes.unadaptable(tmp_path / "plain.onnx")))
+    assert graph.graph.SerializeToString() == plain.graph.SerializeToString()
+    assert graphs.take_away(graph) is None
+    graphs.add(graph, *found)
+    assert graph.graph.SerializeToString() == onnx.load(str(tmp_path / "used.onnx")).graph.SerializeToString()
 
 
 def test_half_a_voice_is_refused() -> None:
@@ -383,11 +403,8 @@ def spoken(folder: Path, n_speakers: int) -> Manifest:
 
 
 def trained_on(speakers: tuple[str, ...], path: Path) -> Path:
-    """The bundled default, said to be trained on other speakers."""
-    source = named_models.model_path()
-    graph, about = onnx.load(str(source)), modelfile.load(source).card
-    card_file.write(path, graph.SerializeToString(), dataclasses.replace(about, training_speakers=speakers))
-    return path
+    """The bundled default, said to be trained on other speakers, and that gets used to no voice."""
+    return fakes.unadaptable(path, training_speakers=speakers)
 
 
 def test_a_net_is_taught_to_get_used_to_voices(tmp_path: Path, run: Run) -> None:
@@ -413,7 +430,11 @@ def test_a_net_is_taught_to_get_used_to_voices(tmp_path: Path, run: Run) -> None
     assert learned.n_clips > 0 and np.abs(learned.total).max() > 0
     for model, speakers, words in (
         (target, ("a", "b"), "gets used to voices already"),
-        (named_models.model_path("tiny-int8"), ("a", "b"), "in floats (a copy in eight bits is made afterwards)"),
+        (
+            fakes.unadaptable(tmp_path / "eight.onnx", "tiny-int8"),
+            ("a", "b"),
+            "in floats (a copy in eight bits is made afterwards)",
+        ),
         (trained_on(("a",), tmp_path / "one.onnx"), ("a",), "(1 of 1); expected several speakers and emotions"),
         (
             trained_on(("z", "y"), tmp_path / "none.onnx"),

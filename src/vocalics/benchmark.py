@@ -216,7 +216,7 @@ class Work:
     def targets(self, run: Run, fold: str) -> dict[int, Path]:
         """The tables of a fold that are not there yet, by how many other clips of a voice are heard."""
         # Known before any training: a model that gets used to no voice has no table of known ones.
-        voices = self.voices if ensembles.trained_for_voices(run.recipe) else ()
+        voices = self.voices if ensembles.of_voices(run.recipe) else ()
         every = {n: self.folder / run.folder / table_name(fold, n) for n in (0, *voices)}
         return {n: path for n, path in every.items() if not path.exists()}
 
@@ -363,6 +363,8 @@ def _measure(path: Path, run: Run, known: Manifest, clips: Manifest, targets: Ma
     judge = recognizer.load(path)
     kept: dict[Path, npt.NDArray[np.float64] | None] = {}
     for n, target in targets.items():
+        if n and not judge.model.voice_width:  # its training clips told of none
+            continue
         parts = apart(clips, n, np.random.default_rng(run.seed)) if n else None
         classes = classes_of(run.protocol, known)
         said = _judged(path, judge, run.recipe, clips, classes, work.cache, work.progress, parts, kept)

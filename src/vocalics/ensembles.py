@@ -17,6 +17,7 @@ from vocalics.dataset import Data, Progress
 from vocalics.errors import RecipeError
 from vocalics.manifest import Manifest
 from vocalics.modelfile import Card
+from vocalics.models import WAVEFORM, model_spec
 from vocalics.recipe import Recipe, read
 from vocalics.voices import PRIOR, Parts, apart
 
@@ -43,9 +44,11 @@ def members(recipe: Recipe) -> list[Recipe]:
     return found
 
 
-def trained_for_voices(recipe: Recipe) -> bool:
-    """Return whether a recipe's model gets used to voices: by itself, or by one of its members."""
-    return bool(recipe.batch.get("voice")) or any(trained_for_voices(member) for member in members(recipe))
+def of_voices(recipe: Recipe) -> bool:
+    """Return whether a recipe's model gets used to voices: trained for it, a net of sound, or by one of its members."""
+    if recipe.members:
+        return any(of_voices(member) for member in members(recipe))
+    return bool(recipe.batch.get("voice")) or model_spec(recipe.model).features == WAVEFORM
 
 
 def said_of(

@@ -26,6 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that gets used to voices, recordings of one, and another recording."""
     where = tmp_path_factory.mktemp("voices")
     fakes.adaptable(where / "used.onnx")
+    fakes.unadaptable(where / "deaf.onnx")
     (where / "ann").mkdir()
     for k, pitch in enumerate((180.0, 210.0, 240.0)):
         audio.write(where / "ann" / f"{k}.wav", fakes.voice(1.4, pitch))
@@ -61,8 +62,11 @@ def test_a_voice_is_learned_and_judged_by(run: Run, folder: Path, tmp_path: Path
     assert float(next(csv.DictReader(io.StringIO(rows)))["sad"]) == pytest.approx(
         next(recognizer.load(model, voice=voice).timeline(folder / "call.wav")).probabilities["sad"], abs=1e-4
     )
+    deaf = ("--model", str(folder / "deaf.onnx"))
+    code, out, err = run("predict", str(folder / "call.wav"), "--voice", str(file), *deaf)
+    assert code == 1 and "default gets used to no voice; expected one that does, as default, or one of your own" in err
     code, out, err = run("predict", str(folder / "call.wav"), "--voice", str(file))
-    assert code == 1 and "default gets used to no voice; expected one that does, as accurate (--model)" in err
+    assert code == 1 and "learned by another model" in err
     other = Voice.unknown("1" * 64, 96).heard(voice.total)
     other.write(tmp_path / "other.voice")
     code, out, err = run(
@@ -116,7 +120,7 @@ def test_segments_are_judged_with_what_all_windows_told(
             2,
             "a.json: expected a name that ends in .voice",
         ),
-        (("voice", "{ann}", "-o", "{out}/a.voice", "--model", "default"), 1, "default gets used to no voice"),
+        (("voice", "{ann}", "-o", "{out}/a.voice", "--model", "{deaf}"), 1, "default gets used to no voice"),
         (("voice", "{quiet}", "-o", "{out}/a.voice", "--model", "{used}"), 1, "nobody speaks in these recordings"),
         (("voice", "{out}/a.voice", "-o", "{out}/a.voice", "--model", "{used}"), 1, "is a voice, not a recording"),
         (("voice", "{ann}", "-o", "{ann}/x.voice/..", "--model", "{used}"), 2, "expected a name that ends in .voice"),
@@ -126,17 +130,22 @@ def test_segments_are_judged_with_what_all_windows_told(
         (("voice", "{out}/no.wav", "-o", "{out}/a.voice", "--model", "{used}"), 1, "no.wav: no such file"),
         (("predict", "{quiet}", "--voice", "{out}/b.voice", "--model", "{used}"), 1, "b.voice: no such file"),
         (("predict", "{quiet}", "--voice", "{out}/b.wav", "--model", "{used}"), 1, "nothing was judged"),
-        (("predict", "{quiet}", "--voice", "{ann}"), 1, "the model default gets used to no voice"),
-        (("predict", "{quiet}", "--timeline", "--adapt"), 1, "the model default gets used to no voice"),
+        (("predict", "{quiet}", "--voice", "{ann}", "--model", "{deaf}"), 1, "the model default gets used to no voice"),
+        (
+            ("predict", "{quiet}", "--timeline", "--adapt", "--model", "{deaf}"),
+            1,
+            "the model default gets used to no voice",
+        ),
         (("predict", "{quiet}", "--adapt"), 2, "belongs to --timeline"),
-        (("timeline", "{quiet}", "--adapt"), 1, "the model default gets used to no voice"),
-        (("listen", "{quiet}", "--adapt", "--fast"), 1, "the model default gets used to no voice"),
+        (("timeline", "{quiet}", "--adapt", "--model", "{deaf}"), 1, "the model default gets used to no voice"),
+        (("listen", "{quiet}", "--adapt", "--fast", "--model", "{deaf}"), 1, "the model default gets used to no voice"),
     ],
 )
 def test_what_cannot_be_is_said(
     run: Run, folder: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, told: str
 ) -> None:
-    names = {"ann": folder / "ann", "used": folder / "used.onnx", "quiet": folder / "quiet.wav", "out": tmp_path}
+    files = {"used": "used.onnx", "deaf": "deaf.onnx", "ann": "ann", "quiet": "quiet.wav"}
+    names = {name: folder / file for name, file in files.items()} | {"out": tmp_path}
     got, out, err = run(*(a.format(**names) for a in arguments))
     assert got == code and told in " ".join(err.split()) and not out
     assert not [*tmp_path.iterdir()]

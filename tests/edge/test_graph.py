@@ -18,6 +18,7 @@ from vocalics import named_models
 from vocalics.edge import fold, graph, network
 from vocalics.edge.sizes import Size, broadcast
 from vocalics.errors import ModelFileError
+from vocalics.export import voice
 
 sys.path.insert(0, str(Path(__file__).parent))
 import c_network
@@ -52,7 +53,9 @@ def test_shapes_fit_together_as_in_numpy() -> None:
 
 @pytest.mark.parametrize(("name", "n", "n_pools"), [("default", 12, 2), ("tiny", 12, 2)])
 def test_a_bundled_model_is_layers_behind_a_spectrogram(name: str, n: int, n_pools: int) -> None:
-    read = folded(onnx.load(str(named_models.model_path(name))), 998)
+    model = onnx.load(str(named_models.model_path(name)))
+    assert voice.take_away(model) is not None
+    read = folded(model, 998)
     assert read.source == "log_mel" and read.values["log_mel"].shape == (1, 64, Size())
     convolutions = [n for n in read.nodes if n.kind == "conv"]
     assert len(convolutions) == n and sum("pool" in c.settings for c in convolutions) == n_pools

@@ -113,6 +113,31 @@ def test_it_hears_nearly_the_same(small: tuple[bytes, modelfile.Card], tmp_path:
     assert eight.predict(clips[0]).strangeness is not None
 
 
+def test_a_copy_gets_used_to_voices_and_with_none_known_says_what_one_without_says(
+    small: tuple[bytes, modelfile.Card], voices: Path, tmp_path: Path
+) -> None:
+    card.write(tmp_path / "small.onnx", *small)
+    whole, eight = recognizer.load("default"), recognizer.load(tmp_path / "small.onnx")
+    clips = [audio.read(path, 16_000) for path in sorted(voices.iterdir())]
+    card.write(
+        tmp_path / "deaf.onnx",
+        *int8.quantised(fakes.unadaptable(tmp_path / "whole.onnx"), [whole.given(clip) for clip in clips]),
+    )
+    deaf = modelfile.load(tmp_path / "deaf.onnx")
+    given = whole.given(clips[3])
+    np.testing.assert_array_equal(eight.model.probabilities(given), deaf.probabilities(given))
+    heard = [model.knowing(clips[:8]).voice for model in (whole, eight)]
+    offsets = [voice.offset for voice in heard if voice is not None]
+    assert np.corrcoef(*offsets)[0, 1] > 0.98
+    # Far below what calibration clips reach, where codes end, it is told as in floats.
+    far = 40 * np.ones(whole.model.voice_width, np.float32)
+    left, again = (model.model.hear(given, far)[-1] for model in (whole, eight))
+    assert np.corrcoef(left.ravel(), again.ravel())[0, 1] > 0.98
+    nodes = onnx.load(tmp_path / "small.onnx").graph.node
+    made_by = {name: node for node in nodes for name in node.output}
+    assert made_by[made_by["voice_without"].input[0]].op_type == "Gemm"
+
+
 def test_what_cannot_be_done_is_said(small: tuple[bytes, modelfile.Card], tmp_path: Path) -> None:
     source = named_models.model_path("default")
     with pytest.raises(ModelFileError, match=r"3 calibration clips are too few; expected 16"):

@@ -125,7 +125,7 @@ CustomerOnly = Annotated[
 Adapt = Annotated[
     bool,
     typer.Option(
-        "--adapt", help="Get used to the voice in each channel (one for each party), as models do that can (accurate)."
+        "--adapt", help="Get used to the voice in each channel (one for each party), as the bundled models do."
     ),
 ]
 Kept = Annotated[Keep, typer.Option("--keep", help="What is kept besides figures.")]

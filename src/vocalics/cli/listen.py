@@ -63,7 +63,7 @@ def listen(
     voice: Known = None,
     adapt: Annotated[
         bool,
-        typer.Option("--adapt", help="Get used to the voice as it goes on, as models allow that do (accurate)."),
+        typer.Option("--adapt", help="Get used to the voice as it goes on, as the bundled models do."),
     ] = False,
 ) -> None:
     """Show the emotion of sound as it comes in, until it ends or Ctrl-C.

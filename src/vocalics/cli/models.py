@@ -271,11 +271,12 @@ def voices(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The model file that is written.")],
 ) -> None:
-    """Let a net get used to voices, without training it again.
+    """Let a net of sound get used to voices that does not yet, without training it again.
 
-    The copy takes --voice and --adapt (vocalics predict, timeline, listen, calls, evaluate); where no voice is known it
-    says what the net said before. Where emotions lie in the net is computed from clips of its training speakers; others
-    are left out, so that figures of a known voice stay honest. A net in eight bits is made from the copy.
+    Training does it, and the bundled models have it; this is for nets that were trained before. The copy takes --voice
+    and --adapt (vocalics predict, timeline, listen, calls, evaluate); where no voice is known it says what the net said
+    before. Where emotions lie in the net is computed from clips of its training speakers; others are left out, so that
+    figures of a known voice stay honest. A net in eight bits is made from the copy.
     """
     from rich.console import Console
 

@@ -54,7 +54,7 @@ def predict(
     on other clips. In CSV, a path that a spreadsheet would take for a formula (=a.wav) begins with ./, which leads to
     the same file.
 
-    A model that gets used to voices (accurate) hears a known one better: --voice for recordings of one speaker, --adapt
+    A voice, a room and a microphone that are known are judged better: --voice for recordings of one speaker, --adapt
     for a long one.
     """
     if not timeline and (window is not None or hop is not None):

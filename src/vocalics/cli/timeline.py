@@ -68,7 +68,7 @@ def _timeline(
     voice: Known = None,
     adapt: Annotated[
         bool,
-        typer.Option("--adapt", help="Get used to the voice of each channel, as models allow that do (accurate)."),
+        typer.Option("--adapt", help="Get used to the voice of each channel, as the bundled models do."),
     ] = False,
     windows: Annotated[bool, typer.Option("--windows", help="Lines stand for windows instead of segments.")] = False,
     no_sound: Annotated[

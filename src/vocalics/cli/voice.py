@@ -44,8 +44,8 @@ def _voice(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where it is kept: NAME.voice.")],
     model: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="A model that gets used to voices; its file is of use to no other.")
-    ] = "accurate",
+        str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file; the voice is of use to no other.")
+    ] = "default",
     known: Annotated[
         Path | None, typer.Option("--known", metavar="FILE", help="A .voice that the recordings add to.")
     ] = None,

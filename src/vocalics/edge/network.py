@@ -20,6 +20,7 @@ from vocalics.edge.loops import Buffer, literals
 from vocalics.edge.lowering import ARGUMENTS, Lowering
 from vocalics.edge.sizes import Size, at
 from vocalics.errors import MissingExtraError, ModelFileError
+from vocalics.export import voice
 from vocalics.modelfile import VOICE, VOICE_LEFT
 
 KERNELS = ("maths.h", "kernels.h", "kernels_int8.h")
@@ -140,6 +141,8 @@ def _lowered(model: Any, max_frames: int, fast: bool) -> tuple[graph.Graph, Lowe
 
 def _of_one_voice(model: Any) -> Any:
     """A model without what would tell of a voice: in C it gets used to none, and nothing is taken away."""
+    if voice.take_away(model) is not None:
+        return model
     own = {tensor.name for tensor in model.graph.initializer}
     for listed, left_out in (
         (model.graph.output, [o for o in model.graph.output if o.name == VOICE_LEFT]),

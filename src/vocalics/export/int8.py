@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics.errors import MissingExtraError, ModelFileError
-from vocalics.export.voice import CENTRES
+from vocalics.export import voice
 from vocalics.modelfile import STRANGENESS, Card, load
 
 _LEAST = 64  # weights: a layer with fewer gains nothing
@@ -50,6 +50,8 @@ def quantised(source: Path, batches: Iterable[npt.NDArray[np.float32]]) -> tuple
     graph = onnx.load_model_from_string(source.read_bytes())
     if any(node.op_type == "DequantizeLinear" for node in graph.graph.node):
         raise ModelFileError(f"{source}: its weights are in eight bits already")
+    # A voice is told and taken away in floats, of what the layer gives before it becomes codes.
+    of_voices = voice.take_away(graph)
     layers = _layers(graph)
     if not layers:
         raise ModelFileError(f"{source}: has no convolution and no dense layer; {about.name} gains nothing from 8 bits")
@@ -83,11 +85,15 @@ def quantised(source: Path, batches: Iterable[npt.NDArray[np.float32]]) -> tuple
             # Seven bits: of eight, processors without VNNI add pairs of products in sixteen bits, and cut the sum off.
             reduce_range=True,
         )
-        data = _read_floats(onnx.load(str(written)), graph).SerializeToString()
+        small = _read_floats(onnx.load(str(written)), graph)
+    if of_voices:
+        layer, centres = of_voices
+        maker = next(node.name for node in graph.graph.node if layer in node.output)
+        voice.add(small, next(node.output[0] for node in small.graph.node if node.name == maker), centres)
     named_card = dataclasses.replace(
         about, name=f"{about.name}-int8", description=f"{about.description} In eight bits.", figures=()
     )
-    return data, named_card
+    return small.SerializeToString(), named_card
 
 
 def require() -> None:
@@ -130,7 +136,7 @@ def _keeps_digits(weights: str) -> bool:
     What is expected of a voice is computed from the probabilities, which keep their digits; what is strange lies
     outside the range of the calibration clips, where codes end.
     """
-    return weights.endswith(CENTRES) or weights.startswith(f"{STRANGENESS}_")
+    return weights.endswith(voice.CENTRES) or weights.startswith(f"{STRANGENESS}_")
 
 
 @contextmanager

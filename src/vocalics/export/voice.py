@@ -19,7 +19,7 @@ from vocalics.export import card as card_file
 from vocalics.export import familiarity
 from vocalics.export.familiarity import LINEAR
 from vocalics.manifest import Manifest
-from vocalics.modelfile import OUTPUT, VOICE, VOICE_LEFT, load
+from vocalics.modelfile import OUTPUT, VOICE, VOICE_LEFT, Card, load
 from vocalics.voices import Values, centres
 
 PREFIX = f"{VOICE}_"
@@ -88,6 +88,28 @@ def add(graph: Any, name: str, at: Values) -> None:
     graph.graph.output.append(helper.make_tensor_value_info(VOICE_LEFT, TensorProto.FLOAT, ["n", width]))
 
 
+def take_away(graph: Any) -> tuple[str, Values] | None:
+    """Undo :func:`add`, in place; return the layer and the centres, ``None`` where that is not what was done."""
+    from onnx import numpy_helper
+
+    made = next((node for node in graph.graph.node if node.output[0] == PREFIX + "without"), None)
+    at = next((value for value in graph.graph.initializer if value.name == CENTRES), None)
+    if made is None or at is None or VOICE not in {value.name for value in graph.graph.input}:
+        return None
+    name, centres_ = str(made.input[0]), np.array(numpy_helper.to_array(at), np.float32)
+    for listed, gone in (
+        (graph.graph.node, {PREFIX + "without", PREFIX + "expected", VOICE_LEFT}),
+        (graph.graph.initializer, {VOICE, CENTRES}),
+        (graph.graph.input, {VOICE}),
+        (graph.graph.output, {VOICE_LEFT}),
+    ):
+        for item in [i for i in listed if (i.output[0] if listed is graph.graph.node else i.name) in gone]:
+            listed.remove(item)
+    for node in graph.graph.node:
+        node.input[:] = [name if i == PREFIX + "without" else i for i in node.input]
+    return name, centres_
+
+
 def values(graph: Any, name: str, rows: npt.NDArray[np.float32]) -> Values:
     """Return what a layer holds for rows of features, shape (n_rows, n).
 
@@ -145,16 +167,43 @@ def teach(source: Path, target: Path, manifest: Manifest, progress: Callable[[in
             f"{source}: no voice can be told in it; expected a net that takes sound and ends in two linear maps, in "
             "floats (a copy in eight bits is made afterwards)"
         )
-    clips = manifest.where(lambda u: u.speaker in about.training_speakers and u.emotion in about.emotions)
-    clips = clips.drawn(N_CLIPS, np.random.default_rng(0))
-    held, heard = familiarity.values(graph, name, [u.path for u in clips], progress)
-    clips = clips.take(heard)
-    if len(clips.speakers) < 2 or len(clips.emotions) < 2:
+    clips = _learned(graph, name, about, manifest, progress)
+    if not _tell_voices(clips):
         raise ManifestError(
             f"{len(clips):,} clips with speech are of training speakers of {about.name} ({len(clips.speakers)} of "
             f"{len(about.training_speakers)}); expected several speakers and emotions: give its corpora' manifests"
         )
-    truth = [about.emotions.index(u.emotion) for u in clips]
-    add(graph, name, centres(held, truth, [u.speaker for u in clips], len(about.emotions)))
     card_file.write(target, graph.SerializeToString(), about)
     return clips
+
+
+def learn(target: Path, manifest: Manifest, progress: Callable[[int, int], Any]) -> None:
+    """Let a written net of sound get used to voices, in place, where voices can be told in it; others stay as they are.
+
+    Args:
+        target: The model file.
+        manifest: Its training clips.
+        progress: Called with (done, all).
+    """
+    import onnx
+
+    graph, about = onnx.load(str(target)), load(target).card
+    name = inner(graph) if about.input == "waveform" else None
+    if name is not None and _tell_voices(_learned(graph, name, about, manifest, progress)):
+        card_file.write(target, graph.SerializeToString(), about)
+
+
+def _learned(graph: Any, name: str, about: Card, manifest: Manifest, progress: Callable[[int, int], Any]) -> Manifest:
+    """Add to a graph what training clips tell, :data:`N_CLIPS` at most, and return those with speech."""
+    clips = manifest.where(lambda u: u.speaker in about.training_speakers and u.emotion in about.emotions)
+    clips = clips.drawn(N_CLIPS, np.random.default_rng(0))
+    held, heard = familiarity.values(graph, name, [u.path for u in clips], progress)
+    clips = clips.take(heard)
+    if _tell_voices(clips):
+        truth = [about.emotions.index(u.emotion) for u in clips]
+        add(graph, name, centres(held, truth, [u.speaker for u in clips], len(about.emotions)))
+    return clips
+
+
+def _tell_voices(clips: Manifest) -> bool:
+    return len(clips.speakers) > 1 and len(clips.emotions) > 1

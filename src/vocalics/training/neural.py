@@ -191,8 +191,10 @@ def train_neural(
             feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled, conformal=conformal
         )
     card_file.write(target, graph.SerializeToString(), about)
-    if conformal and about.input == "waveform":
-        _learn_strangeness(target, data, recipe.seed, progress)
+    if about.input == "waveform":
+        _learn_offsets(target, data, progress)
+        if conformal:
+            _learn_strangeness(target, data, recipe.seed, progress)
     clips = [*validation, *rows][:N_COMPARED]
     if spec.uneven:
         pairs = [_pair(data.manifest[i].path, bank_settings.front_end, recipe) for i in clips]
@@ -211,6 +213,17 @@ def _learn_voices(graph: Any, data: Data, table: Rows) -> None:
     truth = [data.emotions.index(str(name)) for name in table.emotions[rows]]
     held = voice.values(graph, layer, table.features[rows])
     voice.add(graph, layer, centres(held, truth, speakers_of(data, table, rows), len(data.emotions)))
+
+
+def _learn_offsets(target: Path, data: Data, progress: Progress | None) -> None:
+    """Let the written net of sound get used to voices, by its training clips."""
+    from vocalics.export.voice import learn
+
+    def step(done: int, n: int) -> None:
+        if progress is not None:
+            progress("voices", done, n)
+
+    learn(target, data.manifest.take(data.train), step)
 
 
 def _learn_strangeness(target: Path, data: Data, seed: int, progress: Progress | None) -> None:
