@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert again.prediction[1] is None
     assert len(set(again.prediction)) > 1
     assert len(again) == 4
+
+
+def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path: Path) -> None:
+    texts = ("=1+1.wav", "'=x.wav", "@SUM(A1).wav", "-1", "'tis.wav")
+    rows = tuple(Utterance(text, text, text, "h", "happy") for text in texts)
+    one = Judgements.of(Manifest(rows), ["happy"] * 5, EMOTIONS, np.full((5, 3), 1 / 3))
+    (tmp_path / "p.csv").write_text(one.to_csv(), encoding="utf-8")
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert "'=1+1.wav" in cells and "-1" in cells
+    assert not [c for c in cells if c.startswith(("=", "@", "+")) or (c.startswith("-") and c != "-1")]
+    again = judgements.read(tmp_path / "p.csv")
+    assert again.paths == again.corpora == again.speakers == texts
 
 
 def test_the_prediction_is_the_most_probable_emotion() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -363,6 +364,8 @@ def test_report_and_table_say_what_the_figures_are(found: tuning.Found) -> None:
     lines = found.to_csv().splitlines()
     assert lines[0].startswith("trial,state,uar,fold_1,fold_2,fold_3,model_settings.C,model_settings.balanced,seconds")
     assert len(lines) == 15
+    failed = dataclasses.replace(found.trials[0], error="=cmd|' /C calc'!A0")
+    assert "'=cmd|' /C calc'!A0" in dataclasses.replace(found, trials=(failed,)).to_csv().splitlines()[1].split(",")
 
 
 def test_what_decides_the_score_is_what_mattered(found: tuning.Found) -> None:

@@ -18,6 +18,7 @@ from vocalics.errors import AudioError, ManifestError, VocalicsError
 from vocalics.evaluation import EvaluationReport, evaluate
 from vocalics.manifest import Manifest, csv_rows
 from vocalics.recognizer import Prediction, Recognizer
+from vocalics.spreadsheets import escaped, plain
 from vocalics.voices import Parts
 
 COLUMNS = ("path", "corpus", "speaker", "truth", "prediction")
@@ -85,7 +86,8 @@ class Judgements:
     def to_csv(self) -> str:
         """Return the table as CSV: path, corpus, speaker, truth, prediction and each emotion's probability.
 
-        Where no speech was heard, prediction and probabilities are empty.
+        Where no speech was heard, prediction and probabilities are empty. No cell is a formula to a spreadsheet;
+        :func:`read` brings every text back as it was.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -93,7 +95,8 @@ class Judgements:
         columns = zip(self.paths, self.corpora, self.speakers, self.truth, self.prediction, strict=True)
         for row, chances in zip(columns, self.probabilities, strict=True):
             silent = row[-1] is None
-            writer.writerow([*row[:-1], row[-1] or "", *("" if silent else f"{p:.6f}" for p in chances)])
+            texts = (escaped(text or "") for text in row)
+            writer.writerow([*texts, *("" if silent else f"{p:.6f}" for p in chances)])
         return text.getvalue()
 
 
@@ -205,7 +208,7 @@ def read(path: Path) -> Judgements:
                 raise ManifestError(f"{path}:{i + 2}: a probability is not a number") from None
 
     def column(name: str) -> tuple[str, ...]:
-        return tuple(row[name] for row in rows)
+        return tuple(plain(row[name]) for row in rows)
 
     return Judgements(column("path"), column("corpus"), column("speaker"), column("truth"), emotions, chances)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vocalics.recipe import Recipe
+from vocalics.spreadsheets import cell
 from vocalics.tuning.space import Space
 
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
@@ -112,8 +113,8 @@ class Found:
         for t in self.trials:
             scores = [f"{s:.4f}" for s in t.scores] + [""] * (self.n_folds - len(t.scores))
             score = "" if math.isnan(t.score) else f"{t.score:.4f}"
-            values = [t.settings.get(key, "") for key in keys]
-            writer.writerow([t.number, t.state, score, *scores, *values, f"{t.seconds:.1f}", t.error])
+            values = [cell(t.settings.get(key, "")) for key in keys]
+            writer.writerow([t.number, t.state, score, *scores, *values, f"{t.seconds:.1f}", cell(t.error)])
         return text.getvalue()
 
     def to_toml(self) -> str:
