@@ -177,6 +177,27 @@ def test_live_shows_what_the_microphone_hears(page: Any, models: dict[str, Recog
     assert page.inner_text("#listen") == "Start listening"
 
 
+def test_live_gets_used_to_the_voice_where_that_is_chosen(page: Any) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def heard(frame: Any) -> None:
+        if isinstance(frame, str):
+            sent.append(json.loads(frame))
+
+    page.on("websocket", lambda socket: socket.on("framesent", heard))
+    page.click("#tab-live")
+    for chosen in (True, False):
+        page.set_checked("#adapt", chosen)
+        page.click("#listen")
+        page.wait_for_selector("#bars li.first", timeout=60_000)
+        assert page.is_disabled("#adapt") and sent[-1].get("adapt", False) is chosen
+        page.click("#listen")
+        page.wait_for_selector("#now:text('Not listening')")
+        assert page.is_enabled("#adapt")
+        sent[:] = [one for one in sent if one.get("type") != "end"]
+    assert page.inner_text("#adapt-choice label").strip() == "Get used to the voice"
+
+
 def test_the_card_is_shown_and_follows_the_model(page: Any, models: dict[str, Recognizer]) -> None:
     page.click("#tab-about")
     for name in ("default", "open"):

@@ -14,6 +14,7 @@ import { Problem } from "./types.js";
 
 const engine = chosenEngine(askForToken);
 const select = byId("model", HTMLSelectElement);
+const adaptChoice = byId("adapt-choice", HTMLElement);
 /** @type {Map<string, Card>} */
 const models = new Map();
 
@@ -24,7 +25,12 @@ function number(id) {
 }
 
 /** @returns {Options} */
-const options = () => ({ model: select.value, window: number("window"), hop: number("hop") });
+const options = () => ({
+  model: select.value,
+  window: number("window"),
+  hop: number("hop"),
+  adapt: !adaptChoice.hidden && byId("adapt", HTMLInputElement).checked,
+});
 const live = new Live(
   engine,
   () => ({ ...options(), window: null, hop: null }),
@@ -41,6 +47,7 @@ async function showCard() {
     const card = await engine.card(name);
     models.set(name, { ...models.get(name), ...card });
     if (select.value !== name) return;
+    adaptChoice.hidden = models.get(name)?.gets_used_to_voices !== true;
     panel.replaceChildren(...about(card));
     byId("window", HTMLInputElement).placeholder = String(card.window_seconds);
     byId("hop", HTMLInputElement).placeholder = String(card.hop_seconds);

@@ -42,7 +42,7 @@ export class ServerEngine {
   }
 
   /** @param {number} rate @param {Options} options @param {LiveHandlers} handlers @returns {Promise<LiveStream>} */
-  live(rate, { model, window, hop }, handlers) {
+  live(rate, { model, window, hop, adapt }, handlers) {
     const address = new URL("stream", this.api);
     address.protocol = address.protocol.replace("http", "ws");
     const socket = new WebSocket(address);
@@ -59,7 +59,7 @@ export class ServerEngine {
       };
       socket.onopen = () => {
         const asked = { sample_rate: rate, format: "float32", channels: 1, window, hop, model, token: token(), max_lag: 0.5 };
-        const given = Object.entries(asked).filter(([, value]) => value !== null && value !== "");
+        const given = Object.entries(adapt ? { ...asked, adapt } : asked).filter(([, value]) => value !== null && value !== "");
         socket.send(JSON.stringify(Object.fromEntries(given)));
       };
       socket.onmessage = ({ data }) => {

@@ -32,6 +32,7 @@ export class Live {
     this.session = Symbol("none");
     this.control = byId("listen", HTMLButtonElement);
     this.canvas = byId("minute", HTMLCanvasElement);
+    this.adapt = byId("adapt", HTMLInputElement);
     this.control.addEventListener("click", () => (this.microphone ? this.stop() : this.start()));
     new ResizeObserver(() => this.paint()).observe(this.canvas);
     addEventListener("themechange", () => this.paint());
@@ -97,6 +98,7 @@ export class Live {
   }
 
   button() {
+    this.adapt.disabled = this.microphone !== null; // a stream is asked for as a whole
     this.control.textContent = this.microphone ? "Stop" : "Start listening";
     this.control.setAttribute("aria-pressed", String(this.microphone !== null));
   }

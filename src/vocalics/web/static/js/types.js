@@ -63,6 +63,7 @@
  * @property {string} model
  * @property {number | null} window in seconds; the model's own where null
  * @property {number | null} hop in seconds; the model's own where null
+ * @property {boolean} adapt whether a stream's voice is got used to; where the engine offers it
  *
  * @typedef {Object} Engine
  * @property {boolean} local whether the sound stays in this browser
