@@ -12,11 +12,13 @@ from typing import Any
 
 import fakes
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import soundfile
 
 import vocalics
-from vocalics import audio, modelfile, records, timeline
+from vocalics import audio, modelfile, named_models, records, timeline
 from vocalics.audio import Clip
 from vocalics.errors import AudioError, VocalicsError
 from vocalics.preprocess import trim_silence
@@ -278,6 +280,58 @@ def test_the_same_sound_is_judged_once() -> None:
     assert [(before, after) for before, _, _, after in told] == [(1, 1), (1, 1), (2, 2), (3, 3)]
     assert all(whole == window for _, whole, window, _ in told)
     assert told[0][1] == told[3][1] != told[2][1]
+
+
+class Voiced(modelfile.LoadedModel):
+    """The model of :func:`fakes.waveform_graph`, whose probabilities a known voice is taken away from."""
+
+    voice_width = 8
+
+    def hear(self, batch: Any, voice: Any) -> Any:
+        chances = self.probabilities(batch)
+        return np.exp(-voice) * chances / (np.exp(-voice) * chances).sum(), None, 3 * chances - 1
+
+
+def test_a_voice_is_followed_alike() -> None:
+    judge, given = recognizer(trim_db=30.0)
+    judge = Recognizer(Voiced(judge.model.session, judge.card, judge.model.sha256))
+    clips = [joined(0.4, fakes.voice(1.0 + 0.2 * k, 90.0 + 50 * k)) for k in range(4)] + [joined(1.0), fakes.voice(0.6)]
+    starts = [0, 9_000, 30_000, 41_000, 70_000, 90_000]
+    told = node(
+        f"{GRAPH}const voiced = async (x, voice) => {{\n"
+        "  const { probabilities: own, strangeness } = await graph(x);\n"
+        "  const known = own.map((one, i) => one * Math.exp(-(voice?.[i] ?? 0)));\n"
+        "  const total = known.reduce((a, b) => a + b);\n"
+        "  const left = Float32Array.from(own, (one) => 3 * one - 1);\n"
+        "  return { probabilities: known.map((one) => one / total), strangeness, left };\n"
+        "};\n"
+        "const follower = new Follower(new Recognizer(given.card, voiced));\n"
+        "const told = [];\n"
+        "for (const [k, x] of given.clips.entries())\n"
+        "  told.push([await follower.judgeWindow(given.starts[k], Float32Array.from(x), 'a'), follower.clips]);",
+        {**given, "clips": [clip.samples.tolist() for clip in clips], "starts": starts},
+        names={"Recognizer": "recognizer.js", "Follower": "follower.js"},
+    )
+    follower = judge.follow()
+    for (one, counted), clip, start in zip(told, clips, starts, strict=True):
+        agree(one, follower.judge(start, clip, "a"))
+        assert counted == pytest.approx(follower.voice.n_clips)
+    assert 3 < told[-1][1] < 5 and told[4][1] == told[3][1]  # overlaps count once, silence not at all
+
+
+def test_an_input_that_may_be_left_out_has_to_be_given(tmp_path: Path) -> None:
+    path = named_models.model_path()
+    script = "const file = new Uint8Array(fs.readFileSync(given));\nconst told = Array.from(required(file, 'voice'));"
+    changed = bytes(node(script, str(path), names={"required": "graph.js"}))
+    before, after = onnx.load(path), onnx.load_model_from_string(changed)
+    assert len(changed) == path.stat().st_size and changed != path.read_bytes()
+    kept = [value.name for value in before.graph.initializer if value.name != "voice"]
+    assert [value.name for value in after.graph.initializer] == kept and len(kept) > 40
+    session = onnxruntime.InferenceSession(changed)
+    assert [i.name for i in session.get_inputs()] == ["waveform", "voice"]
+    sound = fakes.voice(1.0).samples[None]
+    said = session.run(["probabilities"], {"waveform": sound, "voice": np.zeros(96, np.float32)})[0]
+    np.testing.assert_allclose(said, vocalics.load().model.probabilities(sound), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,45 @@ def test_live_without_a_server(page: Any) -> None:
     page.wait_for_selector("#now:text('Not listening')")
 
 
+def test_live_gets_used_to_the_voice_where_that_is_chosen(page: Any) -> None:
+    page.click("#tab-live")
+    page.check("#adapt")
+    page.click("#listen")
+    page.wait_for_selector("#bars li.first", timeout=60_000)
+    assert page.is_disabled("#adapt") and page.inner_text("#now") in vocalics.load().emotions
+    page.click("#listen")
+    page.wait_for_selector("#now:text('Not listening')")
+
+
+FOLLOWED = """async (clips) => {
+  const named = (name) => import(new URL(`static/${name}`, document.baseURI).href);
+  const [{ config }, { open }, { Recognizer }, { Follower }] = await Promise.all(
+    ["config.js", "js/local/ort.js", "js/local/recognizer.js", "js/local/follower.js"].map(named));
+  const [model] = config.models;
+  const run = await open(model, document.baseURI, config.runtime);
+  const follower = new Follower(new Recognizer(model.card, run));
+  const told = [];
+  let at = 0;
+  for (const clip of clips) {
+    told.push(await follower.judgeWindow(at, Float32Array.from(clip), ""));
+    at += clip.length;
+  }
+  return told;
+}"""
+
+
+def test_a_voice_is_got_used_to_as_in_python(page: Any) -> None:
+    model = vocalics.load()
+    follower, clips, at = model.follow(), [audio.read(path, model.card.sample_rate) for path in CLIPS], 0
+    told = page.evaluate(FOLLOWED, [clip.samples.tolist() for clip in clips])
+    for one, clip in zip(told, clips, strict=True):
+        said = follower.judge(at, clip)
+        assert one["probabilities"] == pytest.approx(dict(said.probabilities), abs=2e-3)
+        at += len(clip.samples)
+    plain = model.predict(clips[-1]).probabilities
+    assert max(abs(told[-1]["probabilities"][e] - p) for e, p in plain.items()) > 0.005
+
+
 def test_a_file_that_is_no_sound_is_an_error_in_words(page: Any, tmp_path: Path) -> None:
     (tmp_path / "letter.mp3").write_text("Dear Sir or Madam, " * 9)
     (tmp_path / "empty.wav").touch()

@@ -142,7 +142,12 @@ def _bundled(name: str) -> tuple[dict[str, Any], bytes]:
     if loaded.is_thin:
         raise ModelFileError(f"the model {card.name} lacks weights of its encoder; vocalics models join puts them back")
     told = {**json.loads(card.to_json()), "sha256": loaded.sha256}
-    entry = {"name": card.name, "file": f"models/{path.stem}-{loaded.sha256[:12]}.onnx", "card": told}
+    entry = {
+        "name": card.name,
+        "file": f"models/{path.stem}-{loaded.sha256[:12]}.onnx",
+        "card": told,
+        "voice_width": loaded.voice_width,
+    }
     return entry, path.read_bytes()
 
 

@@ -48,7 +48,7 @@ export class LocalEngine {
 
   /** @returns {Promise<Card[]>} */
   async models() {
-    return this.bundled.map((model) => model.card);
+    return this.bundled.map((model) => ({ ...model.card, gets_used_to_voices: model.voice_width > 0 }));
   }
 
   /** @param {string} name @returns {Promise<Card>} */
@@ -69,11 +69,11 @@ export class LocalEngine {
   }
 
   /** @param {number} rate @param {Options} options @param {LiveHandlers} handlers */
-  async live(rate, { model, window, hop }, handlers) {
+  async live(rate, { model, window, hop, adapt }, handlers) {
     checkWindows(window, hop);
     const stream = ++this.count;
     this.streams.set(stream, handlers);
-    const emotions = await this.ask("open", { stream, model, rate, window, hop });
+    const emotions = await this.ask("open", { stream, model, rate, window, hop, adapt });
     return {
       emotions,
       feed: (/** @type {Float32Array} */ samples) => void this.ask("feed", { stream, samples }),

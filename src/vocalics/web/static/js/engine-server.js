@@ -59,7 +59,7 @@ export class ServerEngine {
       };
       socket.onopen = () => {
         const asked = { sample_rate: rate, format: "float32", channels: 1, window, hop, model, token: token(), max_lag: 0.5 };
-        const given = Object.entries(adapt ? { ...asked, adapt } : asked).filter(([, value]) => value !== null && value !== "");
+        const given = Object.entries({ ...asked, adapt: adapt || null }).filter(([, value]) => value !== null && value !== "");
         socket.send(JSON.stringify(Object.fromEntries(given)));
       };
       socket.onmessage = ({ data }) => {

@@ -8,9 +8,9 @@ import { Windows } from "./windows.js";
 const WHOLE_SECONDS = 10;
 
 /**
- * @typedef {{probabilities: number[], strangeness: number | null}} Judgement
+ * @typedef {{probabilities: number[], strangeness: number | null, left?: Float32Array | null}} Judgement
  * @typedef {{seconds: number, judgement: Judgement | null}} Heard
- * @typedef {(samples: Float32Array) => Promise<Judgement>} Run
+ * @typedef {(samples: Float32Array, voice: Float32Array | null) => Promise<Judgement>} Run
  */
 
 export class Recognizer {
@@ -32,12 +32,22 @@ export class Recognizer {
    */
   async heard(samples) {
     if (same(this.last.samples, samples)) return this.last.heard;
+    const heard = await this.hearing(samples, null);
+    this.last = { samples, heard };
+    return heard;
+  }
+
+  /**
+   * The same with a voice known, and nothing remembered.
+   * @param {Float32Array} samples at the card's rate
+   * @param {Float32Array | null} voice what is known of it
+   * @returns {Promise<Heard>}
+   */
+  async hearing(samples, voice) {
     const { trim_db: below } = this.card;
     const seconds = speechSeconds(samples, this.rate);
     const given = seconds && below !== null ? trimSilence(samples, this.rate, below) : samples;
-    const heard = { seconds, judgement: seconds ? await this.run(given) : null };
-    this.last = { samples, heard };
-    return heard;
+    return { seconds, judgement: seconds ? await this.run(given, voice) : null };
   }
 
   /**

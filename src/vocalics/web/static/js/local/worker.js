@@ -2,6 +2,7 @@
 
 /** @import { Bundled } from "./ort.js" */
 import { Display } from "./display.js";
+import { Follower } from "./follower.js";
 import { open } from "./ort.js";
 import { Recognizer } from "./recognizer.js";
 import { Resampler, resample } from "./resample.js";
@@ -9,7 +10,7 @@ import { averaged, timelineOf } from "./timeline.js";
 
 /**
  * @typedef {Object} Stream
- * @property {Recognizer} recognizer
+ * @property {Recognizer | Follower} judge
  * @property {Resampler} resampler
  * @property {import("./windows.js").Windows} windows
  * @property {Display} display
@@ -51,16 +52,16 @@ const ACTIONS = {
     });
     return { timeline, whole };
   },
-  async open({ stream, model, rate, window, hop }) {
-    const judge = await recognizer(model);
-    const windows = judge.windows(window, hop ?? LIVE_HOP);
+  async open({ stream, model, rate, window, hop, adapt }) {
+    const found = await recognizer(model);
+    const windows = found.windows(window, hop ?? LIVE_HOP);
     streams.set(stream, {
-      recognizer: judge,
-      resampler: new Resampler(rate, judge.rate),
+      judge: adapt ? new Follower(found) : found,
+      resampler: new Resampler(rate, found.rate),
       windows,
       display: new Display(),
     });
-    return judge.card.emotions;
+    return found.card.emotions;
   },
   async feed({ stream, samples }) {
     const open = streams.get(stream);
@@ -83,7 +84,7 @@ const ACTIONS = {
 /** @param {number} stream @param {Stream} open @param {import("./windows.js").Cut[]} cuts */
 async function tell(stream, open, cuts) {
   for (const { start, samples } of cuts) {
-    const prediction = await open.recognizer.judgeWindow(start, samples, "microphone");
+    const prediction = await open.judge.judgeWindow(start, samples, "microphone");
     postMessage({ stream, prediction: { ...prediction, shown: open.display.update(prediction) } });
   }
 }
