@@ -55,6 +55,17 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path: Path) -> None:
     assert again.paths == again.corpora == again.speakers == texts
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [("b.wav,c", r"p.csv:3: fewer cells than columns"), ("b.wav,c,s,sad,sad,1,0,0,0", r"p.csv:3: more cells than the")],
+)
+def test_a_row_of_other_cells_is_refused(row: str, words: str, tmp_path: Path) -> None:
+    lines = Judgements.of(clips(1), ["happy"], EMOTIONS, [[0.2, 0.5, 0.3]]).to_csv() + row + "\n"
+    (tmp_path / "p.csv").write_text(lines, encoding="utf-8")
+    with pytest.raises(ManifestError, match=words):
+        judgements.read(tmp_path / "p.csv")
+
+
 def test_the_prediction_is_the_most_probable_emotion() -> None:
     one = Judgements.of(clips(2), ["happy", "sad"], EMOTIONS, [[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
     assert one.prediction == ("happy", "neutral")

@@ -232,7 +232,9 @@ def test_a_voice_is_of_use_to_its_model_alone(model: Recognizer, tmp_path: Path)
         model.follow(foreign)
     with pytest.raises(VocalicsError, match="holds 3 numbers, default takes 96"):
         dataclasses.replace(model, voice=Voice.unknown(model.model.sha256, 3))
-    with pytest.raises(VocalicsError, match="model default gets used to no voice; expected one that does, as default"):
+    with pytest.raises(
+        VocalicsError, match="model default gets used to no voice; expected one that does: a bundled one"
+    ):
         deaf.learn(fakes.voice(1.0))
     with pytest.raises(VocalicsError, match="gets used to no voice"):
         deaf.timeline(fakes.voice(5.0), adapt=True)

@@ -215,7 +215,7 @@ class Work:
 
     def targets(self, run: Run, fold: str) -> dict[int, Path]:
         """The tables of a fold that are not there yet, by how many other clips of a voice are heard."""
-        # Known before any training: a model that gets used to no voice has no table of known ones.
+        # Known before any training, but for a net of sound whose clips tell of no voice (see _measure).
         voices = self.voices if ensembles.of_voices(run.recipe) else ()
         every = {n: self.folder / run.folder / table_name(fold, n) for n in (0, *voices)}
         return {n: path for n, path in every.items() if not path.exists()}

@@ -201,6 +201,8 @@ def read(path: Path) -> Judgements:
         raise ManifestError(f"{path}: expected the columns {', '.join(COLUMNS)} and {PREFIX}EMOTION, and a row")
     chances = np.full((len(rows), len(emotions)), np.nan)
     for i, row in enumerate(rows):
+        if None in row.values():
+            raise ManifestError(f"{path}:{i + 2}: fewer cells than columns; expected a whole row")
         if row["prediction"]:
             try:
                 chances[i] = [float(row[PREFIX + e]) for e in emotions]

@@ -213,13 +213,17 @@ def csv_rows(path: Path, error: type[VocalicsError] = ManifestError) -> list[dic
     """Return the rows of a CSV in UTF-8, by the names in its first line.
 
     Raises:
-        VocalicsError: (as ``error``) when the file is no text, or not in UTF-8.
+        VocalicsError: (as ``error``) when the file is no text, not in UTF-8, or a row has more cells than the first.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
+            rows: list[Any] = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise error(f"{path}: is no CSV in UTF-8 ({fault}); expected a table in plain text") from None
+    for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise error(f"{path}:{number}: more cells than the first line names; put a cell with commas in quotes")
+    return rows
 
 
 def writable(path: str | os.PathLike[str]) -> Path:

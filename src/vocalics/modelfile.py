@@ -307,7 +307,10 @@ class LoadedModel:
     def hear(
         self, batch: npt.NDArray[np.float32], voice: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None, npt.NDArray[np.float32]]:
-        """Return what :meth:`judge` does, and what each clip leaves of the voice, (batch, voice_width)."""
+        """Return what :meth:`judge` does, and what each clip leaves of the voice, (batch, voice_width).
+
+        For models that get used to voices alone: ``voice_width`` is above 0.
+        """
         found = self._run([OUTPUT, *([STRANGENESS] if self.tells_strangeness else []), VOICE_LEFT], batch, voice)
         return found[0], found[1] if self.tells_strangeness else None, found[-1]
 

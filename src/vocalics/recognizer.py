@@ -150,8 +150,8 @@ class Recognizer:
         """
         if not self.model.voice_width:
             raise VocalicsError(
-                f"the model {self.card.name} gets used to no voice; expected one that does, as default, or one "
-                "of your own that vocalics models voices wrote"
+                f"the model {self.card.name} gets used to no voice; expected one that does: a bundled one, or a "
+                "net of sound of vocalics train (one that is older: vocalics models voices)"
             )
         return Voice.unknown(self.model.sha256, self.model.voice_width)
 

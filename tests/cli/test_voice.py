@@ -64,7 +64,7 @@ def test_a_voice_is_learned_and_judged_by(run: Run, folder: Path, tmp_path: Path
     )
     deaf = ("--model", str(folder / "deaf.onnx"))
     code, out, err = run("predict", str(folder / "call.wav"), "--voice", str(file), *deaf)
-    assert code == 1 and "default gets used to no voice; expected one that does, as default, or one of your own" in err
+    assert code == 1 and "default gets used to no voice; expected one that does: a bundled one, or a net" in err
     code, out, err = run("predict", str(folder / "call.wav"), "--voice", str(file))
     assert code == 1 and "learned by another model" in err
     other = Voice.unknown("1" * 64, 96).heard(voice.total)

@@ -198,6 +198,32 @@ def test_live_gets_used_to_the_voice_where_that_is_chosen(page: Any) -> None:
     assert page.inner_text("#adapt-choice label").strip() == "Get used to the voice"
 
 
+def test_what_a_model_cannot_is_not_offered(page: Any, address: str) -> None:
+    def told(route: Any) -> None:
+        answer = route.fetch()
+        found = answer.json()
+        for one in found["models"]:
+            one["gets_used_to_voices"] = one["name"] == "default"
+        route.fulfill(response=answer, json=found)
+
+    page.route("**/v1/models", told)
+    page.goto(address)
+    page.wait_for_selector("#about .facts", state="attached")
+    page.click("#tab-live")
+    assert page.is_visible("#adapt")
+    page.check("#adapt")
+    page.select_option("#model", "open")
+    page.wait_for_selector("#about h2:text-is('open')", state="attached")
+    assert not page.is_visible("#adapt")
+    sent: list[str] = []
+    page.on(
+        "websocket", lambda socket: socket.on("framesent", lambda f: sent.append(f) if isinstance(f, str) else None)
+    )
+    page.click("#listen")
+    page.wait_for_selector("#bars li.first", timeout=60_000)
+    assert '"open"' in sent[0] and "adapt" not in sent[0]
+
+
 def test_the_card_is_shown_and_follows_the_model(page: Any, models: dict[str, Recognizer]) -> None:
     page.click("#tab-about")
     for name in ("default", "open"):

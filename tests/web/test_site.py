@@ -19,6 +19,7 @@ import vocalics
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.errors import ModelFileError, VocalicsError
+from vocalics.streaming import StreamingRecognizer
 from vocalics.web import site
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.wav"))
@@ -165,7 +166,31 @@ def test_live_without_a_server(page: Any) -> None:
     page.wait_for_selector("#now:text('Not listening')")
 
 
+STREAMED = """async ([samples, adapt]) => {
+  const named = (name) => import(new URL(`static/${name}`, document.baseURI).href);
+  const [{ config }, { LocalEngine }] = await Promise.all(["config.js", "js/engine-local.js"].map(named));
+  const engine = new LocalEngine(config);
+  const told = [];
+  await new Promise(async (resolve, reject) => {
+    const handlers = { prediction: (one) => told.push(one), error: reject, end: resolve };
+    const { feed, finish } = await engine.live(16000, { model: "default", window: 2, hop: 1, adapt }, handlers);
+    feed(Float32Array.from(samples));
+    finish();
+  });
+  return told;
+}"""
+
+
 def test_live_gets_used_to_the_voice_where_that_is_chosen(page: Any) -> None:
+    samples = np.concatenate([audio.read(path, 16_000).samples for path in CLIPS])
+    plain, adapted = (page.evaluate(STREAMED, [samples.tolist(), adapt]) for adapt in (False, True))
+    assert len(plain) == len(adapted) > 5 and plain[0] == adapted[0]
+    stream = StreamingRecognizer(vocalics.load(), 16_000, 2.0, 1.0, adapt=True)
+    said = [*stream.feed(samples), *stream.flush()]
+    for one, other in zip(adapted, said, strict=True):
+        assert one["probabilities"] == pytest.approx(dict(other.probabilities), abs=2e-3)
+    last = plain[-1]["probabilities"]
+    assert max(abs(adapted[-1]["probabilities"][e] - p) for e, p in last.items()) > 0.005
     page.click("#tab-live")
     page.check("#adapt")
     page.click("#listen")
@@ -173,35 +198,6 @@ def test_live_gets_used_to_the_voice_where_that_is_chosen(page: Any) -> None:
     assert page.is_disabled("#adapt") and page.inner_text("#now") in vocalics.load().emotions
     page.click("#listen")
     page.wait_for_selector("#now:text('Not listening')")
-
-
-FOLLOWED = """async (clips) => {
-  const named = (name) => import(new URL(`static/${name}`, document.baseURI).href);
-  const [{ config }, { open }, { Recognizer }, { Follower }] = await Promise.all(
-    ["config.js", "js/local/ort.js", "js/local/recognizer.js", "js/local/follower.js"].map(named));
-  const [model] = config.models;
-  const run = await open(model, document.baseURI, config.runtime);
-  const follower = new Follower(new Recognizer(model.card, run));
-  const told = [];
-  let at = 0;
-  for (const clip of clips) {
-    told.push(await follower.judgeWindow(at, Float32Array.from(clip), ""));
-    at += clip.length;
-  }
-  return told;
-}"""
-
-
-def test_a_voice_is_got_used_to_as_in_python(page: Any) -> None:
-    model = vocalics.load()
-    follower, clips, at = model.follow(), [audio.read(path, model.card.sample_rate) for path in CLIPS], 0
-    told = page.evaluate(FOLLOWED, [clip.samples.tolist() for clip in clips])
-    for one, clip in zip(told, clips, strict=True):
-        said = follower.judge(at, clip)
-        assert one["probabilities"] == pytest.approx(dict(said.probabilities), abs=2e-3)
-        at += len(clip.samples)
-    plain = model.predict(clips[-1]).probabilities
-    assert max(abs(told[-1]["probabilities"][e] - p) for e, p in plain.items()) > 0.005
 
 
 def test_a_file_that_is_no_sound_is_an_error_in_words(page: Any, tmp_path: Path) -> None:

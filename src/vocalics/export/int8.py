@@ -51,7 +51,7 @@ def quantised(source: Path, batches: Iterable[npt.NDArray[np.float32]]) -> tuple
     if any(node.op_type == "DequantizeLinear" for node in graph.graph.node):
         raise ModelFileError(f"{source}: its weights are in eight bits already")
     # A voice is told and taken away in floats, of what the layer gives before it becomes codes.
-    of_voices = voice.take_away(graph)
+    told = voice.take_away(graph)
     layers = _layers(graph)
     if not layers:
         raise ModelFileError(f"{source}: has no convolution and no dense layer; {about.name} gains nothing from 8 bits")
@@ -86,8 +86,8 @@ def quantised(source: Path, batches: Iterable[npt.NDArray[np.float32]]) -> tuple
             reduce_range=True,
         )
         small = _read_floats(onnx.load(str(written)), graph)
-    if of_voices:
-        layer, centres = of_voices
+    if told:
+        layer, centres = told
         maker = next(node.name for node in graph.graph.node if layer in node.output)
         voice.add(small, next(node.output[0] for node in small.graph.node if node.name == maker), centres)
     named_card = dataclasses.replace(

@@ -89,7 +89,15 @@ def add(graph: Any, name: str, at: Values) -> None:
 
 
 def take_away(graph: Any) -> tuple[str, Values] | None:
-    """Undo :func:`add`, in place; return the layer and the centres, ``None`` where that is not what was done."""
+    """Undo :func:`add`, in place.
+
+    Args:
+        graph: An ONNX model.
+
+    Returns:
+        The layer and the centres, shape (n_emotions, n); ``None``, and nothing is changed, for a graph that :func:`add`
+        did not make: one that tells no voice, or several models in one, whose parts have other names.
+    """
     from onnx import numpy_helper
 
     made = next((node for node in graph.graph.node if node.output[0] == PREFIX + "without"), None)

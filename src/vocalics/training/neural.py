@@ -192,7 +192,7 @@ def train_neural(
         )
     card_file.write(target, graph.SerializeToString(), about)
     if about.input == "waveform":
-        _learn_offsets(target, data, progress)
+        _learn_centres(target, data, progress)
         if conformal:
             _learn_strangeness(target, data, recipe.seed, progress)
     clips = [*validation, *rows][:N_COMPARED]
@@ -215,7 +215,7 @@ def _learn_voices(graph: Any, data: Data, table: Rows) -> None:
     voice.add(graph, layer, centres(held, truth, speakers_of(data, table, rows), len(data.emotions)))
 
 
-def _learn_offsets(target: Path, data: Data, progress: Progress | None) -> None:
+def _learn_centres(target: Path, data: Data, progress: Progress | None) -> None:
     """Let the written net of sound get used to voices, by its training clips."""
     from vocalics.export.voice import learn
 

@@ -42,12 +42,12 @@ async function showCard() {
   live.clear();
   const panel = byId("about", HTMLElement);
   const name = select.value;
+  adaptChoice.hidden = models.get(name)?.gets_used_to_voices !== true;
   panel.replaceChildren(make("p", { class: "note" }, "Reading the card …"));
   try {
     const card = await engine.card(name);
     models.set(name, { ...models.get(name), ...card });
     if (select.value !== name) return;
-    adaptChoice.hidden = models.get(name)?.gets_used_to_voices !== true;
     panel.replaceChildren(...about(card));
     byId("window", HTMLInputElement).placeholder = String(card.window_seconds);
     byId("hop", HTMLInputElement).placeholder = String(card.hop_seconds);

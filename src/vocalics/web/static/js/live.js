@@ -48,7 +48,7 @@ export class Live {
 
   async start() {
     clearAlerts();
-    this.control.disabled = true;
+    this.control.disabled = this.adapt.disabled = true; // a stream is asked for as a whole
     this.clear();
     const mine = (this.session = Symbol("session")); // of an earlier one something may still come in
     const level = /** @type {HTMLElement} */ (byId("live-level", HTMLElement).firstElementChild);
@@ -98,7 +98,7 @@ export class Live {
   }
 
   button() {
-    this.adapt.disabled = this.microphone !== null; // a stream is asked for as a whole
+    this.adapt.disabled = this.microphone !== null;
     this.control.textContent = this.microphone ? "Stop" : "Start listening";
     this.control.setAttribute("aria-pressed", String(this.microphone !== null));
   }
