@@ -7,17 +7,15 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import fakes
 import numpy as np
 import pytest
 import soundfile
-
-from vocalics import modelfile
-from vocalics.recognizer import Recognizer
-from vocalics.segment import utterances
+from loud import loud as loud
+from loud import recognizer as recognizer
+from loud import talk
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -27,41 +25,11 @@ for library in ("sqlalchemy", "alembic"):
     pytest.importorskip(library, reason="needs the extra calls")
 
 
-class Loud:
-    """A detector that takes for speech what is loud: made voices are no speech to the real one."""
-
-    def process_samples(self, samples: list[float]) -> float:
-        """1 where the frame is loud."""
-        return float(np.sqrt(np.mean(np.square(samples))) > 0.005)
-
-
-@pytest.fixture(autouse=True)
-def loud(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Let the detector be one of loudness, but on real speech."""
-    if "corpus" not in request.keywords:
-        monkeypatch.setattr(sys.modules[utterances.__module__], "_detector", Loud)
-
-
-@pytest.fixture(scope="session")
-def recognizer() -> Recognizer:
-    """A model whose emotion follows the pitch."""
-    return Recognizer(modelfile.load(fakes.waveform_model(), 1))
-
-
-def talk(*turns: tuple[float, float]) -> np.ndarray:
-    """Samples of (pitch, seconds) one after the other; a pitch of 0 is silence."""
-    pieces = [
-        fakes.voice(seconds, pitch, RATE).samples if pitch else np.zeros(round(seconds * RATE), np.float32)
-        for pitch, seconds in turns
-    ]
-    return np.concatenate(pieces)
-
-
 @pytest.fixture(scope="session")
 def made_call(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve seconds: the agent (left) and the customer speak in turn, three and two times; then twelve of silence."""
-    left = talk((0, 0.5), (110, 1.5), (0, 2), (150, 1.5), (0, 2.5), (110, 2), (0, 14))
-    right = talk((0, 2.3), (700, 1.4), (0, 2.3), (200, 1.6), (0, 16.4))
+    left = talk(RATE, (0, 0.5), (110, 1.5), (0, 2), (150, 1.5), (0, 2.5), (110, 2), (0, 14))
+    right = talk(RATE, (0, 2.3), (700, 1.4), (0, 2.3), (200, 1.6), (0, 16.4))
     path = tmp_path_factory.mktemp("made") / "a call.flac"
     soundfile.write(path, np.stack([left, right], axis=1), RATE)
     return path
@@ -138,6 +106,3 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "calls.db")
     found: str = request.getfixturevalue("postgres")
     return found
-
-
-Talk = Callable[..., np.ndarray]

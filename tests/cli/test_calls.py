@@ -13,11 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import fakes
+import loud
 import numpy as np
 import pytest
 import soundfile
-
-from vocalics.segment import utterances
 
 for library in ("sqlalchemy", "alembic"):
     pytest.importorskip(library, reason="needs the extra calls")
@@ -25,19 +24,11 @@ for library in ("sqlalchemy", "alembic"):
 Run = Callable[..., tuple[int, str, str]]
 
 
-class Loud:
-    """A detector that takes for speech what is loud."""
-
-    def process_samples(self, samples: list[float]) -> float:
-        """1 where the frame is loud."""
-        return float(np.sqrt(np.mean(np.square(samples))) > 0.005)
-
-
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments of a recording of six seconds, agent first and customer second, and of a tiny model."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys.modules[utterances.__module__], "_detector", Loud)
+    loud.hear_loudness(monkeypatch)
     frames = np.zeros((96_000, 2), np.float32)
     frames[8_000:32_000, 0] = fakes.voice(1.5, 120).samples
     frames[56_000:80_000, 1] = fakes.voice(1.5, 700).samples

@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import fakes
+import loud
 import numpy as np
 import pytest
 
 from vocalics import audio, recognizer
 from vocalics.audio import Clip
-from vocalics.segment import utterances
 from vocalics.voices import Voice
 
 Run = Callable[..., tuple[int, str, str]]
@@ -95,13 +94,7 @@ def test_a_long_recording_is_got_used_to(run: Run, folder: Path) -> None:
 def test_segments_are_judged_with_what_all_windows_told(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Loud:
-        """Made voices are no speech to the real detector."""
-
-        def process_samples(self, samples: list[float]) -> float:
-            return float(np.sqrt(np.mean(np.square(samples))) > 0.005)
-
-    monkeypatch.setattr(sys.modules[utterances.__module__], "_detector", Loud)
+    loud.hear_loudness(monkeypatch)
     model, call = str(folder / "used.onnx"), str(folder / "call.wav")
     rows = {}
     for more in ((), ("--adapt",)):
