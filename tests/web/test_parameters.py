@@ -14,7 +14,10 @@ from web_fakes import encoded
     ("address", "told"),
     [
         ("/v1/predict?abstain_below=0.9", "abstain_below: no parameter of /v1/predict; expected model, coverage"),
-        ("/v1/timeline?windows=1&hop=1", "windows: no parameter of /v1/timeline; expected model, window, hop, mix"),
+        (
+            "/v1/timeline?windows=1&hop=1",
+            "windows: no parameter of /v1/timeline; expected model, window, hop, mix, adapt",
+        ),
     ],
 )
 def test_a_parameter_that_nothing_takes_is_told(address: str, told: str, client: Callable[..., TestClient]) -> None:

@@ -123,6 +123,25 @@ def test_a_timeline_is_that_of_build(client: Client, fake: Recognizer) -> None:
     assert (two.status_code, two.json()["limit"]) == (413, 1)
 
 
+def test_a_timeline_gets_used_to_the_voices_where_it_is_asked_to(client: Client, tmp_path: Path) -> None:
+    from vocalics.recognizer import load
+    from vocalics.timeline import build
+
+    used = load(fakes.adaptable(tmp_path / "used.onnx"))
+    one = client(used)
+    told = {}
+    for adapt in (True, False):
+        answer = one.post(f"/v1/timeline?window=1&adapt={adapt}".lower(), content=WAV, headers=SOUND)
+        assert answer.status_code == 200
+        told[adapt] = answer.json()["channels"][0]["windows"]
+        expected = json.loads(json.dumps(build(used, WAV, window=1.0, adapt=adapt).to_dict()))
+        assert told[adapt] == expected["channels"][0]["windows"] and len(told[adapt]) > 1
+    assert told[True][0] == told[False][0] and told[True][-1] != told[False][-1]
+    answer = client().post("/v1/timeline?adapt=true", content=WAV, headers=SOUND)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM)
+    assert "the model fake gets used to no voice" in answer.json()["detail"]
+
+
 def test_models_are_listed_and_shown(client: Client, fake: Recognizer) -> None:
     one = client()
     (summary,) = one.get("/v1/models").json()["models"]

@@ -68,6 +68,7 @@ class Job:
         hop: Of a timeline, in seconds; ``None`` for the card's.
         windows: Whether a timeline's rows stand for windows instead of segments.
         mix: Whether a timeline's channels are averaged.
+        adapt: Whether a timeline gets used to the voice of each channel.
         by_content: Whether inputs are told apart by content instead of by path, size and version.
         attempts: How often an input is tried that fails for a passing reason, or takes its process with it.
         format: How results are told: a folder keeps the format in which it was begun, so that its files have the same
@@ -87,6 +88,7 @@ class Job:
     by_content: bool = False
     attempts: int = 3
     format: int = FORMAT
+    adapt: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:

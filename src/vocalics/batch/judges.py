@@ -42,7 +42,9 @@ class Predictions:
         from vocalics import timeline
 
         job = self._job
-        found = timeline.build(self._recognizer, path, job.window, job.hop, job.mix, lambda _share: still())
+        found = timeline.build(
+            self._recognizer, path, job.window, job.hop, job.mix, lambda _share: still(), adapt=job.adapt
+        )
         rows = tuple(
             {"channel": channel.name, "start": part.start, "end": part.end, **self._columns(part)}
             for channel in found.channels

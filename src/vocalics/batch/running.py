@@ -72,6 +72,7 @@ def run(
     hop: float | None = None,
     windows: bool = False,
     mix: bool = False,
+    adapt: bool = False,
     by_content: bool = False,
     engine: str = "local",
     address: str | None = None,
@@ -97,6 +98,8 @@ def run(
         hop: Of a timeline, in seconds.
         windows: Rows of a timeline stand for windows instead of segments.
         mix: Average a recording's channels for its timeline.
+        adapt: Get used to the voice of each channel of a recording for its timeline, see
+            :func:`vocalics.timeline.build`.
         by_content: Tell inputs apart by content instead of by path, size and time of modification.
         engine: "local" or "ray".
         address: Of a Ray cluster; ``None`` starts one on this machine.
@@ -123,7 +126,7 @@ def run(
         raise VocalicsError(f"the address {address} is of a Ray cluster; choose the engine ray")
     if timeout <= 0 or attempts < 1 or block < 1 or (workers is not None and workers < 1):
         raise VocalicsError("timeout, attempts, block and workers have to be positive")
-    job = planned(output, task, model, feature_set, window, hop, windows, mix, by_content, attempts)
+    job = planned(output, task, model, feature_set, window, hop, windows, mix, by_content, attempts, adapt)
     named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     with store.opened(job) as ledger:
         found = find([os.fspath(source) for source in named], by_content, listing)
@@ -175,6 +178,7 @@ def planned(
     mix: bool,
     by_content: bool,
     attempts: int,
+    adapt: bool = False,
 ) -> Job:
     """Return the job of the arguments of :func:`run`, checked.
 
@@ -185,8 +189,8 @@ def planned(
     chosen = lookup({t.value: t for t in Task}, str(task), "task", VocalicsError)
     folder = os.path.abspath(output)  # noqa: PTH100 - keeps symbolic links
     form = store.format_of(Path(folder))
-    if chosen is not Task.TIMELINE and (window is not None or hop is not None or windows or mix):
-        raise VocalicsError("window, hop, windows and mix are settings of a timeline; choose the task timeline")
+    if chosen is not Task.TIMELINE and (window is not None or hop is not None or windows or mix or adapt):
+        raise VocalicsError("window, hop, windows, mix and adapt are settings of a timeline; choose the task timeline")
     if (chosen is Task.FEATURES) != bool(feature_set):
         raise VocalicsError("a feature set belongs to the task features, and the task features to a feature set")
     from vocalics import named_models, recognizer
@@ -204,12 +208,14 @@ def planned(
     known = recognizer.load(model)
     if chosen is Task.TIMELINE:
         known.windows(window, hop)
+        if adapt:
+            known.unknown_voice()
         _require_detector()
     name = (
         str(model) if str(model) in {**named_models.bundled(), **named_models.heads()} else str(Path(model).absolute())
     )
     return Job(
-        folder, chosen, name, known.model.sha256, "", "", window, hop, windows, mix, by_content, attempts, form
+        folder, chosen, name, known.model.sha256, "", "", window, hop, windows, mix, by_content, attempts, form, adapt,
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ except ImportError:  # Windows: there a second run is not kept away
     fcntl = None  # type: ignore[assignment]
 
 SETTINGS = "settings.json"
+_BEFORE = {"adapt": False}  # settings that folders begun earlier do not name, and what they did
 _WAIT_SECONDS = 60.0  # for the processes of a run that was killed
 
 
@@ -87,6 +88,7 @@ def _settle(output: Path, job: Job) -> None:
         kept.items()
     except (ValueError, AttributeError):
         raise VocalicsError(f"{path}: is not what a batch writes; choose another folder") from None
+    kept = _BEFORE | kept
     for name, value in settings.items():
         if kept.get(name) != value:
             raise VocalicsError(

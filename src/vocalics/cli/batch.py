@@ -65,6 +65,9 @@ def _batch(
     hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="From one window to the next.")] = None,
     windows: Annotated[bool, typer.Option("--windows", help="Rows of a timeline stand for windows.")] = False,
     mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Get used to the voice of each channel of a timeline.")
+    ] = False,
     by_content: Annotated[
         bool, typer.Option("--by-content", help="Tell inputs apart by their bytes, not by path, size and time.")
     ] = False,
@@ -103,8 +106,8 @@ def _batch(
         with _progress() as (progress, listing):
             summary = batch.run(
                 sources, output, task.value, model, feature_set=feature_set, window=window, hop=hop, windows=windows,
-                mix=mix, by_content=by_content, engine=engine.value, address=address, workers=workers, timeout=timeout,
-                attempts=attempts, block=block, retry_failures=retry_failures, progress=progress, listing=listing,
+                mix=mix, adapt=adapt, by_content=by_content, engine=engine.value, address=address,
+                workers=workers, timeout=timeout, attempts=attempts, block=block, retry_failures=retry_failures, progress=progress, listing=listing,
             )  # fmt: skip
     except KeyboardInterrupt as stop:
         typer.echo(f"vocalics: stopped; what was committed is in {output}, and the same command goes on", err=True)

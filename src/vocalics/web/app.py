@@ -141,11 +141,17 @@ def _versioned(service: Service) -> APIRouter:
         window: Seconds = None,
         hop: Seconds = None,
         mix: Annotated[bool, Query(description="Judge the mean of all channels, not each by itself.")] = False,
+        adapt: Annotated[bool, Query(description="Get used to the voice of each channel: one person each.")] = False,
     ) -> Response:
         """Judge a long recording by its segments and by windows."""
         recognizer = service.recognizer(model)
         service.check_windows(recognizer, window, hop)
-        judged = partial(uploads.timeline, recognizer, window, hop, mix, limits)
+        if adapt and not recognizer.model.voice_width:
+            detail = (
+                f"adapt is true; the model {model or service.default} gets used to no voice (/v1/models says which do)"
+            )
+            raise Problem("invalid-parameter", detail)
+        judged = partial(uploads.timeline, recognizer, window, hop, mix, adapt, limits)
         return Response(await service.answer(request, judged), media_type="application/json")
 
     @router.get("/models", response_model=schemas.Models)

@@ -78,7 +78,7 @@ class ModelSummary(BaseModel):
     licence: str
     coverages: list[float] = Field(description="What the parameter coverage may be.")
     tells_strangeness: bool
-    gets_used_to_voices: bool = Field(description="Whether a stream may ask for adapt.")
+    gets_used_to_voices: bool = Field(description="Whether a stream or a timeline may ask for adapt.")
     sha256: str
 
 

@@ -305,6 +305,7 @@ def timeline(
     window: float | None,
     hop: float | None,
     mix: bool,
+    adapt: bool,
     limits: Limits,
     work: Work,
     files: list[File],
@@ -318,7 +319,7 @@ def timeline(
     try:
         seconds = sound.measured(file.data, limits, work.check)
         own = work.through(recognizer, recognizer.coverage)
-        said = build(own, file.data, window=window, hop=hop, mix=mix, progress=lambda _: work.check())
+        said = build(own, file.data, window=window, hop=hop, mix=mix, adapt=adapt, progress=lambda _: work.check())
     except AudioError as error:
         raise Problem("not-audio", str(error)) from None
     return records.encoded(records.timeline(said, file.name)), seconds
