@@ -106,8 +106,9 @@ def _batch(
         with _progress() as (progress, listing):
             summary = batch.run(
                 sources, output, task.value, model, feature_set=feature_set, window=window, hop=hop, windows=windows,
-                mix=mix, adapt=adapt, by_content=by_content, engine=engine.value, address=address,
-                workers=workers, timeout=timeout, attempts=attempts, block=block, retry_failures=retry_failures, progress=progress, listing=listing,
+                mix=mix, adapt=adapt, by_content=by_content, engine=engine.value, address=address, workers=workers,
+                timeout=timeout, attempts=attempts, block=block, retry_failures=retry_failures, progress=progress,
+                listing=listing,
             )  # fmt: skip
     except KeyboardInterrupt as stop:
         typer.echo(f"vocalics: stopped; what was committed is in {output}, and the same command goes on", err=True)
