@@ -14,6 +14,7 @@ import pytest
 from vocalics import audio, modelfile
 from vocalics.audio import Clip
 from vocalics.emotions import EMOTIONS
+from vocalics.export import voice
 from vocalics.named_models import bundled
 from vocalics.recognizer import Recognizer, load
 
@@ -81,6 +82,10 @@ def test_it_gets_used_to_a_voice(model: Recognizer) -> None:
     )
     np.testing.assert_array_equal(said, unknown)
     assert 0.005 < np.abs(said - known).max() < 0.5
+    told = voice.take_away(onnx.load(bundled()[model.card.name]))
+    assert told is not None and told[2] is not None and len(told[2]) == len(model.card.corpora) - 1
+    heard = model.knowing(others).offset
+    assert heard is not None and np.abs(told[2] @ heard).max() < 1e-3 * np.abs(heard).max()
 
 
 def test_it_does_not_say_the_same_of_everything(model: Recognizer) -> None:

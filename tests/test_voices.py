@@ -23,7 +23,7 @@ from vocalics.export import voice as graphs
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recognizer import Recognizer
 from vocalics.streaming import StreamingRecognizer
-from vocalics.voices import PRIOR, Voice, apart, centres
+from vocalics.voices import PRIOR, Voice, apart, centres, directions
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -299,10 +299,42 @@ def test_in_c_a_net_of_features_is_as_without_voices() -> None:
     assert found == wanted and "TELLS_STRANGENESS 0" in found["network.h"]
 
 
+def test_what_sets_corpora_apart_is_no_voice(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    values, truth, speakers, _ = layers(12, rng)
+    corpora = speakers % 3
+    apart_by = 5 * rng.normal(size=(3, 6))
+    values = (values + apart_by[corpora]).astype(np.float32)
+    at = centres(values, truth, speakers, 4)
+    found = directions(values, truth, speakers, corpora, at)
+    np.testing.assert_allclose(found @ found.T, np.eye(2), atol=1e-5)
+    known = (apart_by - apart_by.mean(axis=0)) / np.linalg.norm(apart_by - apart_by.mean(axis=0), axis=1, keepdims=True)
+    assert (
+        np.linalg.norm(known @ found.T, axis=1).min() > 0.8
+    )  # the speakers' own differences, four each, are in it too
+    assert directions(values, truth, speakers, ["x"] * len(values), at).shape == (0, 6)
+    graph = onnx.load(str(fakes.unadaptable(tmp_path / "plain.onnx")))
+    made = rng.standard_normal((8, 96)).astype(np.float32)
+    spared = np.linalg.qr(rng.standard_normal((96, 3)))[0].T.astype(np.float32)
+    plain, used = (onnx.ModelProto.FromString(graph.SerializeToString()) for _ in range(2))
+    graphs.add(plain, fakes.hidden_layer(graph), made)
+    graphs.add(used, fakes.hidden_layer(graph), made, spared)
+    clip, unknown = rng.standard_normal((2, 20_000)).astype(np.float32) * 0.1, np.zeros(96, np.float32)
+    whole, rest = (modelfile.load(g.SerializeToString()).hear(clip, unknown)[-1] for g in (plain, used))
+    np.testing.assert_allclose(rest, whole - whole @ spared.T @ spared, atol=1e-3)
+    assert np.abs(whole @ spared.T).max() > 1
+    told = graphs.take_away(used)
+    assert told is not None and told[2] is not None and (told[2] == spared).all()
+    assert used.graph.SerializeToString() == graph.graph.SerializeToString()
+    # Of whom corpora tell nothing, as of a graph from before, all is a voice.
+    graphs.add(used, told[0], told[1], spared[:0])
+    assert used.graph.SerializeToString() == plain.graph.SerializeToString()
+
+
 def test_what_was_added_can_be_taken_away(tmp_path: Path) -> None:
     graph = onnx.load(str(fakes.adaptable(tmp_path / "used.onnx")))
     found = graphs.take_away(graph)
-    assert found is not None and found[0] == fakes.hidden_layer(graph)
+    assert found is not None and found[0] == fakes.hidden_layer(graph) and found[2] is None
     np.testing.assert_array_equal(found[1], np.random.default_rng(0).standard_normal((8, 96)).astype(np.float32))
     onnx.checker.check_model(graph)
     plain = onnx.load(str(fakes.unadaptable(tmp_path / "plain.onnx")))

@@ -87,9 +87,9 @@ def quantised(source: Path, batches: Iterable[npt.NDArray[np.float32]]) -> tuple
         )
         small = _read_floats(onnx.load(str(written)), graph)
     if told:
-        layer, centres = told
+        layer, centres, spared = told
         maker = next(node.name for node in graph.graph.node if layer in node.output)
-        voice.add(small, next(node.output[0] for node in small.graph.node if node.name == maker), centres)
+        voice.add(small, next(node.output[0] for node in small.graph.node if node.name == maker), centres, spared)
     named_card = dataclasses.replace(
         about, name=f"{about.name}-int8", description=f"{about.description} In eight bits.", figures=()
     )
@@ -136,7 +136,7 @@ def _keeps_digits(weights: str) -> bool:
     What is expected of a voice is computed from the probabilities, which keep their digits; what is strange lies
     outside the range of the calibration clips, where codes end.
     """
-    return weights.endswith(voice.CENTRES) or weights.startswith(f"{STRANGENESS}_")
+    return weights.endswith((voice.CENTRES, voice.ACROSS, voice.ALONG)) or weights.startswith(f"{STRANGENESS}_")
 
 
 @contextmanager

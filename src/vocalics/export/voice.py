@@ -20,11 +20,14 @@ from vocalics.export import familiarity
 from vocalics.export.familiarity import LINEAR
 from vocalics.manifest import Manifest
 from vocalics.modelfile import OUTPUT, VOICE, VOICE_LEFT, Card, load
-from vocalics.voices import Values, centres
+from vocalics.voices import Values, centres, directions
 
 PREFIX = f"{VOICE}_"
 CENTRES = PREFIX + "centres"
 """The name of the constant that holds the emotions' centres."""
+
+ACROSS, ALONG = PREFIX + "corpora_across", PREFIX + "corpora"
+"""The names of the constants by which what sets corpora apart is left in a layer, where they are any."""
 
 N_CLIPS = 3000
 """Clips from which the centres are computed; more move them no more."""
@@ -59,17 +62,19 @@ def inner(graph: Any) -> str | None:
     return str(maps[1].output[0]) if len(maps) == 2 else None
 
 
-def add(graph: Any, name: str, at: Values) -> None:
+def add(graph: Any, name: str, at: Values, spared: Values | None = None) -> None:
     """Give a graph the input :data:`vocalics.modelfile.VOICE` and the output that tells of it, in place.
 
     Args:
         graph: An ONNX model.
         name: The layer, (batch, n).
         at: The centre of every emotion in that layer, see :func:`vocalics.voices.centres`, shape (n_emotions, n).
+        spared: Directions of the layer that tell of no voice, see :func:`vocalics.voices.directions`, shape (k, n).
     """
     from onnx import TensorProto, helper, numpy_helper
 
     width = at.shape[1]
+    left = VOICE_LEFT if spared is None or not len(spared) else PREFIX + "rest"
     for node in graph.graph.node:
         node.input[:] = [PREFIX + "without" if i == name else i for i in node.input]
     made = next(k for k, node in enumerate(graph.graph.node) if name in node.output)
@@ -82,32 +87,48 @@ def add(graph: Any, name: str, at: Values) -> None:
     graph.graph.node.extend(
         (
             helper.make_node("MatMul", [OUTPUT, CENTRES], [PREFIX + "expected"]),
-            helper.make_node("Sub", [name, PREFIX + "expected"], [VOICE_LEFT]),
+            helper.make_node("Sub", [name, PREFIX + "expected"], [left]),
         )
     )
+    if spared is not None and left != VOICE_LEFT:
+        graph.graph.initializer.extend(
+            numpy_helper.from_array(np.ascontiguousarray(value), key)
+            for key, value in ((ACROSS, spared.T), (ALONG, spared))
+        )
+        graph.graph.node.extend(
+            (
+                helper.make_node("MatMul", [left, ACROSS], [PREFIX + "shares"]),
+                helper.make_node("MatMul", [PREFIX + "shares", ALONG], [PREFIX + "spared"]),
+                helper.make_node("Sub", [left, PREFIX + "spared"], [VOICE_LEFT]),
+            )
+        )
     graph.graph.output.append(helper.make_tensor_value_info(VOICE_LEFT, TensorProto.FLOAT, ["n", width]))
 
 
-def take_away(graph: Any) -> tuple[str, Values] | None:
+def take_away(graph: Any) -> tuple[str, Values, Values | None] | None:
     """Undo :func:`add`, in place.
 
     Args:
         graph: An ONNX model.
 
     Returns:
-        The layer and the centres, shape (n_emotions, n); ``None``, and nothing is changed, for a graph that :func:`add`
-        did not make: one that tells no voice, or several models in one, whose parts have other names.
+        What :func:`add` was given besides: the layer, the centres, shape (n_emotions, n), and the spared directions,
+        shape (k, n). ``None``, and nothing is changed, for a graph that it did not make: one that tells no voice, or
+        several models in one, whose parts have other names.
     """
     from onnx import numpy_helper
 
     made = next((node for node in graph.graph.node if node.output[0] == PREFIX + "without"), None)
-    at = next((value for value in graph.graph.initializer if value.name == CENTRES), None)
-    if made is None or at is None or VOICE not in {value.name for value in graph.graph.input}:
+    held = {value.name: value for value in graph.graph.initializer}
+    if made is None or CENTRES not in held or VOICE not in {value.name for value in graph.graph.input}:
         return None
-    name, centres_ = str(made.input[0]), np.array(numpy_helper.to_array(at), np.float32)
+    name = str(made.input[0])
+    at, spared = (np.array(numpy_helper.to_array(held[k]), np.float32) if k in held else None for k in (CENTRES, ALONG))
+    assert at is not None
+    own = {PREFIX + end for end in ("without", "expected", "rest", "shares", "spared")}
     for listed, gone in (
-        (graph.graph.node, {PREFIX + "without", PREFIX + "expected", VOICE_LEFT}),
-        (graph.graph.initializer, {VOICE, CENTRES}),
+        (graph.graph.node, {*own, VOICE_LEFT}),
+        (graph.graph.initializer, {VOICE, CENTRES, ACROSS, ALONG}),
         (graph.graph.input, {VOICE}),
         (graph.graph.output, {VOICE_LEFT}),
     ):
@@ -115,7 +136,7 @@ def take_away(graph: Any) -> tuple[str, Values] | None:
             listed.remove(item)
     for node in graph.graph.node:
         node.input[:] = [name if i == PREFIX + "without" else i for i in node.input]
-    return name, centres_
+    return name, at, spared
 
 
 def values(graph: Any, name: str, rows: npt.NDArray[np.float32]) -> Values:
@@ -208,8 +229,9 @@ def _learned(graph: Any, name: str, about: Card, manifest: Manifest, progress: C
     held, heard = familiarity.values(graph, name, [u.path for u in clips], progress)
     clips = clips.take(heard)
     if _tell_voices(clips):
-        truth = [about.emotions.index(u.emotion) for u in clips]
-        add(graph, name, centres(held, truth, [u.speaker for u in clips], len(about.emotions)))
+        truth, speakers = [about.emotions.index(u.emotion) for u in clips], [u.speaker for u in clips]
+        at = centres(held, truth, speakers, len(about.emotions))
+        add(graph, name, at, directions(held, truth, speakers, [u.corpus for u in clips], at))
     return clips
 
 
