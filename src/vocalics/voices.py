@@ -8,7 +8,8 @@ This is a mixed-effects model (Laird and Ware, "Random-Effects Models for Longit
 offsets are drawn towards 0 by :data:`PRIOR`. The centres are learned with the net. The offset of a new voice is the
 mean of what its clips leave when the centres are taken away that the net itself expects, clip after clip, each judged
 with what is known from those before. A voice that was only ever heard angry is not taken for an angry voice: its
-anger is expected. To take the plain mean of a speaker's features away, the usual speaker normalisation, would do that.
+anger is expected. Where a net was not trained for voices, what sets its training corpora apart is no voice's and stays
+(:func:`directions`). To take the plain mean of a speaker's features away, the usual speaker normalisation, would do that.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def directions(
         at: The emotions' centres, see :func:`centres`, shape (n_classes, n).
 
     Returns:
-        float32, shape (n_corpora - 1, n), of length 1 and at right angles; (0, n) for one corpus.
+        float32, shape (n_corpora - 1, n), at most n rows, of length 1 and at right angles; (0, n) for one corpus.
     """
     rest = np.asarray(values, np.float64) - np.asarray(at, np.float64)[np.asarray(truth, np.int64)]
     names, homes = np.asarray(speakers).astype(str), np.asarray(corpora).astype(str)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,27 +216,24 @@ def _learn_voices(graph: Any, data: Data, table: Rows) -> None:
     voice.add(graph, layer, centres(held, truth, speakers_of(data, table, rows), len(data.emotions)))
 
 
+def _counted(what: str, progress: Progress | None) -> Callable[[int, int], Any]:
+    """What tells of a step's progress, (done, all)."""
+    return partial(progress, what) if progress is not None else lambda *_: None
+
+
 def _learn_centres(target: Path, data: Data, progress: Progress | None) -> None:
     """Let the written net of sound get used to voices, by its training clips."""
     from vocalics.export.voice import learn
 
-    def step(done: int, n: int) -> None:
-        if progress is not None:
-            progress("voices", done, n)
-
-    learn(target, data.manifest.take(data.train), step)
+    learn(target, data.manifest.take(data.train), _counted("voices", progress))
 
 
 def _learn_strangeness(target: Path, data: Data, seed: int, progress: Progress | None) -> None:
     """Teach the written net what is strange: from its training clips, of many some, scaled by those that validate."""
     from vocalics.export.recalibration import N_FAMILIAR, teach
 
-    def step(done: int, n: int) -> None:
-        if progress is not None:
-            progress("strangeness", done, n)
-
     voices = data.manifest.take(data.train).drawn(N_FAMILIAR, np.random.default_rng(seed))
-    teach(target, data.manifest.take(data.validation), voices, step)
+    teach(target, data.manifest.take(data.validation), voices, _counted("strangeness", progress))
 
 
 def _pair(path: str, front_end: LogMel | FrontEnd, recipe: Recipe) -> tuple[Any, Any]:
