@@ -9,7 +9,8 @@ offsets are drawn towards 0 by :data:`PRIOR`. The centres are learned with the n
 mean of what its clips leave when the centres are taken away that the net itself expects, clip after clip, each judged
 with what is known from those before. A voice that was only ever heard angry is not taken for an angry voice: its
 anger is expected. Where a net was not trained for voices, what sets its training corpora apart is no voice's and stays
-(:func:`directions`). To take the plain mean of a speaker's features away, the usual speaker normalisation, would do that.
+(:func:`directions`). To take the plain mean of a speaker's features away, the usual speaker normalisation, would do
+that.
 """
 
 from __future__ import annotations
