@@ -366,6 +366,80 @@ def test_one_model_is_tested_on_a_fold_of_each_corpus_and_heard_none_of_them(cli
         benchmark.execute(planned[0], Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1))
 
 
+@pytest.fixture(scope="module")
+def three_seeds(clips: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Run], Path]:
+    """Runs of three seeds; the last is wrong about every third clip."""
+    folder = tmp_path_factory.mktemp("seeds")
+    planned = runs("savee-loso", seeds=3)
+    for run in planned:
+        benchmark.execute(run, Work(clips, Path(), folder / "runs", folder / "cache", {}, 1))
+    for path in (folder / "runs" / planned[2].folder).glob("fold-*.csv"):
+        said = judgements.read(path)
+        chances = said.probabilities.copy()
+        chances[::3] = np.roll(chances[::3], 1, axis=1)
+        path.write_text(dataclasses.replace(said, probabilities=chances).to_csv(), encoding="utf-8")
+    return planned, folder / "runs"
+
+
+def test_seeds_that_were_measured_apart_are_put_together(clips: Manifest, three_seeds: tuple[list[Run], Path]) -> None:
+    planned, folder = three_seeds
+    whole, first, last = (result(part, folder, clips) for part in (planned, planned[:2], planned[2:]))
+    assert whole is not None and first is not None and last is not None
+    assert last.seeds == (2,) and last.value < first.value and whole.settings == first.settings == last.settings
+    (both,) = benchmark_results.joined([first], [last])
+    assert both.seeds == (0, 1, 2) and both.by_seed == whole.by_seed and both.in_parts
+    assert both.by_fold == pytest.approx(whole.by_fold)
+    assert both.pooled is not None and whole.pooled is not None and first.pooled is not None and last.pooled is not None
+    assert both.pooled[0] == pytest.approx(whole.pooled[0])
+    assert both.pooled[1:] == pytest.approx(
+        [(2 * a + b) / 3 for a, b in zip(first.pooled, last.pooled, strict=True)][1:]
+    )
+    assert both.calibration_error is not None and whole.calibration_error is not None
+    assert both.calibration_error >= whole.calibration_error - 1e-12
+    assert both.largest_share >= whole.largest_share - 1e-12
+    assert all(both.named_most[fold][1] >= share - 1e-12 for fold, (_, share) in whole.named_most.items())
+    # The order in which they come does not matter, nor does what is there already.
+    (turned,) = benchmark_results.joined([last], [first])
+    assert turned.by_seed == both.by_seed and turned.by_fold == pytest.approx(both.by_fold)
+    for again in (first, last, dataclasses.replace(whole)):
+        kept = benchmark_results.joined([both], [again])[0]
+        assert kept is (both if again is not whole else kept) and kept.by_seed == both.by_seed
+    read = benchmark_results.from_dict(json.loads(json.dumps(benchmark_results.to_dict(both))))
+    page = benchmark_page.to_markdown([read])
+    assert " | 3* | " in page and "Marked *" in page
+    assert "Marked *" not in benchmark_page.to_markdown([whole]) and " | 3 | " in benchmark_page.to_markdown([whole])
+
+
+def test_seeds_of_other_settings_or_measured_anew_are_not_put_together(
+    clips: Manifest, three_seeds: tuple[list[Run], Path]
+) -> None:
+    planned, folder = three_seeds
+    first, last = (result(part, folder, clips) for part in (planned[:2], planned[2:]))
+    assert first is not None and last is not None
+    for other in (
+        dataclasses.replace(first, settings="another"),
+        dataclasses.replace(first, settings=""),  # written before they were noted
+        dataclasses.replace(first, together=True),
+        dataclasses.replace(first, by_fold={"savee-DC": 0.5}),
+        dataclasses.replace(first, seeds=(1, 2)),
+    ):
+        assert benchmark_results.joined([other], [last]) == [last]
+    # Known voices of other seeds go with them; those of the same seeds, and of seeds that stay, do not.
+    heard = dataclasses.replace(first, voice=3)
+    assert benchmark_results.joined([first, heard], [last])[1] is heard
+    more = dataclasses.replace(last, voice=3)
+    plain, known = benchmark_results.joined([first, heard], [last, more])
+    assert plain.seeds == known.seeds == (0, 1, 2) and known.voice == 3
+    assert benchmark_results.joined([dataclasses.replace(first, settings="another"), heard], [last]) == [last]
+    one = benchmark_page.to_markdown(benchmark_results.joined([first], [last, more]))
+    assert ", 1 of 3 seeds |" in one.partition("## Known voices")[2]
+    row = benchmark_results.to_dict(first)
+    for seeds in ([0], [1, 1], [0, 1, 2]):
+        with pytest.raises(ValueError, match="2 figures of seeds"):
+            benchmark_results.from_dict({**row, "seeds": seeds})
+    assert benchmark_results.from_dict({k: v for k, v in row.items() if k != "seeds"}).seeds == (0, 1)
+
+
 def test_unfinished_runs_give_no_figure(clips: Manifest, tmp_path: Path) -> None:
     (run,) = runs("tess-cross", "own")
     assert result([run], tmp_path, clips) is None
@@ -416,6 +490,13 @@ def test_the_command_writes_a_page(run: Callable[..., tuple[int, str, str]], cli
     assert run(*arguments, "-o", str(tmp_path / "out"), "--table")[0] == 0
     left = json.loads(written.read_text(encoding="utf-8"))
     assert [(row["of"], row["voice"]) for row in left] == [("ravdess-luna", 0), ("ravdess-luna", 3), ("tess-cross", 0)]
+    # One more seed.
+    written.write_text(json.dumps([figure]), encoding="utf-8")
+    code, _, err = run(*arguments, "-o", str(tmp_path / "out"), "--first-seed", "4")
+    assert code == 0 and "seed 4" in err, err
+    (joint_figure,) = json.loads(written.read_text(encoding="utf-8"))
+    assert joint_figure["seeds"] == [0, 4] and joint_figure["by_seed"][0] == figure["value"]
+    assert not (tmp_path / "runs" / "tess-cross" / "lr" / "all" / "1").exists()
     # A model of fewer corpora is told from one of all.
     fewer = {**other, "corpora": {"tess": "resynthesised"}}
     written.write_text(json.dumps([fewer, figure]), encoding="utf-8")

@@ -69,7 +69,9 @@ class Run:
         return Path(self.protocol.name, self.recipe.name, self.scope, str(self.seed))
 
 
-def plan(known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scope: Scope, seeds: int) -> list[Run]:
+def plan(
+    known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scope: Scope, seeds: int, first_seed: int = 0
+) -> list[Run]:
     """Return the runs of a recipe.
 
     Args:
@@ -78,7 +80,8 @@ def plan(known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scop
         corpora: Those that are there; "all" trains on each of them.
         scope: What is trained on. Where every corpus is left out in turn, that is always all others; where speakers
             are shared, as published, the tested corpus alone.
-        seeds: How many seeds, from 0 on.
+        seeds: How many seeds.
+        first_seed: The first of them.
 
     Raises:
         ManifestError: When the corpus of a protocol is not there.
@@ -92,7 +95,7 @@ def plan(known: Sequence[Protocol], recipe: Recipe, corpora: Sequence[str], scop
         own: Scope = "own" if one.leaky else scope if one.corpus else "all"
         trained = (one.corpus,) if own == "own" else tuple(corpora)
         shares = {c: s for c, s in recipe.shares.items() if c in trained}
-        for seed in range(seeds):
+        for seed in range(first_seed, first_seed + seeds):
             changed = dataclasses.replace(recipe, scheme=one.scheme, corpora=trained, shares=shares, seed=seed)
             _check_shares(changed)
             found.append(Run(one, changed, own, seed))

@@ -23,6 +23,10 @@ TOGETHER = """\
 *Folds together*: one model is tested on a fold of each corpus, and was trained without the test speakers of them all: a
 fraction of the trainings, and a little less to learn from than a fold by itself leaves.
 """
+IN_PARTS = """\
+Marked *: seeds that were measured at different times, of which only the figures are left. Intervals and calibration
+errors are means of theirs: rather too large than too small.
+"""
 VOICES = """\
 Before a clip is judged, the model has got used to the voice from some other clips of its speaker, drawn at random,
 whose emotions nobody told it ([how](../voices.md)). The clips of a speaker are dealt into five groups; each is judged
@@ -38,6 +42,7 @@ def to_markdown(results: Sequence[Result]) -> str:
         results: Of every protocol and recipe that has a finished run, in the order of the rows.
     """
     introduction = [INTRODUCTION, *([TOGETHER] if any(r.together for r in results) else [])]
+    introduction += [IN_PARTS] if any(r.in_parts for r in results) else []
     trained: dict[tuple[str, ...], list[str]] = {}
     for r in results:
         if r.scope == "all":
@@ -109,7 +114,7 @@ def _row(found: Result) -> str:
     return (
         f"| {_title(found)} | {_metric(found)} | `{found.recipe}` | "
         f"{_trained_on(found)} | **{_percent(found.value)}**{spread} | {together} | "
-        f"{seeds} | {error} | {published or '–'} |"
+        f"{seeds}{'*' if found.in_parts else ''} | {error} | {published or '–'} |"
     )
 
 
@@ -147,14 +152,16 @@ def _known_voices(results: Sequence[Result]) -> list[str]:
         if any(row[1:]):
             lines.append(
                 f"| {_title(plain)} | {_metric(plain)} | `{plain.recipe}` | "
-                f"{' | '.join(_with_error(r) if r else '–' for r in row)} |"
+                f"{' | '.join(_with_error(r, plain) if r else '–' for r in row)} |"
             )
     return [*lines, ""]
 
 
-def _with_error(found: Result) -> str:
+def _with_error(found: Result, plain: Result) -> str:
+    """A figure with its calibration error, and how many seeds it is of where they are not those of clips alone."""
     error = found.calibration_error
-    return f"**{_percent(found.value)}**" + ("" if error is None else f" ({error:.3f})")
+    seeds = "" if found.seeds == plain.seeds else f", {len(found.seeds)} of {len(plain.seeds)} seeds"
+    return f"**{_percent(found.value)}**" + ("" if error is None else f" ({error:.3f})") + seeds
 
 
 def _left_out(results: Sequence[Result]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +57,7 @@ class Result:
         scope: What was trained on.
         corpora: The corpora of scope and protocol, and what is to be said of each one's copy ("" for nothing).
         by_seed: The protocol's figure with every seed: the mean over folds.
+        seeds: Which seeds these are, in the same order.
         pooled: The figure of all folds' and seeds' judgements together; its interval is a bootstrap over speakers.
             ``None`` where it was not written down.
         by_fold: Mean over seeds of each fold's figure.
@@ -75,6 +78,9 @@ class Result:
             :func:`vocalics.metrics.calibration_error_by_chance`; ``None`` where that was not found.
         by_sentence: What a judge reaches who knows nothing of a clip but which sentence it is (UAR, see
             :mod:`vocalics.sentences`); ``None`` where that was not found.
+        settings: Stands for all that decides the figures but the seed: recipe and clips; "" where it was not written
+            down.
+        in_parts: Whether seeds were measured at different times and put together, see :func:`put_together`.
     """
 
     protocol: Protocol
@@ -98,6 +104,14 @@ class Result:
     voice: int = 0
     by_sentence: float | None = None
     calibration_by_chance: float | None = None
+    seeds: tuple[int, ...] = ()
+    settings: str = ""
+    in_parts: bool = False
+
+    def __post_init__(self) -> None:
+        """Seeds that are not named are the first ones."""
+        if not self.seeds:
+            object.__setattr__(self, "seeds", tuple(range(len(self.by_seed))))
 
     @property
     def value(self) -> float:
@@ -155,6 +169,9 @@ def to_dict(found: Result) -> dict[str, Any]:
         "size": found.size,
         "by_sentence": found.by_sentence,
         "calibration_by_chance": found.calibration_by_chance,
+        "seeds": list(found.seeds),
+        "settings": found.settings,
+        "in_parts": found.in_parts,
     }
 
 
@@ -179,7 +196,7 @@ def from_dict(row: Mapping[str, Any]) -> Result:
         float(row["largest_share"]),
         int(row["classes"]),
         int(row["speakers"]),
-        None if row["calibration_error"] is None else float(row["calibration_error"]),
+        _number(row["calibration_error"]),
         {
             str(by): tuple(Part(str(name), _ends(values[:3]), int(values[3])) for name, values in parts.items())
             for by, parts in row["divided"].items()
@@ -190,8 +207,28 @@ def from_dict(row: Mapping[str, Any]) -> Result:
         int(row["size"]),
         together,
         int(row["voice"]),
-        *(None if row.get(key) is None else float(row[key]) for key in ("by_sentence", "calibration_by_chance")),
+        by_sentence=_number(row.get("by_sentence")),
+        calibration_by_chance=_number(row.get("calibration_by_chance")),
+        seeds=_seeds(row),
+        settings=str(row.get("settings", "")),
+        in_parts=bool(row.get("in_parts", False)),
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _seeds(row: Mapping[str, Any]) -> tuple[int, ...]:
+    """Which seeds a row is of.
+
+    Raises:
+        ValueError: When they are not as many as its figures.
+    """
+    seeds = tuple(int(seed) for seed in row.get("seeds", ()))
+    if seeds and not len(seeds) == len({*seeds}) == len(row["by_seed"]):
+        raise ValueError(f"{len(row['by_seed'])} figures of seeds {', '.join(map(str, seeds))}")
+    return seeds
 
 
 def _ends(values: Iterable[Any]) -> Ends:
@@ -219,13 +256,91 @@ def read(path: Path) -> list[Result]:
 def joined(kept: Sequence[Result], found: Sequence[Result]) -> list[Result]:
     """Return results that were kept and new ones: of one key the new one, by protocol, then by model.
 
-    What was kept of known voices goes where the model itself was measured anew: it was another.
+    Of one key and the same settings, other seeds are put together with what was kept, and seeds that it holds already
+    change nothing. What was kept of known voices goes where the model itself was measured anew: it was another.
     """
+    old = {result.key: result for result in kept}
+    found = [_with(old.get(new.key), new) for new in found]
     new = {result.key: result for result in found}
-    anew = {k.key[:3] for k in kept if not k.voice and k.key in new and new[k.key].by_fold != k.by_fold}
+    anew = {k.key[:3] for k in kept if not k.voice and k.key in new and not _holds(new[k.key], k)}
     every = {result.key: result for result in (*(k for k in kept if k.key[:3] not in anew), *found)}
     order, models = list(PROTOCOLS), list(dict.fromkeys(r.recipe for r in (*kept, *found)))
     return sorted(every.values(), key=lambda r: (order.index(r.protocol.name), models.index(r.recipe), r.voice))
+
+
+def _with(old: Result | None, new: Result) -> Result:
+    """A result, with what an earlier one of the same key says of other seeds."""
+    if old is None or not new.settings or _alike(old) != _alike(new):
+        return new
+    if _holds(old, new):
+        return old
+    return new if {*old.seeds} & {*new.seeds} else put_together(old, new)
+
+
+def _alike(one: Result) -> tuple[Any, ...]:
+    """What results have in common whose seeds can be put together."""
+    return one.settings, one.together, one.by_fold.keys()
+
+
+def _holds(whole: Result, part: Result) -> bool:
+    """Whether a result's figures are of all of another's models, at least."""
+    figures = dict(zip(whole.seeds, whole.by_seed, strict=True))
+    more = len(whole.seeds) > len(part.seeds)
+    return (more or whole.by_fold == part.by_fold) and all(
+        figures.get(seed) == value for seed, value in zip(part.seeds, part.by_seed, strict=True)
+    )
+
+
+def put_together(first: Result, second: Result) -> Result:
+    """Return the result of both one's seeds.
+
+    Every figure is the mean over all seeds, where one of all judgements together cannot be had any more. For the
+    protocol's figure that makes no difference; calibration errors and largest shares are no smaller than those of all
+    judgements together would be, nor, as a rule, are intervals.
+
+    Args:
+        first: Of some seeds.
+        second: The same recipe, protocol and folds with others.
+    """
+    weights = np.array([len(first.seeds), len(second.seeds)]) / (len(first.seeds) + len(second.seeds))
+
+    def mean(a: float, b: float) -> float:
+        return float(weights @ (a, b))
+
+    def means(a: Ends, b: Ends) -> Ends:
+        return _ends(map(mean, a, b))
+
+    def known(a: float | None, b: float | None) -> float | None:
+        return None if a is None or b is None else mean(a, b)
+
+    def parts(a: tuple[Part, ...], b: tuple[Part, ...]) -> tuple[Part, ...]:
+        other = {part.name: part for part in b}
+        both = [(p, other[p.name]) for p in a if p.name in other]
+        return tuple(Part(p.name, means(p.uar, q.uar), max(p.n_speakers, q.n_speakers)) for p, q in both)
+
+    by_seed = dict(zip((*first.seeds, *second.seeds), (*first.by_seed, *second.by_seed), strict=True))
+    most = {fold: (first.named_most[fold], second.named_most[fold]) for fold in first.named_most}
+    return dataclasses.replace(
+        second,
+        seeds=tuple(sorted(by_seed)),
+        by_seed=tuple(by_seed[seed] for seed in sorted(by_seed)),
+        pooled=None if first.pooled is None or second.pooled is None else means(first.pooled, second.pooled),
+        by_fold={fold: mean(value, second.by_fold[fold]) for fold, value in first.by_fold.items()},
+        named_most={
+            fold: (max((a[1] * weights[0], a[0]), (b[1] * weights[1], b[0]))[1], mean(a[1], b[1]))
+            for fold, (a, b) in most.items()
+        },
+        largest_share=mean(first.largest_share, second.largest_share),
+        calibration_error=known(first.calibration_error, second.calibration_error),
+        calibration_by_chance=known(first.calibration_by_chance, second.calibration_by_chance),
+        divided={by: parts(of, second.divided[by]) for by, of in first.divided.items() if by in second.divided},
+        n_parameters=max(first.n_parameters, second.n_parameters),
+        macs=max(first.macs, second.macs),
+        real_time=mean(first.real_time, second.real_time),
+        size=max(first.size, second.size),
+        by_sentence=first.by_sentence if second.by_sentence is None else second.by_sentence,
+        in_parts=True,
+    )
 
 
 def result(
@@ -250,6 +365,7 @@ def result(
             recipe's.
     """
     first, tables, about, joint = runs[0], [], [], False
+    seeds, decided = [], ""
     for run in runs:
         config = folder / run.folder / "config.json"
         frozen = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
@@ -261,6 +377,8 @@ def result(
             wanted = settings(recipe, clips)
             kept = {key: frozen.get(key) for key in wanted}
             training.compare(folder / run.folder, kept, wanted, "benchmark", "--runs")
+            seeds.append(run.seed)
+            decided = decided or _decided(wanted)
             tables.append({name: judgements.read(f) for name, f in files.items()})
             costs = [folder / run.folder / table_name(name) for name in names]
             about += [json.loads(f.with_suffix(".json").read_text(encoding="utf-8")) for f in costs]
@@ -300,7 +418,19 @@ def result(
         joint,
         voice,
         calibration_by_chance=report.calibration_by_chance,
+        seeds=tuple(seeds),
+        settings=decided,
     )
+
+
+def _decided(wanted: Mapping[str, Any]) -> str:
+    """What stands for the settings of a run but its seed."""
+
+    def unseeded(recipe: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in recipe.items() if key != "seed"}
+
+    same = {**wanted, "recipe": unseeded(wanted["recipe"]), "members": [*map(unseeded, wanted.get("members", ()))]}
+    return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
 
 
 def _named_most(seeds: Sequence[Judgements]) -> tuple[str, float]:

@@ -69,6 +69,15 @@ def _benchmark(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How many seeds.")] = 3,
+    first_seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="The first of them. Where benchmark.json holds figures of other seeds of the same settings, both are "
+            "put together: seeds can be measured at different times and places.",
+        ),
+    ] = 0,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="FOLDER", help="Where benchmark.md and .json are written."),
@@ -116,7 +125,7 @@ def _benchmark(
     benchmark_results.read(output / "benchmark.json")  # what cannot be read ends it before anything is trained
     roots = runs.roots(corpus or [])
     recipes = [runs.recipe(name, change or []) for name in model or ["default"]]
-    planned = [benchmark.plan(chosen, r, list(roots), "own" if own else "all", seeds) for r in recipes]
+    planned = [benchmark.plan(chosen, r, list(roots), "own" if own else "all", seeds, first_seed) for r in recipes]
     if not table:
         for recipe in recipes:
             training.check(recipe)
