@@ -135,7 +135,7 @@ def test_folds_hold_whole_groups_of_every_corpus() -> None:
         folds(["a", "a"], ["x", "y"], 3, 0)
 
 
-@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40), (150, 80), (80, 150)])
 def test_components_are_those_of_a_singular_value_decomposition(shape: tuple[int, int]) -> None:
     values = np.random.default_rng(0).normal(size=shape) * np.arange(1, shape[1] + 1)
     scaled = (values - values.mean(axis=0)) / values.std(axis=0)
@@ -145,7 +145,17 @@ def test_components_are_those_of_a_singular_value_decomposition(shape: tuple[int
     np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-5)
     np.testing.assert_allclose(np.abs(expected / expected.std(axis=0)), np.abs(found), atol=1e-4)
     assert (found[np.abs(found).argmax(axis=0), range(3)] > 0).all()
-    assert components(values, 100).shape[1] == 12
+    assert components(values, 100).shape[1] == min(shape)
+    np.testing.assert_array_equal(components(values, 3), found)  # to the last bit
+
+
+def test_components_of_rows_that_vary_in_fewer_ways() -> None:
+    rng = np.random.default_rng(0)
+    assert not components(np.ones((50, 60)), 4).any()
+    flat = rng.normal(size=(90, 2)) @ rng.normal(size=(2, 100))
+    found = components(flat, 4)
+    np.testing.assert_allclose(found[:, :2].std(axis=0), 1, atol=1e-5)
+    assert np.abs(found[:, 2:]).max() < 1e-3
 
 
 def test_targets_mix_label_and_teacher() -> None:

@@ -9,6 +9,7 @@ foretell from what it pools (Romero et al., "FitNets", ICLR 2015).
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import tempfile
 from collections.abc import Callable
@@ -28,6 +29,9 @@ from vocalics.recipe import Teacher
 
 Floats = npt.NDArray[np.float32]
 Judge = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+
+_FEW = 10  # Of fewer than one eigenvector in so many, only these are computed.
+_NOISE = 1e-12  # An eigenvalue so small beside the largest is what rounding left.
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +200,20 @@ def folds(corpora: list[str], groups: list[str], n: int, seed: int) -> list[npt.
     return [np.flatnonzero(place == k) for k in range(n)]
 
 
+def _leading(product: npt.NDArray[np.float64], n: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The n largest eigenvalues of a symmetric matrix, falling, and their vectors, as columns."""
+    if 0 < n < len(product) / _FEW:
+        from scipy.sparse.linalg import ArpackError, eigsh  # comes with scikit-learn
+
+        start = np.random.default_rng(0).standard_normal(len(product))  # else the last bits would differ every time
+        with contextlib.suppress(ArpackError):  # it has not converged: some are as large as others
+            size, vectors = eigsh(product, n, v0=start)
+            order = np.argsort(size)[::-1]
+            return size[order], vectors[:, order]
+    size, vectors = np.linalg.eigh(product)
+    return size[::-1][:n], vectors[:, ::-1][:, :n]
+
+
 def components(values: npt.NDArray[np.float64], n: int) -> Floats:
     """Return the leading principal components of standardised rows, each of mean 0 and deviation 1: (n_rows, n)."""
     n = min(n, *values.shape)
@@ -203,11 +221,12 @@ def components(values: npt.NDArray[np.float64], n: int) -> Floats:
     scaled = (values - mean) / scale
     # The smaller of the two products has the same components.
     if scaled.shape[0] < scaled.shape[1]:
-        size, left = np.linalg.eigh(scaled @ scaled.T)
-        scores = left[:, ::-1][:, :n] * np.sqrt(np.maximum(size[::-1][:n], 0))
+        size, left = _leading(scaled @ scaled.T, n)
+        scores = left * np.sqrt(np.maximum(size, 0))
     else:
-        _, right = np.linalg.eigh(scaled.T @ scaled)
-        scores = scaled @ right[:, ::-1][:, :n]
+        size, right = _leading(scaled.T @ scaled, n)
+        scores = scaled @ right
+    scores[:, size <= _NOISE * size.max(initial=0.0)] = 0.0
     scores *= np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(n)])  # a component has no sign of its own
     out: Floats = ((scores - scores.mean(axis=0)) / (scores.std(axis=0) + 1e-8)).astype(np.float32)
     return out
