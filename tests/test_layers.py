@@ -31,7 +31,7 @@ CONFINED: dict[str, set[str]] = {
     "onnx": {"export", "edge"},
     "wasmtime": {"edge"},
     "matplotlib": {"plots"},
-    "scipy": {"features", "fingerprint"},
+    "scipy": {"distillation", "features", "fingerprint"},
     "safetensors": {"models", "export"},
     "pyarrow": {"manifest", "cli", "batch"},
     "fsspec": {"batch"},

@@ -57,6 +57,22 @@ def test_centres_are_those_of_emotions_whoever_speaks() -> None:
     np.testing.assert_allclose(found[4:], found[:4].mean(axis=0, keepdims=True).repeat(2, axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("n_often", [8, 800])
+def test_centres_are_where_offsets_leave_them_however_often_one_speaks(n_often: int) -> None:
+    rng = np.random.default_rng(2)
+    speakers = np.array([0] * n_often + [k for k in range(1, 10) for _ in range(12)])
+    truth = rng.integers(0, 3, len(speakers))
+    values = (
+        rng.normal(size=(10, 5))[speakers] + rng.normal(size=(3, 5))[truth] + rng.normal(size=(len(truth), 5))
+    ).astype(np.float32)
+    found = centres(values, truth, speakers, 3)
+    rest = values - found[truth]
+    offsets = np.stack([rest[speakers == k].sum(axis=0) / ((speakers == k).sum() + PRIOR) for k in range(10)])
+    without = values - offsets[speakers]
+    np.testing.assert_allclose(found, [without[truth == k].mean(axis=0) for k in range(3)], atol=1e-4)
+    np.testing.assert_allclose(offsets.mean(axis=0), 0, atol=1e-3)  # no voice differs from all voices
+
+
 def test_what_is_known_of_a_voice_grows_with_what_it_says() -> None:
     voice = Voice.unknown("abc", 3)
     assert (voice.offset == 0).all()
@@ -143,6 +159,24 @@ def test_copies_of_one_recording_tell_nothing_of_each_other(names: list[str], n:
         own, others = ([recordings[i] or i for i in which] for which in (together, heard))
         assert not {*own} & {*others} and len({*others}) == len(others)
         assert len(others) == min(n, (len({*names}) if name == "s" else 3) - len({*own}))
+
+
+def test_changed_copies_tell_nothing_of_what_they_were_made_from() -> None:
+    rows = []
+    for k in range(12):
+        rows += [
+            Utterance(f"{k}.wav", "", "s", "", "neutral", digest=f"{k}"),
+            Utterance(f"{k}-noise.wav", "", "s", "", "neutral", digest=f"{k}n", parent=f"{k}.wav"),
+            Utterance(f"x/../{k}-again.wav", "", "s", "", "neutral", digest=f"{k}n", parent=f"./{k}-noise.wav"),
+            Utterance(f"{k}-lost.wav", "", "s", "", "neutral", digest=f"{k}l", parent=f"lost/{k}.wav"),
+        ]
+    parts = apart(rows, 100, np.random.default_rng(0))
+    assert sorted(i for together, _ in parts for i in together) == list(range(48))
+    for together, heard in parts:
+        told = [i // 4 for i in heard if i % 4 < 3]
+        assert not {i // 4 for i in together if i % 4 < 3} & {*told} and len({*told}) == len(told)
+        assert not {i for i in together if i % 4 == 3} & {*heard}
+    assert {len(heard) for _, heard in parts} == {19, 20}  # of 24 recordings
 
 
 # What the deal was when the figures of docs/results/benchmark.md with known voices were measured.

@@ -350,3 +350,21 @@ def _pyarrow() -> tuple[Any, Any]:
     except ImportError:
         raise MissingExtraError("reading and writing Parquet", "features") from None
     return pyarrow, pyarrow.parquet
+
+
+def origins(rows: Sequence[Utterance]) -> list[str]:
+    """Return the path of the clip that each one was made from in the end: its own for an original.
+
+    Parents are followed from row to row; one that is not among them is taken for the original.
+    """
+    if not any(u.parent for u in rows):
+        return [u.path for u in rows]
+    parents = {os.path.normpath(u.path): os.path.normpath(u.parent) for u in rows if u.parent}
+
+    def origin(path: str) -> str:
+        seen = [path]
+        while (path := parents.get(path, "")) and path not in seen:
+            seen.append(path)
+        return min(seen[seen.index(path) :]) if path else seen[-1]  # who are each other's parents are one
+
+    return [origin(os.path.normpath(u.path)) for u in rows]

@@ -18,7 +18,6 @@ on where what they were made from is, and never tested, so that the figure is th
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ import numpy as np
 from vocalics import published_folds
 from vocalics.corpora import canonical_name
 from vocalics.errors import LeakageError, ManifestError, VocalicsError
-from vocalics.manifest import Manifest, Utterance, csv_rows
+from vocalics.manifest import Manifest, Utterance, csv_rows, origins
 from vocalics.published_folds import DIVISIONS, published
 from vocalics.registry import lookup, some, suggestion
 
@@ -110,13 +109,13 @@ class Split:
                 '("speaker"), or a name that says it leaks ("random", "folds-leaky=FILE")'
             )
         digests = of(here, _digest) & of(there, _digest) - {""}
-        origin = _origins(self.manifest)
-        origins = {origin[i] for i in here} & {origin[i] for i in there}
-        if digests or origins:
+        origin = origins(self.manifest)
+        shared = {origin[i] for i in here} & {origin[i] for i in there}
+        if digests or shared:
             copies = [
                 self.manifest[i].path
                 for i in (*here, *there)
-                if _digest(self.manifest[i]) in digests or origin[i] in origins
+                if _digest(self.manifest[i]) in digests or origin[i] in shared
             ]
             raise LeakageError(f"{where} copies of one clip: {some(copies)}; remove all but one from the manifest")
 
@@ -181,14 +180,14 @@ def hold_out(
     if not tests:
         raise VocalicsError("no test set; expected speaker=NAME, corpus=NAME or folds=FILE#FOLD")
     _need_speakers(manifest, every, "hold-out")
-    origin = _origins(manifest)
+    origin = origins(manifest)
     apart = [manifest[i] for indices in tests.values() for i in indices]
     speakers, digests = {_speaker(u) for u in apart}, {_digest(u) for u in apart}
-    origins = {origin[i] for indices in tests.values() for i in indices}
+    held_out = {origin[i] for indices in tests.values() for i in indices}
     rest = [
         i
         for i, u in enumerate(manifest)
-        if _speaker(u) not in speakers and (_digest(u) or None) not in digests and origin[i] not in origins
+        if _speaker(u) not in speakers and (_digest(u) or None) not in digests and origin[i] not in held_out
     ]
     if not rest:
         raise ManifestError(
@@ -215,10 +214,10 @@ def train_validation(manifest: Manifest, rng: np.random.Generator, validation: f
     n_drawn = round(validation * len(unknown))
     drawn = {unknown[int(k)] for k in rng.choice(len(unknown), n_drawn, replace=False)} if n_drawn else set()
     chosen = tuple(sorted((*chosen, *drawn)))
-    origin = _origins(manifest)
-    digests, origins = {_digest(manifest[i]) for i in chosen} - {""}, {origin[i] for i in chosen}
+    origin = origins(manifest)
+    digests, kept = {_digest(manifest[i]) for i in chosen} - {""}, {origin[i] for i in chosen}
     rest = sorted({*train, *unknown} - drawn)
-    return tuple(i for i in rest if _digest(manifest[i]) not in digests and origin[i] not in origins), chosen
+    return tuple(i for i in rest if _digest(manifest[i]) not in digests and origin[i] not in kept), chosen
 
 
 def _random(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
@@ -507,29 +506,11 @@ def _digest(utterance: Utterance) -> str:
     return utterance.digest
 
 
-def _origins(manifest: Manifest) -> list[str]:
-    """Return the path of the clip that each one was made from in the end: its own for an original.
-
-    Parents are followed from row to row; one that the manifest lacks is taken for the original.
-    """
-    if not any(u.parent for u in manifest):
-        return [u.path for u in manifest]
-    parents = {os.path.normpath(u.path): os.path.normpath(u.parent) for u in manifest if u.parent}
-
-    def origin(path: str) -> str:
-        seen = [path]
-        while (path := parents.get(path, "")) and path not in seen:
-            seen.append(path)
-        return min(seen[seen.index(path) :]) if path else seen[-1]  # who are each other's parents are one
-
-    return [origin(os.path.normpath(u.path)) for u in manifest]
-
-
 def _with_copies(manifest: Manifest, indices: Sequence[int], listed: Collection[int]) -> Indices:
     """Add the clips that were made from these and that no part lists; none whose origin stands elsewhere too."""
     if not any(u.parent for u in manifest):
         return tuple(indices)
-    origin = _origins(manifest)
+    origin = origins(manifest)
     own, other = {origin[i] for i in indices}, {origin[i] for i in set(listed) - set(indices)}
     copies = set(range(len(manifest))) - set(listed)
     return (*indices, *sorted(i for i in copies if origin[i] in own - other))

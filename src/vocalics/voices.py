@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from vocalics.errors import VocalicsError
 from vocalics.files import write_text
-from vocalics.manifest import Utterance
+from vocalics.manifest import Utterance, origins
 
 Values = npt.NDArray[np.float32]
 
@@ -37,7 +37,6 @@ PRIOR = 2.0
 """How many clips the expectation counts that a voice is like any other."""
 FORMAT = "vocalics voice 1"
 """What a voice's file says that it is."""
-_ROUNDS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,14 +139,16 @@ def centres(values: npt.ArrayLike, truth: npt.ArrayLike, speakers: npt.ArrayLike
         by_speaker[k] = layer[of_speaker == k].sum(axis=0, dtype=np.float64)
     for k in range(n_classes):
         by_class[k] = layer[positions == k].sum(axis=0, dtype=np.float64)
+    # Where the offsets are those that the centres leave, and the centres those that the offsets leave. To find the one
+    # from the other by turns comes to the same, but takes as many rounds as a speaker has clips.
     known = np.where(names == "", 0.0, 1 / (counts.sum(axis=1) + PRIOR))[:, None]
-    n_of_class = np.maximum(counts.sum(axis=0), 1)[:, None]
-    found = by_class / n_of_class
-    for _ in range(_ROUNDS):
-        offsets = known * (by_speaker - counts @ found)
-        found = (by_class - counts.T @ offsets) / n_of_class
-    absent = counts.sum(axis=0) == 0
-    found[absent] = found[~absent].mean(axis=0)
+    present = counts.sum(axis=0) > 0
+    own = counts[:, present]
+    found = np.empty((n_classes, layer.shape[1]))
+    found[present] = np.linalg.solve(
+        np.diag(own.sum(axis=0)) - own.T @ (known * own), by_class[present] - own.T @ (known * by_speaker)
+    )
+    found[~present] = found[present].mean(axis=0)
     result: Values = found.astype(np.float32)
     return result
 
@@ -193,8 +194,8 @@ def apart(clips: Sequence[Utterance], n: int, rng: np.random.Generator) -> list[
     """Return which clips are judged together, and by which other ones of the same speaker the voice is known.
 
     A speaker's recordings are dealt into five groups; each is judged with what was learned from ``n`` of the others,
-    or from all of these where they are fewer. So no clip tells anything of itself: clips of one file's digest are one
-    recording, stay together and are heard once; one without a digest is a recording of its own.
+    or from all of these where they are fewer. So no clip tells anything of itself: clips of one file's digest, and
+    changed copies of one clip, are one recording, stay together and are heard once.
 
     Args:
         clips: Clips of no named speaker are judged with nothing known.
@@ -204,18 +205,39 @@ def apart(clips: Sequence[Utterance], n: int, rng: np.random.Generator) -> list[
     Returns:
         Positions of the judged clips, and of those that are heard before, in this order.
     """
+    origin = origins(clips)
     found: list[tuple[list[int], list[int]]] = []
     for name in sorted({u.speaker for u in clips}):
         own = [i for i, u in enumerate(clips) if u.speaker == name]
         if not name:
             found.append((own, []))
             continue
-        same: dict[str | int, list[int]] = {}
-        for i in own:
-            same.setdefault(clips[i].digest or i, []).append(i)
-        firsts = np.array([copies[0] for copies in same.values()])
-        copies_of = {copies[0]: copies for copies in same.values()}
+        recordings = _recordings([(clips[i].digest, origin[i]) for i in own])
+        copies_of = {own[copies[0]]: [own[k] for k in copies] for copies in recordings}
+        firsts = np.array(list(copies_of))
         for group in np.array_split(rng.permutation(firsts), min(_N_GROUPS, len(firsts))):
             others = rng.permutation(np.setdiff1d(firsts, group))[:n]
             found.append((sorted(i for first in group.tolist() for i in copies_of[first]), others.tolist()))
     return found
+
+
+def _recordings(names: Sequence[tuple[str, str]]) -> list[list[int]]:
+    """Return each recording's positions, ascending: of clips that share a digest or an origin, or both with a third."""
+    first: dict[tuple[int, str], int] = {}
+    before = list(range(len(names)))  # an earlier clip of the same recording, or the clip itself
+
+    def root(i: int) -> int:
+        while before[i] != i:
+            before[i] = before[before[i]]
+            i = before[i]
+        return i
+
+    for i, own in enumerate(names):
+        for key in enumerate(own):
+            if key[1]:
+                low, high = sorted((root(first.setdefault(key, i)), root(i)))
+                before[high] = low
+    found: dict[int, list[int]] = {}
+    for i in range(len(names)):
+        found.setdefault(root(i), []).append(i)
+    return list(found.values())
