@@ -147,6 +147,10 @@ def test_windows_do_not_depend_on_how_they_are_fed(n: int, sizes: list[int], win
     assert all(np.array_equal(part, samples[start : start + len(part)]) for start, part in found)
     assert {int(s) for _, part in found for s in part} == set(range(n))
     assert all(len(part) == window for _, part in found[:-1])
+    longest = Windows(sample_rate=10, **options).longest
+    assert all(len(part) <= round(longest * 10) for _, part in found)
+    reached = cut(np.zeros(round(longest * 10), np.float32), [], **options)
+    assert len(reached[-1][1]) == round(longest * 10) or len(reached) > 1
     if len(found) > 1:
         assert window / 2 <= len(found[-1][1]) < 1.5 * window + 1
         assert [start for start, _ in found] == [hop * k for k in range(len(found))]

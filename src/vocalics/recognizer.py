@@ -296,10 +296,16 @@ class Recognizer:
         The arguments and errors are those of :meth:`timeline`.
         """
         window = self.card.window_seconds if window is None else window
-        if window > (longest := float(self.card.front_end.get("longest_seconds", float("inf")))):
-            raise VocalicsError(f"a window of {window:g} s is more than {self.card.name} hears, {longest:g} s")
         hop = min(self.card.hop_seconds, window) if hop is None else hop
-        return Windows(window, hop, self.card.sample_rate)
+        windows = Windows(window, hop, self.card.sample_rate)
+        if windows.longest > (longest := float(self.card.front_end.get("longest_seconds", float("inf")))):
+            last = (
+                ""
+                if windows.longest < window + 0.001
+                else f" every {hop:g} s, the last up to {windows.longest:.1f} s long,"
+            )
+            raise UsageError(f"a window of {window:g} s{last} is more than {self.card.name} hears, {longest:g} s")
+        return windows
 
     def _timeline(
         self, windows: Windows, blocks: Iterator[Clip], name: str, judge: Callable[[int, Clip, str], Prediction]

@@ -25,21 +25,27 @@ class Windows:
             raise UsageError(f"a hop of {hop:g} s leaves gaps or stands still; expected above 0, at most {window:g} s")
         self._window, self._hop = round(window * sample_rate), round(hop * sample_rate)
         self._whole = round(max(whole, window if whole else 0) * sample_rate)
+        self._rate = sample_rate
+        # Cut only when the rest is long enough for a window of its own.
+        self._needed = max(self._window, self._hop + (self._window + 1) // 2)
         self._start, self._held = 0, np.zeros(0, np.float32)
         self._pieces: list[Samples] = []
         self._n_pieces = 0
+
+    @property
+    def longest(self) -> float:
+        """Seconds that a window may last, the last one with the rest that it takes in."""
+        return max(self._window, self._needed - 1, self._whole) / self._rate
 
     def feed(self, samples: Samples) -> Iterator[tuple[int, Samples]]:
         """Take samples in; yield the windows that are complete, each with its first sample's position."""
         self._pieces.append(samples)
         self._n_pieces += len(samples)
         n_held = len(self._held) + self._n_pieces
-        # Cut only when the rest is long enough for a window of its own.
-        needed = max(self._window, self._hop + (self._window + 1) // 2)
-        if n_held < needed or (self._start == 0 and n_held <= self._whole):
+        if n_held < self._needed or (self._start == 0 and n_held <= self._whole):
             return
         self._join()
-        while len(self._held) >= needed:
+        while len(self._held) >= self._needed:
             yield self._start, self._held[: self._window]
             self._start, self._held = self._start + self._hop, self._held[self._hop :]
 

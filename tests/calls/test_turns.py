@@ -59,6 +59,16 @@ def test_interruptions_are_those_who_outlast_the_other() -> None:
     assert found((0, 5), (5.1, 8)) == [] and found((0, 5), (0.1, 8)) == []
 
 
+def test_speech_without_a_pause_interrupts_and_is_interrupted_as_one() -> None:
+    """Voice activity cuts what is longer than ten seconds; a cut is no end and no beginning."""
+    whole, cut = said((0, 15)), said((0, 7.5), (7.5, 15))
+    assert turns.interruptions({"agent": said((6, 8.5)), "customer": cut}) == []
+    assert turns.interruptions({"agent": said((6, 8.5)), "customer": whole}) == []
+    for customer, agent in ((said((0, 7.5), (7.5, 9)), said((7.6, 14))), (said((0, 9)), said((7.6, 8), (8, 14)))):
+        (found,) = turns.interruptions({"agent": agent, "customer": customer})
+        assert (found.party, found.start, found.end) == ("agent", 7.6, 9)
+
+
 def test_overlap_and_silence_add_up() -> None:
     parties = {"agent": said((1, 4), (6, 9)), "customer": said((3, 7), (12, 13))}
     assert turns.overlap(parties) == pytest.approx(2.0)

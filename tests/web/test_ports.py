@@ -335,7 +335,8 @@ def test_an_input_that_may_be_left_out_has_to_be_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("window", "hop"), [(0.2, None), (1.0, 0.0), (1.0, 1.1), (2.1, None), (None, None), (1.0, None), (2.0, 2.0)]
+    ("window", "hop"),
+    [(0.2, None), (1.0, 0.0), (1.0, 1.1), (2.1, None), (None, None), (1.0, None), (2.0, 1.0), (2.0, 1.2)],
 )
 def test_windows_that_cannot_be_are_refused_alike(window: float | None, hop: float | None) -> None:
     judge, given = recognizer(front_end={"longest_seconds": 2.0}, window_seconds=3.0 if window is None else 1.0)
@@ -347,10 +348,10 @@ def test_windows_that_cannot_be_are_refused_alike(window: float | None, hop: flo
     )
     try:
         judge.windows(window, hop)
-        assert told is None and window in (1.0, 2.0)
+        assert told is None and hop in (None, 1.0)
     except VocalicsError as error:
         assert str(error).split()[:5] == str(told).lower().split()[:5]
-        assert (window, hop) not in ((1.0, None), (2.0, 2.0))
+        assert (window, hop) not in ((1.0, None), (2.0, 1.0))
 
 
 def test_stretches_lie_where_somebody_speaks() -> None:

@@ -111,17 +111,18 @@ def interruptions(parties: Mapping[str, Sequence[Utterance]]) -> list[Interrupti
     """Return where one cuts in on the other and takes the floor, by time.
 
     An utterance of at least a second that begins while another one is under way, goes on at once with it for
-    ``OVERLAP_SECONDS``, and outlasts it (a successful interruption: Beattie 1981, after West and Zimmerman).
+    ``OVERLAP_SECONDS``, and outlasts it (a successful interruption: Beattie 1981, after West and Zimmerman). Utterances
+    that adjoin are one: speech without a pause comes in pieces.
     """
     found = []
-    for role, utterances in parties.items():
-        others = sorted(u.span for other, theirs in parties.items() if other != role for u in theirs)
+    spoken = {role: union(u.span for u in utterances) for role, utterances in parties.items()}
+    for role, spans in spoken.items():
+        others = sorted(span for other, theirs in spoken.items() if other != role for span in theirs)
         position = 0
-        for utterance in utterances:
-            start, end = utterance.span
+        for start, end in spans:
             while position < len(others) and others[position][1] <= start:
                 position += 1
-            if position == len(others) or utterance.seconds < BACKCHANNEL_SECONDS:
+            if position == len(others) or end - start < BACKCHANNEL_SECONDS:
                 continue
             theirs = others[position]
             if theirs[0] + OVERLAP_SECONDS <= start and start + OVERLAP_SECONDS <= theirs[1] < end:

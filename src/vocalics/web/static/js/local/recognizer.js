@@ -86,10 +86,14 @@ export class Recognizer {
    */
   windows(window, hop) {
     const length = window ?? this.card.window_seconds;
+    const step = hop ?? Math.min(this.card.hop_seconds, length);
+    const windows = new Windows(length, step, this.rate);
     const longest = this.card.front_end?.longest_seconds ?? Infinity;
-    if (length > longest)
-      throw new Error(`A window of ${length} s is more than ${this.card.name} hears, ${longest} s.`);
-    return new Windows(length, hop ?? Math.min(this.card.hop_seconds, length), this.rate);
+    if (windows.longest > longest) {
+      const last = windows.longest < length + 0.001 ? "" : ` every ${step} s, the last up to ${windows.longest.toFixed(1)} s long,`;
+      throw new Error(`A window of ${length} s${last} is more than ${this.card.name} hears, ${longest} s.`);
+    }
+    return windows;
   }
 
   /**

@@ -21,6 +21,10 @@ export class Windows {
     this.window = round(window * rate);
     this.hop = round(hop * rate);
     this.whole = round(Math.max(whole, whole ? window : 0) * rate);
+    // Cut only when the rest is long enough for a window of its own.
+    this.needed = Math.max(this.window, this.hop + Math.floor((this.window + 1) / 2));
+    /** Seconds that a window may last, the last one with the rest that it takes in. */
+    this.longest = Math.max(this.window, this.needed - 1, this.whole) / rate;
     this.start = 0;
     /** @type {Float32Array[]} */
     this.pieces = [];
@@ -31,12 +35,10 @@ export class Windows {
   feed(samples) {
     this.pieces.push(samples);
     this.held += samples.length;
-    // Cut only when the rest is long enough for a window of its own.
-    const needed = Math.max(this.window, this.hop + Math.floor((this.window + 1) / 2));
-    if (this.held < needed || (this.start === 0 && this.held <= this.whole)) return [];
+    if (this.held < this.needed || (this.start === 0 && this.held <= this.whole)) return [];
     let joined = this.joined();
     const cuts = [];
-    while (joined.length >= needed) {
+    while (joined.length >= this.needed) {
       cuts.push({ start: this.start, samples: joined.slice(0, this.window) });
       this.start += this.hop;
       joined = joined.subarray(this.hop);
