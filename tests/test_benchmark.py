@@ -410,6 +410,18 @@ def test_seeds_that_were_measured_apart_are_put_together(clips: Manifest, three_
     assert "Marked *" not in benchmark_page.to_markdown([whole]) and " | 3 | " in benchmark_page.to_markdown([whole])
 
 
+def test_seeds_trained_together_and_alone_are_not_mixed(clips: Manifest, tmp_path: Path) -> None:
+    work = Work(clips, Path(), tmp_path / "runs", tmp_path / "cache", {}, 1)
+    planned = runs("savee-loso", seeds=2)
+    benchmark.execute_together([planned[0]], work)
+    benchmark.execute(planned[1], work)
+    for run, joint in zip(planned, (True, False), strict=True):
+        one = result([run], tmp_path / "runs", clips)
+        assert one is not None and one.together == joint
+    with pytest.raises(VocalicsError, match="was trained --together and another seed was not"):
+        result(planned, tmp_path / "runs", clips)
+
+
 def test_seeds_of_other_settings_or_measured_anew_are_not_put_together(
     clips: Manifest, three_seeds: tuple[list[Run], Path]
 ) -> None:

@@ -42,6 +42,16 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert len(again) == 4
 
 
+def test_rare_emotions_and_near_ties_are_read_back(tmp_path: Path) -> None:
+    """What is rounded to 0 would count as impossible where probabilities are tempered."""
+    chances = [[1 - 3e-8, 2e-8, 1e-8], [0.40000001, 0.40000002, 0.19999997]]
+    one = Judgements.of(clips(2), ["happy"] * 2, EMOTIONS, chances)
+    (tmp_path / "p.csv").write_text(one.to_csv(), encoding="utf-8")
+    back = judgements.read(tmp_path / "p.csv")
+    np.testing.assert_allclose(back.probabilities, chances, rtol=1e-7)
+    assert back.prediction == one.prediction
+
+
 def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path: Path) -> None:
     texts = ("=1+1.wav", "'=x.wav", "@SUM(A1).wav", "-1", "'tis.wav")
     rows = tuple(Utterance(text, text, text, "h", "happy") for text in texts)

@@ -119,6 +119,8 @@ def test_every_setting_has_its_own_folder() -> None:
     ]
     assert len({s.key for s in [base, *changed]}) == 6
     assert base.key == BankSettings(LogMel(), (NOISE,), 1).key
+    # Without copies nothing is drawn: another seed's are the same.
+    assert BankSettings(LogMel(), (), 0, seed=5).key == BankSettings(LogMel()).key
 
 
 def test_trim_cuts_the_quiet_ends_only() -> None:

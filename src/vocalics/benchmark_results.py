@@ -362,14 +362,15 @@ def result(
 
     Raises:
         VocalicsError: When a finished one was made with other settings, or of other clips: its figures are not this
-            recipe's.
+            recipe's; or when one seed's models were tested under several protocols, another's were not.
     """
-    first, tables, about, joint = runs[0], [], [], False
+    first, about, joint = runs[0], [], False
+    tables: list[dict[str, Judgements]] = []
     seeds, decided = [], ""
     for run in runs:
         config = folder / run.folder / "config.json"
         frozen = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
-        names, joint = frozen.get("folds", []), joint or bool(frozen.get(TOGETHER))
+        names = frozen.get("folds", [])
         files = {name: folder / run.folder / table_name(name, voice) for name in names}
         if files and all(f.exists() for f in files.values()):
             # Figures stand beside the recipe's name as long as it says how they come about.
@@ -377,8 +378,14 @@ def result(
             wanted = settings(recipe, clips)
             kept = {key: frozen.get(key) for key in wanted}
             training.compare(folder / run.folder, kept, wanted, "benchmark", "--runs")
+            own = _decided(wanted)
+            if tables and (joint, decided) != (bool(frozen.get(TOGETHER)), own):
+                raise VocalicsError(
+                    f"{folder / run.folder}: was trained --together and another seed was not, or the other way round; "
+                    "keep both in folders of their own (--runs)"
+                )
             seeds.append(run.seed)
-            decided = decided or _decided(wanted)
+            joint, decided = bool(frozen.get(TOGETHER)), own
             tables.append({name: judgements.read(f) for name, f in files.items()})
             costs = [folder / run.folder / table_name(name) for name in names]
             about += [json.loads(f.with_suffix(".json").read_text(encoding="utf-8")) for f in costs]

@@ -96,7 +96,7 @@ class Judgements:
         for row, chances in zip(columns, self.probabilities, strict=True):
             silent = row[-1] is None
             texts = (escaped(text or "") for text in row)
-            writer.writerow([*texts, *("" if silent else f"{p:.6f}" for p in chances)])
+            writer.writerow([*texts, *("" if silent else f"{p:.9g}" for p in chances)])
         return text.getvalue()
 
 

@@ -63,6 +63,8 @@ class BankSettings:
         settings = asdict(self)
         if not self.preparation:
             del settings["preparation"]  # so that what was computed before there was any keeps its name
+        if not self.n_copies:
+            settings["seed"] = 0  # nothing is drawn
         recordings = material(self.steps) if self.n_copies else ""
         text = json.dumps([VERSION, settings, *([recordings] if recordings else [])], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -120,3 +120,7 @@ def test_a_recording_that_has_grown_is_known_for_the_same(tmp_path: Path) -> Non
     assert grown.earlier(file) is None, "another call under the same name"
     file.write_bytes(b"HEAD")
     assert grown.earlier(file) is None
+    file.unlink()
+    (tmp_path / "b.wav").write_bytes(sound)
+    grown.take(tmp_path / "b.wav", "three")
+    assert [*grown._taken] == [tmp_path / "b.wav"], "nothing is kept of what is gone"

@@ -111,7 +111,7 @@ def test_head_and_encoder_in_one_file_say_what_they_say_apart(
         next(two.timeline(fakes.voice(1.0), window=60.0))
     # The last window takes in a rest of which the graph would hear nothing.
     with pytest.raises(
-        VocalicsError, match="a window of 25 s every 25 s, the last up to 37.5 s long, is more than head"
+        VocalicsError, match=r"a window of 25 s every 25 s, the last up to 37\.5 s long, is more than head"
     ):
         next(two.timeline(fakes.voice(1.0), window=25.0, hop=25.0))
     assert two.windows(20.0, 20.0).longest < two.windows(30.0, 15.0).longest == 30.0

@@ -24,7 +24,7 @@ from vocalics.errors import AudioError, VocalicsError
 from vocalics.preprocess import trim_silence
 from vocalics.recognizer import Prediction, Recognizer
 from vocalics.segment import speech_seconds, utterances
-from vocalics.streaming import Display
+from vocalics.streaming import Backlog, Display
 from vocalics.timeline.recording import summarise
 from vocalics.windows import Windows
 
@@ -535,3 +535,45 @@ def test_segments_are_summed_up_alike() -> None:
         same_summary(one, other)
     assert {label for one in said for label in one.shares} == {*emotions, "unsure", "unfamiliar"}
     assert max(one.changes for one in said) > 3 and said[0].shares == {}
+
+
+@pytest.mark.parametrize("max_lag", [None, 0.0, 0.5, 3.0])
+def test_a_stream_leaves_out_what_is_too_old(max_lag: float | None) -> None:
+    rng = np.random.default_rng(4)
+    steps = [(int(rng.integers(0, 4)), float(rng.uniform(0, 2))) for _ in range(40)]
+    told = node(
+        "const backlog = new Backlog(10, given.lag); const told = []; let [at, heard] = [0, 0];"
+        "for (const [n, seconds] of given.steps) { heard += seconds;"
+        " backlog.extend(Array.from({ length: n }, () => ({ start: (at += 5), samples: new Float32Array(10) })));"
+        " told.push([backlog.take(heard)?.start ?? null, backlog.length, backlog.skipped]); }",
+        {"steps": steps, "lag": max_lag},
+        names={"Backlog": "backlog.js"},
+    )
+    backlog, found, at, heard = Backlog(10, max_lag), [], 0, 0.0
+    for n, seconds in steps:
+        heard += seconds
+        starts = [at + 5 * (k + 1) for k in range(n)]
+        at += 5 * n
+        backlog.extend((start, Clip(np.zeros(10, np.float32), 10)) for start in starts)
+        taken = backlog.take(heard)[0] if len(backlog) else None
+        found.append([taken, len(backlog), backlog.n_skipped])
+    assert told == found and len({tuple(step) for step in found}) > 10
+    assert (found[-1][2] == 0) == (max_lag is None)
+
+
+def test_who_asks_first_has_the_first_turn() -> None:
+    told = node(
+        "const turns = new Turns(); const told = [];"
+        "const action = (word, fails) => async () => { told.push(`${word}<`); await null; told.push(`>${word}`);"
+        " if (fails) throw new Error(word); return word; };"
+        "const say = (...what) => turns.take(action(...what)).then("
+        "(x) => told.push(x), (e) => told.push(`${e.message}!`));"
+        "const again = async () => { for (let i = 0; i < 3; i++) await say('a'); };"
+        "const long = again(); setTimeout(() => say('b', true)); await long; await say('c');",
+        None,
+        names={"Turns": "turns.js"},
+    )
+    begun = [i for i, word in enumerate(told) if word.endswith("<")]
+    assert all(told[i + 1] == f">{told[i][0]}" for i in begun), "one thing at a time"
+    assert sorted(told[i][0] for i in begun) == ["a", "a", "a", "b", "c"]
+    assert told[-1] == "c" and told.count("b!") == 1 and told.index("b<") < told.index("c<")

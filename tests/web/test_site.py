@@ -166,14 +166,14 @@ def test_live_without_a_server(page: Any) -> None:
     page.wait_for_selector("#now:text('Not listening')")
 
 
-STREAMED = """async ([samples, adapt]) => {
+STREAMED = """async ([samples, adapt, maxLag]) => {
   const named = (name) => import(new URL(`static/${name}`, document.baseURI).href);
   const [{ config }, { LocalEngine }] = await Promise.all(["config.js", "js/engine-local.js"].map(named));
   const engine = new LocalEngine(config);
   const told = [];
   await new Promise(async (resolve, reject) => {
     const handlers = { prediction: (one) => told.push(one), error: reject, end: resolve };
-    const { feed, finish } = await engine.live(16000, { model: "default", window: 2, hop: 1, adapt }, handlers);
+    const { feed, finish } = await engine.live(16000, { model: "default", window: 2, hop: 1, adapt }, handlers, maxLag);
     feed(Float32Array.from(samples));
     finish();
   });
@@ -181,14 +181,48 @@ STREAMED = """async ([samples, adapt]) => {
 }"""
 
 
+MEANWHILE = """async ([samples, seconds]) => {
+  const named = (name) => import(new URL(`static/${name}`, document.baseURI).href);
+  const [{ config }, { LocalEngine }] = await Promise.all(["config.js", "js/engine-local.js"].map(named));
+  const engine = new LocalEngine(config);
+  const told = [];
+  const options = { model: "default", window: 1, hop: 0.5, adapt: false };
+  const push = (word) => () => told.push(word);
+  const handlers = { prediction: push("live"), error: (e) => told.push(e.message), end: push("end") };
+  const { feed, finish } = await engine.live(16000, options, handlers);
+  const file = new Float32Array(16000 * seconds).map((_, i) => samples[i % samples.length]);
+  const given = { model: "default", channels: [file], rate: 16000, path: "x.wav", window: 2, hop: 1 };
+  const analysed = engine.ask("analyse", given, () => told.push("share")).then(() => told.push("analysed"));
+  for (let at = 0; at < samples.length; at += 4000) {
+    feed(Float32Array.from(samples.slice(at, at + 4000)));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  finish();
+  await analysed;
+  return told;
+}"""
+
+
+def test_live_goes_on_while_a_file_is_analysed(page: Any) -> None:
+    told = page.evaluate(MEANWHILE, [fakes.voice(4.0).samples.tolist(), 90])
+    analysed = told.index("analysed")
+    assert told[-1] == "analysed" or "end" in told
+    before = told[:analysed]
+    assert before.count("live") >= 4 and "end" in before, told
+    assert before.count("share") > 40 and before.index("live") < len(before) - 10
+
+
 def test_live_gets_used_to_the_voice_where_that_is_chosen(page: Any) -> None:
     samples = np.concatenate([audio.read(path, 16_000).samples for path in CLIPS])
-    plain, adapted = (page.evaluate(STREAMED, [samples.tolist(), adapt]) for adapt in (False, True))
+    plain, adapted = (page.evaluate(STREAMED, [samples.tolist(), adapt, None]) for adapt in (False, True))
     assert len(plain) == len(adapted) > 5 and plain[0] == adapted[0]
     stream = StreamingRecognizer(vocalics.load(), 16_000, 2.0, 1.0, adapt=True)
     said = [*stream.feed(samples), *stream.flush()]
     for one, other in zip(adapted, said, strict=True):
         assert one["probabilities"] == pytest.approx(dict(other.probabilities), abs=2e-3)
+    # Who watches live wants the newest: of what came in at once, the last is judged (the first may be under way).
+    (*earlier, last) = page.evaluate(STREAMED, [samples.tolist(), False, 0.5])
+    assert len(earlier) <= 1 and {**last, "shown": None} == {**plain[-1], "shown": None}
     last = plain[-1]["probabilities"]
     assert max(abs(adapted[-1]["probabilities"][e] - p) for e, p in last.items()) > 0.005
     page.click("#tab-live")

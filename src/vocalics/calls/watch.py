@@ -122,7 +122,9 @@ class Grown:
         self._taken: dict[Path, tuple[str, int, bytes]] = {}
 
     def take(self, path: Path, digest: str) -> None:
-        """Remember what a call was made of."""
+        """Remember what a call was made of; of recordings that are gone nothing is kept."""
+        for gone in [known for known in self._taken if not known.exists()]:
+            del self._taken[gone]
         size = path.stat().st_size
         self._taken[path] = (digest, size, _inner(path, size))
 

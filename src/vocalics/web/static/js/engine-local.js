@@ -8,6 +8,7 @@ import { Problem } from "./types.js";
 const FAILED = "The sound could not be judged";
 const SHORTEST_HOP = 0.1; // seconds
 const LONGEST_WINDOW = 30; // seconds
+const MAX_LAG = 0.5; // seconds
 
 /**
  * @typedef {Object} Waiting
@@ -68,12 +69,15 @@ export class LocalEngine {
     return this.ask("analyse", { model, channels, rate, path: file.name, window, hop }, progress);
   }
 
-  /** @param {number} rate @param {Options} options @param {LiveHandlers} handlers */
-  async live(rate, { model, window, hop, adapt }, handlers) {
+  /**
+   * @param {number} rate @param {Options} options @param {LiveHandlers} handlers
+   * @param {number | null} [maxLag] seconds; windows that end further behind are left out for newer ones
+   */
+  async live(rate, { model, window, hop, adapt }, handlers, maxLag = MAX_LAG) {
     checkWindows(window, hop);
     const stream = ++this.count;
     this.streams.set(stream, handlers);
-    const emotions = await this.ask("open", { stream, model, rate, window, hop, adapt });
+    const emotions = await this.ask("open", { stream, model, rate, window, hop, adapt, maxLag });
     return {
       emotions,
       feed: (/** @type {Float32Array} */ samples) => void this.ask("feed", { stream, samples }),

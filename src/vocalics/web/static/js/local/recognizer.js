@@ -24,6 +24,11 @@ export class Recognizer {
     this.rate = card.sample_rate;
   }
 
+  /** @returns {Recognizer} the same model, which remembers by itself what it heard last */
+  apart() {
+    return new Recognizer(this.card, this.run);
+  }
+
   /**
    * How much speech there is, and what the model says of it. The last answer is remembered: a short recording is its
    * own only window.

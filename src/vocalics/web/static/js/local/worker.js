@@ -1,12 +1,14 @@
 /** The model at work, apart from the page, which stays quick meanwhile. */
 
 /** @import { Bundled } from "./ort.js" */
+import { Backlog } from "./backlog.js";
 import { Display } from "./display.js";
 import { Follower } from "./follower.js";
 import { open } from "./ort.js";
 import { Recognizer } from "./recognizer.js";
 import { Resampler, resample } from "./resample.js";
 import { averaged, timelineOf } from "./timeline.js";
+import { Turns } from "./turns.js";
 
 /**
  * @typedef {Object} Stream
@@ -14,6 +16,9 @@ import { averaged, timelineOf } from "./timeline.js";
  * @property {Resampler} resampler
  * @property {import("./windows.js").Windows} windows
  * @property {Display} display
+ * @property {Backlog} waiting
+ * @property {number} heard seconds that have come in
+ * @property {Promise<void>} judged all that came in before
  */
 
 const LIVE_HOP = 0.5; // seconds
@@ -23,8 +28,9 @@ let setting;
 const opened = new Map();
 /** @type {Map<number, Stream>} */
 const streams = new Map();
-/** @type {Promise<unknown>} what is under way: one thing after another */
-let busy = Promise.resolve();
+const files = new Turns();
+/** Of the models: a stream does not wait for a file, but for one of its windows. */
+const runs = new Turns();
 
 /** @param {string} name @returns {Promise<Recognizer>} */
 function recognizer(name) {
@@ -32,7 +38,9 @@ function recognizer(name) {
   if (!model) throw new Error(`There is no model "${name}" here.`);
   let found = opened.get(name);
   if (!found) {
-    found = open(model, setting.page, setting.runtime).then((run) => new Recognizer(model.card, run));
+    found = open(model, setting.page, setting.runtime).then(
+      (run) => new Recognizer(model.card, (...given) => runs.take(() => run(...given))),
+    );
     found.catch(() => opened.delete(name));
     opened.set(name, found);
   }
@@ -44,58 +52,69 @@ const ACTIONS = {
   async start(told) {
     setting = told;
   },
-  async analyse({ model, channels, rate, path, window, hop }, id) {
-    const judge = await recognizer(model);
-    const whole = await judge.predict(resample(averaged(channels), rate, judge.rate), path);
-    const timeline = await timelineOf(judge, channels, rate, path, window, hop, (share) => {
-      postMessage({ id, share });
+  analyse({ model, channels, rate, path, window, hop }, id) {
+    return files.take(async () => {
+      const judge = await recognizer(model);
+      const whole = await judge.predict(resample(averaged(channels), rate, judge.rate), path);
+      const timeline = await timelineOf(judge, channels, rate, path, window, hop, (share) => {
+        postMessage({ id, share });
+      });
+      return { timeline, whole };
     });
-    return { timeline, whole };
   },
-  async open({ stream, model, rate, window, hop, adapt }) {
+  async open({ stream, model, rate, window, hop, adapt, maxLag }) {
     const found = await recognizer(model);
     const windows = found.windows(window, hop ?? LIVE_HOP);
     streams.set(stream, {
-      judge: adapt ? new Follower(found) : found,
+      judge: adapt ? new Follower(found) : found.apart(),
       resampler: new Resampler(rate, found.rate),
       windows,
       display: new Display(),
+      waiting: new Backlog(found.rate, maxLag),
+      heard: 0,
+      judged: Promise.resolve(),
     });
     return found.card.emotions;
   },
   async feed({ stream, samples }) {
     const open = streams.get(stream);
-    if (open) await tell(stream, open, open.windows.feed(open.resampler.feed(samples)));
+    if (open) await tell(stream, open, open.resampler.feed(samples));
   },
   async finish({ stream }) {
     const open = streams.get(stream);
     if (!open) return;
     streams.delete(stream);
-    const cuts = open.windows.feed(open.resampler.feed(new Float32Array(0), true));
-    await tell(
-      stream,
-      open,
-      [...cuts, ...open.windows.flush()].filter((cut) => cut.samples.length),
-    );
+    await tell(stream, open, open.resampler.feed(new Float32Array(0), true), true);
     postMessage({ stream, end: true });
   },
 };
 
-/** @param {number} stream @param {Stream} open @param {import("./windows.js").Cut[]} cuts */
-async function tell(stream, open, cuts) {
-  for (const { start, samples } of cuts) {
-    const prediction = await open.judge.judgeWindow(start, samples, "microphone");
-    postMessage({ stream, prediction: { ...prediction, shown: open.display.update(prediction) } });
-  }
+/**
+ * Cut what came in at once, and judge it in its turn.
+ * @param {number} stream @param {Stream} open @param {Float32Array} samples @param {boolean} [isLast]
+ */
+function tell(stream, open, samples, isLast = false) {
+  open.heard += samples.length / open.waiting.rate;
+  open.waiting.extend(open.windows.feed(samples));
+  if (isLast) open.waiting.extend(open.windows.flush().filter((cut) => cut.samples.length));
+  open.judged = open.judged.then(async () => {
+    for (let cut; (cut = open.waiting.take(open.heard)); ) {
+      const prediction = await open.judge.judgeWindow(cut.start, cut.samples, "microphone");
+      postMessage({ stream, prediction: { ...prediction, shown: open.display.update(prediction) } });
+    }
+  });
+  return open.judged;
 }
 
 addEventListener("message", ({ data }) => {
   const { id, action, told } = data;
-  busy = busy
+  Promise.resolve()
     .then(() => ACTIONS[action](told, id))
     .then(
       (result) => postMessage({ id, result }),
-      (error) =>
-        postMessage({ id, stream: told.stream, error: error instanceof Error ? error.message : String(error) }),
+      (error) => {
+        streams.delete(told.stream);
+        postMessage({ id, stream: told.stream, error: error instanceof Error ? error.message : String(error) });
+      },
     );
 });
