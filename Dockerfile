@@ -6,7 +6,7 @@
 
 FROM python:3.12-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE MODEL-LICENCES.md ./
 COPY src src
 RUN python -m venv /opt/vocalics && /opt/vocalics/bin/pip install --no-cache-dir '.[serve]'
 

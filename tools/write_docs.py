@@ -48,11 +48,12 @@ EXIT_CODES = (
     "|---|---|",
     "| 0 | done |",
     "| 1 | something failed, and is one line on standard error: a file, folder or name (of a model, recipe, corpus, "
-    "feature set or target) is not there or of no use here, a file among several failed, or what was asked has an "
-    "answer that is to stop a script (`audit` found a leak, `compile` a difference) |",
+    "protocol, feature set or target) is not there or of no use here, a file among several failed, or what was asked "
+    "has an answer that is to stop a script (`audit` found a leak, `compile` a difference) |",
     "| 2 | wrong usage: an option that there is not, a value that none can have whatever files hold, or options that "
     "exclude or need one another |",
-    "| 130, 143 | stopped by Ctrl-C, or (`batch`) by SIGTERM |",
+    "| 130, 143 | stopped by Ctrl-C, or (`batch`) by SIGTERM; `listen`, `serve` and `calls watch`, which go on until "
+    "they are told to end, leave with 0 |",
 )
 """What every command's exit code means."""
 

@@ -118,6 +118,8 @@ class Recognizer:
             )
         if not 0 <= self.abstain_below <= 1:
             raise UsageError(f"abstain_below = {self.abstain_below:g} is no probability; expected 0 to 1")
+        if self.coverage is not None and not 0 < self.coverage < 1:
+            raise UsageError(f"coverage = {self.coverage:g}: expected above 0 and below 1")
         if self.coverage is not None and confidence.chosen(self.card.conformal, self.coverage) is None:
             known = ", ".join(self.card.conformal)
             what = (

@@ -29,7 +29,7 @@ import numpy as np
 
 from vocalics import published_folds
 from vocalics.corpora import canonical_name
-from vocalics.errors import LeakageError, ManifestError, VocalicsError
+from vocalics.errors import LeakageError, ManifestError, UsageError, VocalicsError
 from vocalics.manifest import Manifest, Utterance, csv_rows, origins
 from vocalics.published_folds import DIVISIONS, published
 from vocalics.registry import lookup, some, suggestion
@@ -252,7 +252,7 @@ def _speaker_folds(manifest: Manifest, protocol: str, rng: np.random.Generator, 
     text = protocol.partition("=")[2]
     n_folds = int(text) if text.isdecimal() else 0
     if n_folds < 2:
-        raise VocalicsError(f'protocol "{protocol}": expected speaker-folds=N with N at least 2, e.g. speaker-folds=5')
+        raise UsageError(f'protocol "{protocol}": expected speaker-folds=N with N at least 2, e.g. speaker-folds=5')
     _need_speakers(manifest, range(len(manifest)), protocol)
     if len(manifest.speakers) < n_folds:
         raise ManifestError(

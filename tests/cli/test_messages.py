@@ -77,6 +77,16 @@ MISUSED = {
     "a key of nothing": (["calls", "a.wav", "--key", "k"], "add --pseudonymise"),
     "a report's ending": (["calls", "report", "-o", "r.pdf"], "use .html"),
     "neither command nor file": (["calls", "reprot"], 'did you mean "report"?'),
+    "an address of no cluster": (["batch", "empty", "-o", "r", "--address", "auto"], "choose the engine ray"),
+    "no time": (["batch", "empty", "-o", "r", "--timeout", "0"], "have to be positive"),
+    "a window of no timeline": (["batch", "empty", "-o", "r", "--window", "3"], "choose the task timeline"),
+    "features of no set": (["batch", "empty", "-o", "r", "--task", "features"], "belongs to the task features"),
+    "a certainty": (["predict", "a.wav", "--coverage", "1"], "coverage = 1: expected above 0 and below 1"),
+    "a percentage": (["predict", "a.wav", "--coverage", "90"], "coverage = 90: expected above 0"),
+    "one fold": (
+        ["train", "lr.toml", "--corpus", "folder=clips.csv", "--protocol", "speaker-folds=1", "-o", "r"],
+        "N at least 2",
+    ),
     "a fold of nothing": (
         ["train", "lr.toml", "--corpus", "folder=clips.csv", "--fold", "2", "-o", "r"],
         "--fold 2 needs a --protocol",

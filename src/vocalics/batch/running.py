@@ -14,7 +14,7 @@ from vocalics.batch.job import MOST_INPUTS, Job, Report, Task, divided
 from vocalics.batch.ledger import known_as
 from vocalics.batch.sources import find
 from vocalics.batch.tally import Status, Tally
-from vocalics.errors import MissingExtraError, VocalicsError
+from vocalics.errors import MissingExtraError, UsageError, VocalicsError
 from vocalics.machine import available_cores
 from vocalics.registry import lookup
 
@@ -123,9 +123,9 @@ def run(
     tables.pyarrow()
     lookup({name: name for name in ENGINES}, engine, "engine", VocalicsError)
     if (address is not None) and engine != "ray":
-        raise VocalicsError(f"the address {address} is of a Ray cluster; choose the engine ray")
+        raise UsageError(f"the address {address} is of a Ray cluster; choose the engine ray")
     if timeout <= 0 or attempts < 1 or block < 1 or (workers is not None and workers < 1):
-        raise VocalicsError("timeout, attempts, block and workers have to be positive")
+        raise UsageError("timeout, attempts, block and workers have to be positive")
     job = planned(output, task, model, feature_set, window, hop, windows, mix, by_content, attempts, adapt)
     named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     with store.opened(job) as ledger:
@@ -190,14 +190,14 @@ def planned(
     folder = os.path.abspath(output)  # noqa: PTH100 - keeps symbolic links
     form = store.format_of(Path(folder))
     if chosen is not Task.TIMELINE and (window is not None or hop is not None or windows or mix or adapt):
-        raise VocalicsError("window, hop, windows, mix and adapt are settings of a timeline; choose the task timeline")
+        raise UsageError("window, hop, windows, mix and adapt are settings of a timeline; choose the task timeline")
     if (chosen is Task.FEATURES) != bool(feature_set):
-        raise VocalicsError("a feature set belongs to the task features, and the task features to a feature set")
+        raise UsageError("a feature set belongs to the task features, and the task features to a feature set")
     from vocalics import named_models, recognizer
 
     if chosen is Task.FEATURES:
         if model != named_models.DEFAULT:
-            raise VocalicsError(f"features are computed without a model; leave {model} out")
+            raise UsageError(f"features are computed without a model; leave {model} out")
         from vocalics.features.feature_set import feature_set as named
 
         settings = named(feature_set).settings

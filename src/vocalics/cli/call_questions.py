@@ -116,7 +116,8 @@ def rose(db: Database = "calls.db", since: Since = None, until: Until = None, fo
     """Calls in which the customer's anger rose from the beginning to the end, the most first.
 
     Anger is the probability that the model gives it, averaged over the customer's first and last third of turns; it
-    rose where the 95 % interval of the difference lies above 0.
+    rose where the difference is 0.15 or more and its 95 % interval lies above 0. A call counts where eight of the
+    customer's turns or more last a second.
     """
     from vocalics.calls import questions
     from vocalics.calls.record import record

@@ -147,8 +147,8 @@ def join(
 ) -> None:
     """Put a model and the pre-trained encoder that it was trained on into one file.
 
-    The file takes sound, and needs neither torch nor the encoder's folder any more. An encoder that is not on this
-    machine is fetched from the Hugging Face hub.
+    The file takes sound, and needs neither torch nor the encoder's folder any more. The encoder has to be
+    Whisper's. One that is not on this machine is fetched from the Hugging Face hub.
     """
     from vocalics import modelfile
     from vocalics.errors import ModelFileError
