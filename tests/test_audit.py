@@ -45,6 +45,14 @@ def rng() -> np.random.Generator:
 # --- without sound ----------------------------------------------------------------------------------------------
 
 
+def test_a_copy_leaks_by_whatever_path_it_is_named() -> None:
+    made = replace(row("up", "2", parent="a"), path="/m/../a/up.wav", parent="/m/../a/a.wav")
+    report = audit(
+        {"train": rows(made), "test": rows(replace(row("a", "1"), path="/n/../a/a.wav"))}, fingerprints=False
+    )
+    assert report.verdict == "leaks" and [f.kind for f in report.divisions[0].findings if f.leaks] == ["augmented"]
+
+
 def test_speakers_on_both_sides_leak_and_sentences_do_not() -> None:
     train = rows(row("a", "1", "s1"), row("b", "2", "s2"))
     test = rows(row("c", "3", "s1"), row("d", "2", "s3"), row("e", "2", "s1"))

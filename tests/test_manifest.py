@@ -197,6 +197,27 @@ def test_what_cannot_be_written_leaves_the_old_one(tmp_path: Path, ending: str) 
         assert (tmp_path / "link.csv").is_symlink() and Manifest.read(target) == good
 
 
+def test_clips_that_are_links_keep_their_names(tmp_path: Path) -> None:
+    """Of git-annex or a hub's snapshot: published folds go by the names, and two may be links to one file."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "0000.wav").write_bytes(b"x")
+    (tmp_path / "real" / "DC").mkdir(parents=True)
+    (tmp_path / "corpus").symlink_to(tmp_path / "real")
+    for name in ("a01", "d05"):
+        (tmp_path / "real" / "DC" / f"{name}.wav").symlink_to(tmp_path / "store" / "0000.wav")
+    for below in ("real", "corpus"):
+        paths = [str(tmp_path / below / "DC" / f"{n}.wav") for n in ("a01", "d05")]
+        rows = Manifest(tuple(Utterance(p, "savee", "savee/DC", "a", "angry") for p in paths))
+        for folder in ("real", "store"):
+            rows.write(tmp_path / folder / "m.csv")
+            back = Manifest.read(tmp_path / folder / "m.csv")
+            assert [u.name for u in back] == ["a01", "d05"] and all(
+                Path(u.path).samefile(p) for u, p in zip(back, paths, strict=True)
+            )
+            text = (tmp_path / folder / "m.csv").read_text()
+            assert (str(tmp_path) in text) == (folder == "store")
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no such manifest; make one with: vocalics scan"):
         Manifest.read(tmp_path / "m.csv")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ EXTENSIONS: frozenset[str] = frozenset(
 LOWEST_SAMPLE_RATE, HIGHEST_SAMPLE_RATE = 4_000, 384_000
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 2**20
+_LAST, _POLYNOMIAL = 4, 0x104C11DB7  # of an Ogg page: its last flag, and what its check is divided by
+_ENCODED = 2**18  # samples that an encoder is given at once
 """Of a block, all channels together: a small file can promise many channels at a high rate."""
 
 BYTES = "audio bytes"
@@ -242,9 +244,32 @@ def write(path: str | os.PathLike[str], clip: Clip, subtype: str | None = None) 
     )
     subtype = "OPUS" if ending == ".opus" and subtype is None else subtype
     try:
-        soundfile.write(os.fspath(path), clip.samples, clip.sample_rate, subtype=subtype, format=kind)
+        encode(os.fspath(path), clip, kind, subtype)
     except (ValueError, TypeError, soundfile.LibsndfileError) as error:
         raise AudioError(f"{path}: cannot be written ({error}); expected an ending and a rate of audio") from error
+
+
+def encode(
+    target: str | BinaryIO, clip: Clip, container: str, subtype: str | None = None, compression: float | None = None
+) -> None:
+    """Write a clip as libsndfile does.
+
+    It is given the samples by and by: libvorbis puts all that it is given at once on the stack.
+
+    Args:
+        target: A path, or a file that can be written and sought.
+        clip: What is written.
+        container: libsndfile's name of the format, e.g. "OGG".
+        subtype: libsndfile's name of the coding; the format's usual one where ``None``.
+        compression: From 0 (best) to 1 (smallest), of codings that have one.
+
+    Raises:
+        soundfile.LibsndfileError, TypeError, ValueError: For what libsndfile cannot write.
+    """
+    level = {} if compression is None else {"compression_level": compression}
+    with soundfile.SoundFile(target, "w", clip.sample_rate, 1, subtype, format=container, **level) as file:
+        for start in range(0, len(clip.samples), _ENCODED):
+            file.write(clip.samples[start : start + _ENCODED])
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no types
@@ -272,8 +297,8 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no ty
 def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[_Forward, str]]:
     """A file that is ready to be decoded, and what messages call it; what goes wrong is told in our words."""
     name = BYTES if isinstance(source, bytes) else str(source)
-    with _open(source, name) as handle:
-        _refuse_truncated(handle, name)
+    with _open(source, name) as opened:
+        handle = _complete(opened, name)
         try:
             with _Forward(handle) as file:
                 yield file, name
@@ -318,8 +343,11 @@ def _open(source: str | os.PathLike[str] | bytes, name: str) -> BinaryIO:
         return _open(handle.read(), name)
 
 
-def _refuse_truncated(handle: BinaryIO, name: str) -> None:
-    """Refuse a file that ends before its own header or last page says so; libsndfile would read on in silence."""
+def _complete(handle: BinaryIO, name: str) -> BinaryIO:
+    """Return what is to be decoded.
+
+    A file that ends before its own header or last page says so is refused; libsndfile would read on in silence.
+    """
     head = handle.read(12)
     size = handle.seek(0, os.SEEK_END)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
@@ -334,9 +362,15 @@ def _refuse_truncated(handle: BinaryIO, name: str) -> None:
         raise AudioError(
             f"{name}: is truncated (its header promises {promised} bytes, {size} are there); expected a complete file"
         )
-    if head[:4] == b"OggS" and not _ogg_ends(handle, size):
-        raise AudioError(f"{name}: is truncated (its last Ogg page is missing); expected a complete file")
+    if head[:4] == b"OggS":
+        found = _last_page(handle, size)
+        if found is None:
+            raise AudioError(f"{name}: is truncated (its last Ogg page is missing); expected a complete file")
+        start, page = found
+        if not page[5] & _LAST:  # as recorders of telephones leave it; libsndfile does not decode Opus to its end then
+            handle = io.BufferedReader(_Replaced(handle, start, _marked(page)))
     handle.seek(0)
+    return handle
 
 
 def _wave_end(handle: BinaryIO, size: int) -> int:
@@ -374,17 +408,59 @@ def _mp3_end(handle: BinaryIO) -> int:
     return start + int(0.99 * int.from_bytes(values[:4])) if len(values) >= 4 else 0
 
 
-def _ogg_ends(handle: BinaryIO, size: int) -> bool:
-    """Whether the last page of an Ogg file is complete and marked as the last (RFC 3533)."""
+def _last_page(handle: BinaryIO, size: int) -> tuple[int, bytes] | None:
+    """Where the last page of an Ogg file begins, and the page; ``None`` where it is not whole (RFC 3533)."""
     handle.seek(max(0, size - 2 * 65_307))  # the longest page is 65,307 bytes
     tail = handle.read()
     page = tail.rfind(b"OggS")
     if page < 0 or page + 27 > len(tail):
-        return False
+        return None
     n_segments = tail[page + 26]
     lengths = tail[page + 27 : page + 27 + n_segments]
-    complete = len(lengths) == n_segments and page + 27 + n_segments + sum(lengths) <= len(tail)
-    return complete and bool(tail[page + 5] & 4)
+    end = page + 27 + n_segments + sum(lengths)
+    if len(lengths) < n_segments or end > len(tail):
+        return None
+    return size - len(tail) + page, tail[page:end]
+
+
+def _marked(page: bytes) -> bytes:
+    """An Ogg page that says that it is the last one."""
+    changed = bytearray(page)
+    changed[5] |= _LAST
+    changed[22:26] = bytes(4)
+    check = 0
+    for byte in changed:
+        check ^= byte << 24
+        for _ in range(8):
+            check = (check << 1) ^ (_POLYNOMIAL if check >> 31 else 0)
+    changed[22:26] = struct.pack("<I", check)
+    return bytes(changed)
+
+
+class _Replaced(io.RawIOBase):
+    """A file in which some bytes are others."""
+
+    def __init__(self, handle: BinaryIO, start: int, others: bytes) -> None:
+        super().__init__()
+        self._handle, self._start, self._others = handle, start, others
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._handle.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        at, view = self._handle.tell(), memoryview(buffer).cast("B")
+        held = self._handle.read(len(view))
+        view[: len(held)] = held
+        first, last = max(at, self._start), min(at + len(held), self._start + len(self._others))
+        if first < last:
+            view[first - at : last - at] = self._others[first - self._start : last - self._start]
+        return len(held)
 
 
 def _block(file: _Forward, seconds: float) -> int:

@@ -273,7 +273,7 @@ def _row(utterance: Utterance, folder: Path) -> dict[str, Any]:
     row["ratings"] = json.dumps(dict(utterance.ratings), sort_keys=True) if utterance.ratings else ""
     for column in _PATHS:
         if row[column]:
-            row[column] = _relative(Path(row[column]), folder)
+            row[column] = _relative(row[column], folder)
     return row
 
 
@@ -288,9 +288,13 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {c: plain(value) if isinstance(value, str) and c not in _PATHS else value for c, value in row.items()}
 
 
-def _relative(path: Path, folder: Path) -> str:
-    absolute = path.resolve()
-    return absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else str(absolute)
+def _relative(path: str, folder: Path) -> str:
+    """A path from a folder without links, absolute where it is not below it. A file that is a link keeps its name."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - keeps symbolic links
+    for place in (absolute, absolute.parent.resolve() / absolute.name):
+        if place.is_relative_to(folder):
+            return place.relative_to(folder).as_posix()
+    return str(absolute)
 
 
 def _whole(text: str) -> int:

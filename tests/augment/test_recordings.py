@@ -12,7 +12,7 @@ import soundfile
 from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.augment import Step, convolve, recorded_noise, recorded_room
-from vocalics.augment.recordings import drawn_excerpt, looped
+from vocalics.augment.recordings import audio_files, drawn_excerpt, looped
 from vocalics.errors import AudioError, RecipeError
 
 RATE = 16_000
@@ -98,6 +98,17 @@ def test_pauses_of_a_recording_are_passed_over(tmp_path: Path) -> None:
         except AudioError as error:
             assert "dog.wav: is silent wherever it was drawn" in str(error)
     assert heard > 35
+
+
+def test_a_recording_that_comes_or_goes_below_is_noticed(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    audio.write(inner / "1.wav", fakes.noise(0.2))
+    assert len(audio_files(tmp_path)) == 1
+    audio.write(inner / "2.wav", fakes.noise(0.2))
+    assert len(audio_files(tmp_path)) == 2
+    (inner / "1.wav").unlink()
+    assert [p.name for p in audio_files(tmp_path)] == ["2.wav"]
 
 
 def test_silence_is_no_noise(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import fakes
@@ -79,6 +80,33 @@ def test_a_run_goes_on_where_it_was(run, manifest: Path, tmp_path: Path) -> None
     assert kept.stat().st_mtime_ns == before and gone.exists() and (out / "manifest.csv").read_text() == first
     code, _, err = run(*arguments, "--seed", "1")
     assert code == 1 and "out: holds clips made with other settings (see settings.json there); choose another" in err
+
+
+def test_originals_are_neither_overwritten_nor_taken_for_copies(run, tmp_path: Path) -> None:
+    for name in ("take", "take_1", "x"):
+        audio.write(tmp_path / f"{name}.wav", fakes.voice(0.4))
+    rows = [Utterance(str(tmp_path / f"{n}.wav"), "c", "s", "", "sad") for n in ("take", "take_1", "x")]
+    Manifest(tuple(rows)).with_digests().write(tmp_path / "list.csv")
+    code, _, err = run("augment", str(tmp_path / "list.csv"), "-o", str(tmp_path), "--step", "gain gain_db=-6")
+    assert code == 1 and "take_1.wav: is one of the clips that are read; choose another folder" in err
+    assert not (tmp_path / "manifest.csv").exists()
+
+
+def test_a_changed_original_is_augmented_anew(run, tmp_path: Path) -> None:
+    source, listed = tmp_path / "in" / "a.wav", tmp_path / "list.csv"
+    source.parent.mkdir()
+    for seconds in (0.4, 0.7):
+        audio.write(source, fakes.voice(seconds))
+        Manifest((Utterance(str(source), "c", "s", "", "sad"),)).with_digests().write(listed)
+        for made in (tmp_path / "out").glob("*.wav"):  # the first time's, long before
+            os.utime(made, (1e9, 1e9))
+        assert run("augment", str(listed), "-o", str(tmp_path / "out"), "--step", "gain gain_db=-6")[0] == 0
+        assert run("prepare", str(listed), "-o", str(tmp_path / "plain"), "--step", "normalise_peak peak_db=-1")[0] == 0
+        assert audio.read(tmp_path / "out" / "a_1.wav").duration == pytest.approx(seconds)
+        for made in (tmp_path / "plain").glob("*.wav"):
+            os.utime(made, (1e9, 1e9))
+    assert run("prepare", str(listed), "-o", str(tmp_path / "plain"), "--step", "normalise_peak peak_db=-1")[0] == 0
+    assert audio.read(tmp_path / "plain" / "a.wav").duration == pytest.approx(0.7)
 
 
 def test_processes_make_the_same(run, manifest: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from vocalics.audio import Clip
+from vocalics.errors import FeatureError
+from vocalics.features.feature_set import feature_set
 from vocalics.features.tracks import N_FRAMES, STATISTICS, TRACKS, fixed_tracks, track_statistics, tracks
 
 RATE = 16_000
@@ -52,6 +54,12 @@ def test_statistics_are_those_of_a_known_sound() -> None:
     assert values["active_share"] == 1.0
     assert values["seconds"] == pytest.approx(2.0, abs=0.02)
     assert values["energy_db_p90"] > values["energy_db_p50"] > values["energy_db_p10"]
+
+
+def test_nothing_is_refused_in_words() -> None:
+    for name in ("mfcc_pitch_energy_statistics", "mfcc_pitch_energy_fixed"):
+        with pytest.raises(FeatureError):
+            feature_set(name).extract(Clip(np.zeros(1, np.float32), 48_000))
 
 
 def test_without_voice_f0_is_zero() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vocalics.errors import MissingExtraError
@@ -131,7 +131,7 @@ class _Joined:
 
 
 def normal(path: str) -> str:
-    return str(Path(path).absolute())
+    return os.path.abspath(path)  # noqa: PTH100 - keeps symbolic links, and takes ".." away
 
 
 def content(utterance: Utterance) -> str:

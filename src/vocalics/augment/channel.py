@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from vocalics import audio
 from vocalics.audio import Clip
 from vocalics.augment.signal import Decibel, fit, power_of_two
 from vocalics.preprocess.settings import OneOf, Within
@@ -120,9 +121,7 @@ def codec(
         coded_rate = min((r for r in rates if r > rate), default=max(rates))
         samples = soxr.resample(samples, rate, coded_rate, quality="HQ")
     buffer = io.BytesIO()
-    soundfile.write(
-        buffer, samples, coded_rate, format=container, subtype=subtype, compression_level=min(compression, highest)
-    )
+    audio.encode(buffer, Clip(samples, coded_rate), container, subtype, min(compression, highest))
     buffer.seek(0)
     decoded, _ = soundfile.read(buffer, dtype="float32")
     if coded_rate != rate:

@@ -13,7 +13,7 @@ from vocalics.audio import Clip
 from vocalics.augment.steps import Step, chain
 from vocalics.errors import AudioError
 from vocalics.manifest import Utterance
-from vocalics.preprocess.files import row, write_whole
+from vocalics.preprocess.files import is_made, row, write_whole
 
 
 def augmented(clip: Clip, steps: Sequence[Step], seed: int, number: int, digest: str) -> Clip:
@@ -32,7 +32,9 @@ def augmented(clip: Clip, steps: Sequence[Step], seed: int, number: int, digest:
 def write_copies(
     utterance: Utterance, steps: Sequence[Step], seed: int, targets: Sequence[Path]
 ) -> tuple[Utterance, ...]:
-    """Write augmented copies of an utterance and return their rows; files that are there are kept as they are.
+    """Write augmented copies of an utterance and return their rows; those that are there are kept.
+
+    One that is older than the original is written anew: it is of another.
 
     Args:
         utterance: The original.
@@ -43,7 +45,7 @@ def write_copies(
     Raises:
         AudioError: When the original cannot be read, or a copy would hold no samples.
     """
-    missing = [(number, target) for number, target in enumerate(targets) if not target.exists()]
+    missing = [(number, target) for number, target in enumerate(targets) if not is_made(target, utterance.path)]
     if missing:
         clip = audio.read(utterance.path)
         digest = utterance.digest or _digest(utterance.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,14 +53,19 @@ def audio_files(folder: str | Path) -> tuple[Path, ...]:
     if not place.is_dir():
         is_file = "is a file" if place.exists() else "no such folder"
         raise RecipeError(f"{folder}: {is_file}; expected a folder of audio files")
-    found = _listed(place, place.stat().st_mtime_ns)
+    found = _listed(place, _changed(place))
     if not found:
         raise RecipeError(f"{folder}: holds no audio; expected files ending in {', '.join(sorted(EXTENSIONS))}")
     return found
 
 
+def _changed(folder: Path) -> tuple[tuple[str, int], ...]:
+    """When it and each folder below it changed last: a file that comes or goes changes its own folder alone."""
+    return tuple((below, Path(below).stat().st_mtime_ns) for below, _, _ in os.walk(folder))
+
+
 @lru_cache(32)
-def _listed(folder: Path, _changed: int) -> tuple[Path, ...]:
+def _listed(folder: Path, _changed: tuple[tuple[str, int], ...]) -> tuple[Path, ...]:
     found = (p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
     return tuple(sorted(p for p in found if p.is_file()))
 

@@ -52,12 +52,13 @@ def _augment(
     """Write augmented copies of a manifest's clips, and a manifest of originals and copies.
 
     Every copy's row names its parent, so that a split keeps both together. A copy follows from seed, clip and number
-    alone. Run again, it keeps the files that are there. A clip that fails is one line on standard error; the others are
-    written all the same, and the exit code is then 1. Augment what you train on, after it was split from what you test.
+    alone. Run again, it keeps the files that are newer than what they are made of. A clip that fails is one line on
+    standard error; the others are written all the same, and the exit code is then 1. Augment what you train on, after
+    it was split from what you test.
     """
     from vocalics.augment import material
     from vocalics.manifest import Manifest
-    from vocalics.preprocess.files import check_apart, claim, stems, top_folder
+    from vocalics.preprocess.files import check_apart, check_none_read, claim, stems, top_folder
 
     chain = _chain(steps, step or [])
     rows = Manifest.read(manifest)
@@ -66,6 +67,7 @@ def _augment(
     how = {"steps": [s.as_dict() for s in chain], "seed": seed, "recordings": material(chain)}
     target = output / "manifest.csv"
     check_apart(manifest, target)
+    check_none_read(paths, (copy for own in targets for copy in own))
     claim(output, {**how, "from": str(top_folder(paths))})
     whole, failed = _write(rows, chain, seed, targets, only_copies, workers)
     if len(whole):

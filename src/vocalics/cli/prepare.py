@@ -87,11 +87,11 @@ def _prepare(
 
     Of a manifest, the annotations are kept in a new manifest.csv, and every row names its parent. Plain recordings have
     no emotion: what is written is listed in segments.csv, with its source, start and end. An utterance has start and
-    end, in seconds, in its name. Run again, it keeps the files that are there. A file that fails is one line on
-    standard error; the others are written all the same, and the exit code is then 1.
+    end, in seconds, in its name. Run again, it keeps the files that are newer than what they are made of. A
+    file that fails is one line on standard error; the others are written all the same, and the exit code is then 1.
     """
     from vocalics.manifest import Manifest
-    from vocalics.preprocess.files import check_apart, claim, row, stems, top_folder
+    from vocalics.preprocess.files import check_apart, check_none_read, claim, row, stems, top_folder
 
     plan = Plan(
         _chain(steps, step or []),
@@ -114,8 +114,7 @@ def _prepare(
     if rows is not None:
         check_apart(source, target)
     if not segment:
-        for path, name in zip(paths, names, strict=True):
-            check_apart(Path(path), _target(name, plan))
+        check_none_read(paths, (_target(name, plan) for name in names))
     claim(output, {**_as_dict(plan), "from": str(top_folder(paths))})
     found = _write(paths, names, plan, workers)
     failed = [f for f in found if isinstance(f, str)]
@@ -244,12 +243,12 @@ def _target(stem: Path, plan: Plan) -> Path:
 def _prepared(path: str, stem: Path, plan: Plan) -> list[Prepared]:
     from vocalics import audio
     from vocalics.preprocess import chain
-    from vocalics.preprocess.files import write_whole
+    from vocalics.preprocess.files import is_made, write_whole
     from vocalics.segment import cut, utterances
 
     if plan.segmenting is None:
         target = _target(stem, plan)
-        if not target.exists():
+        if not is_made(target, path):
             write_whole(target, chain(plan.steps, audio.read(path, plan.sample_rate)))
         return [Prepared(target, path)]
     segments = utterances(path, **plan.segmenting)
@@ -257,7 +256,7 @@ def _prepared(path: str, stem: Path, plan: Plan) -> list[Prepared]:
         Prepared(stem.with_name(f"{stem.name}_{start:08.2f}-{end:08.2f}.{plan.ending}"), path, start, end)
         for start, end in segments
     ]
-    if not all(one.path.exists() for one in made):
+    if not all(is_made(one.path, path) for one in made):
         for one, clip in zip(made, cut(path, segments), strict=True):
             rate = plan.sample_rate or clip.sample_rate
             write_whole(one.path, chain(plan.steps, audio.resample(clip, rate)))

@@ -86,5 +86,5 @@ def track_statistics(clip: Clip) -> FloatArray:
 
 def _inner(clip: Clip) -> Clip:
     inner = trim_silence(clip, below_db=_TRIM_DB)
-    peak = np.abs(inner.samples).max()
+    peak = np.abs(inner.samples).max(initial=0.0)
     return Clip(inner.samples / peak, inner.sample_rate) if peak > 0 else inner

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,26 @@ def check_apart(source: Path, target: Path) -> None:
     """
     if target.exists() and source.exists() and target.samefile(source):
         raise VocalicsError(f"{target}: would take the place of what is read; choose another folder with -o")
+
+
+def check_none_read(sources: Iterable[str], targets: Iterable[Path]) -> None:
+    """Refuse to write over any of the files that are read, or to take one for what was written.
+
+    Raises:
+        VocalicsError: For the first target that is a source.
+    """
+    read = {os.path.realpath(source) for source in sources}
+    for target in targets:
+        if os.path.realpath(target) in read:
+            raise VocalicsError(f"{target}: is one of the clips that are read; choose another folder with -o")
+
+
+def is_made(target: Path, source: str | os.PathLike[str]) -> bool:
+    """Whether a file is there, and was written after what it is made of."""
+    try:
+        return target.stat().st_mtime_ns >= Path(source).stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
 
 
 def write_whole(path: Path, clip: Clip) -> None:
