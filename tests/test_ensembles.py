@@ -11,7 +11,8 @@ import fakes
 import numpy as np
 import pytest
 
-from vocalics import encoders, ensembles, modelfile, recognizer, training
+from vocalics import audio, encoders, ensembles, modelfile, recognizer, training
+from vocalics.audio import Clip
 from vocalics.confidence import mixture_weights, thresholds
 from vocalics.dataset import Data
 from vocalics.errors import ModelFileError, RecipeError, VocalicsError
@@ -20,7 +21,7 @@ from vocalics.export import card as card_file
 from vocalics.export import encoder as export
 from vocalics.export import half
 from vocalics.manifest import Manifest
-from vocalics.recipe import Fit, Recipe
+from vocalics.recipe import Fit, Recipe, read
 from vocalics.recognizer import Recognizer
 from vocalics.training import classical, neural
 from vocalics.training.checks import check
@@ -31,6 +32,7 @@ transformers = pytest.importorskip("transformers")
 
 MEMBERS = {
     "pooled": 'model = "logistic_regression"\nfeatures = "whisper@1,2:course"\n',
+    "deep": 'model = "logistic_regression"\nfeatures = "whisper@2:course"\n',
     "plain": 'model = "logistic_regression"\nfeatures = "whisper@2"\n',
     "tuned": 'model = "tuned_encoder"\nfeatures = "whisper@1"\n[model_settings]\nn_tuned = 1\nrank = 2\nn_hidden = 8\n'
     '[batch]\nn_frames = 30\nfill = "nothing"\n[fit]\nn_epochs = 2\nbatch_size = 6\nrate = 5e-3\n',
@@ -71,6 +73,12 @@ def recipe(folder: Path, *names: str) -> Recipe:
     return Recipe("both", "x", "ensemble", scheme="three", corpora=("folder",), validation=0.0, members=paths)
 
 
+def recipe_alone(folder: Path, name: str) -> Recipe:
+    path = folder / f"{name}.toml"
+    path.write_text(HEAD.format(name) + MEMBERS[name], encoding="utf-8")
+    return dataclasses.replace(read(path), validation=0.0)
+
+
 def test_weights_are_those_of_highest_likelihood() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 400)
@@ -89,7 +97,7 @@ def test_weights_are_those_of_highest_likelihood() -> None:
     assert weights[0] == pytest.approx(best, abs=0.01)
 
 
-@pytest.mark.parametrize("names", [("pooled", "tuned"), ("plain", "pooled", "tuned"), ("sound", "sound")])
+@pytest.mark.parametrize("names", [("pooled", "tuned"), ("deep", "pooled", "tuned"), ("sound", "sound")])
 def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Data, cache: Path, tmp_path: Path) -> None:
     made = recipe(tmp_path, *dict.fromkeys(names))
     training.check(made)
@@ -228,6 +236,34 @@ def test_what_does_not_fit_is_said(data: Data, cache: Path, tmp_path: Path) -> N
     sound = (tmp_path / "run" / "sound" / "sound.onnx").read_bytes()
     graph, taken = graphs.average([sound, sound], graphs.Mixture.of([0.5, 0.5]))
     assert graph and taken == "mfcc_pitch_energy_statistics"
+
+
+def test_levels_that_one_file_cannot_have_are_refused_before_training(data: Data, cache: Path, tmp_path: Path) -> None:
+    """Statistics alone are of a clip as loud as it is; a file for different inputs hears its peak at 1."""
+    made = recipe(tmp_path, "plain", "tuned")
+    with pytest.raises(RecipeError, match="recipe both: plain takes statistics of a clip at its own level"):
+        training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
+    assert not (tmp_path / "run").exists()
+    check(recipe(tmp_path, "plain", "plain2"))  # of one input: each as it was trained
+    files = []
+    for name in ("plain", "deep"):
+        one = recipe_alone(tmp_path, name)
+        files.append(training.train_on(data, one, tmp_path / name, False, cache, threads=1).read_bytes())
+    with pytest.raises(ModelFileError, match="plain: takes statistics of a clip at its own level"):
+        graphs.average(files, graphs.Mixture.of([0.5, 0.5]))
+
+
+def test_no_weights_without_speech(data: Data, cache: Path, tmp_path: Path) -> None:
+    rows = list(data.manifest)
+    for k, i in enumerate(data.validation):
+        silent = tmp_path / f"{k}.wav"
+        audio.write(silent, Clip(np.zeros(8_000, np.float32), 16_000))
+        rows[i] = dataclasses.replace(rows[i], path=str(silent), digest="")
+    made = recipe(tmp_path, "sound", "sound2")
+    with pytest.raises(RecipeError, match="in no validation clip do all members hear speech"):
+        training.train_on(
+            dataclasses.replace(data, manifest=Manifest(tuple(rows))), made, tmp_path / "run", False, cache, threads=1
+        )
 
 
 def test_members_that_prepare_clips_in_different_ways_are_refused_and_in_one_way_kept(

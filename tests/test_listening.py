@@ -69,6 +69,12 @@ def test_labels_hold_their_share_of_votes() -> None:
     np.testing.assert_allclose(soft_labels(TRUTH, VOTES.astype(float), 0.0), np.eye(3)[TRUTH])
 
 
+def test_votes_that_a_scheme_drops_in_part_are_scaled() -> None:
+    votes = np.array([[0.3, 0.1, 0.0], [3.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    found = soft_labels(np.array([2, 2, 2]), votes, 1.0)
+    np.testing.assert_allclose(found, [[0.75, 0.25, 0], [0.75, 0.25, 0], [0, 0, 1]], atol=1e-6)
+
+
 def test_a_report_tells_of_the_listeners() -> None:
     report = evaluate(
         ["sad", "sad", "happy", "sad", "angry"],

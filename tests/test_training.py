@@ -11,20 +11,24 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakes
 import numpy as np
 import pytest
 import soundfile
 
 from vocalics import dataset, recognizer, training
 from vocalics.audio import Clip
+from vocalics.cli.train import _relation
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.features.feature_set import feature_set
 from vocalics.manifest import Manifest, Utterance
 from vocalics.models import neural
 from vocalics.recipe import Fit, Recipe, read
+from vocalics.training import neural as training_of_nets
 from vocalics.training.folder import settle
 
 RATE = 16_000
@@ -321,6 +325,81 @@ def test_fewer_clips_than_a_batch_train_too(corpus: Path, recipe_file: Path, tmp
     path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
     assert history(tmp_path / "run")[0]["batches"] == 1
     assert recognizer.load(path).card.validation_speakers == ()
+
+
+def test_clips_of_a_few_frames_train_and_are_judged(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
+    recipe = read(str(recipe_file), {"fit.n_epochs": 1, "fit.draws": 8})
+    manifest = dataset.gather({"folder": corpus}, recipe)
+    data = dataset.divide(manifest, recipe, [])
+    clips = list(manifest)
+    for k, i in enumerate((data.validation[0], data.train[0], data.train[1])):
+        path = tmp_path / f"{k}.wav"
+        soundfile.write(path, voice("sad", np.random.default_rng(k))[: 400 + 300 * k], RATE)
+        clips[i] = dataclasses.replace(clips[i], path=str(path), digest="")
+    short = Manifest(tuple(clips)).with_digests()
+    path = training.train(recipe, short, tmp_path / "run", cache=tmp_path / "cache", threads=1)
+    assert json.loads((path.parent / training.COMPARISON).read_text())["clips"] == 13  # of 16
+    assert [p.name for p in path.parent.glob(".*")] == []
+
+
+def test_a_file_that_is_not_finished_has_not_its_name(
+    corpus: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read(str(recipe_file), {"fit.n_epochs": 1, "fit.draws": 8})
+    manifest = dataset.gather({"folder": corpus}, recipe)
+    path = training.train(recipe, manifest, tmp_path / "run", cache=corpus.parent / "cache", threads=1)
+    before, finished = path.read_bytes(), (path.parent / training.COMPARISON).read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_of_nets, "_learn_centres", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(recipe, manifest, tmp_path / "run", resume=True, cache=corpus.parent / "cache", threads=1)
+    assert path.read_bytes() == before and (path.parent / training.COMPARISON).read_bytes() == finished
+    with pytest.raises(KeyboardInterrupt):
+        training.train(recipe, manifest, tmp_path / "other", cache=corpus.parent / "cache", threads=1)
+    assert not [*(tmp_path / "other").glob("*.onnx")] and not (tmp_path / "other" / training.COMPARISON).exists()
+
+
+def test_a_probability_that_is_none_is_a_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Uncertain:
+        said = iter((0.5, np.nan, 0.5))
+
+        def probabilities(self, _: object) -> np.ndarray:
+            return np.full((1, 2), next(self.said))
+
+    monkeypatch.setattr(training_of_nets.modelfile, "load", lambda _: Uncertain())
+    pairs = [(np.zeros(4), np.zeros(4, np.float32))] * 3
+    with pytest.raises(VocalicsError, match="differs from the trained net by nan"):
+        training_of_nets._compare(tmp_path / "x.onnx", lambda x: x[:, :2], pairs)
+
+
+def test_what_cannot_be_judged_costs_no_figure(
+    run: Callable[..., tuple[int, str, str]], corpus: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "lr.toml"
+    recipe.write_text(fakes.LOGISTIC_REGRESSION, encoding="utf-8")
+    clips = list(dataset.gather({"folder": corpus}, read(str(recipe))))
+    held = next(i for i, u in enumerate(clips) if u.speaker.endswith("s1"))
+    (tmp_path / "broken.wav").write_text("no sound")
+    clips[held] = dataclasses.replace(clips[held], path=str(tmp_path / "broken.wav"), digest="")
+    Manifest(tuple(clips)).write(tmp_path / "m.csv")
+    held_out = [f"--hold-out=speaker={clips[held].speaker}", f"--hold-out=speaker={clips[held].speaker[:-1]}2"]
+    code, _, err = run(
+        "train", str(recipe), "--corpus", f"folder={tmp_path}/m.csv", *held_out, "-o", str(tmp_path / "r")
+    )
+    assert code == 1 and "1 clips that were held out could not be judged; the figures are of the others" in err
+    figures = recognizer.load(next((tmp_path / "r").glob("*.onnx"))).card.figures
+    assert len(figures) == 2 and [f["clips"] for f in figures] == [8, 9]
+
+
+def test_a_card_names_what_differs_in_the_model_that_was_measured(tmp_path: Path) -> None:
+    taught, plain = read("default"), read("default", {"teacher": "none"})
+    for theirs, ours in ((taught, plain), (plain, taught)):
+        (tmp_path / "config.json").write_text(json.dumps({"recipe": theirs.as_dict()}), encoding="utf-8")
+        assert "teacher" in _relation(tmp_path, ours)
+        assert _relation(tmp_path, theirs) == "another model of this recipe"
 
 
 def test_a_net_of_features_is_drawn_by_shares_and_mixed(corpus: Path, tmp_path: Path) -> None:

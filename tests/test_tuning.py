@@ -254,6 +254,12 @@ def test_a_resumed_search_ends_as_an_undisturbed_one(
     assert {t.state for t in expected.trials} == {"complete", "pruned", "failed"}
 
 
+def test_any_seed_of_a_recipe_will_do(tmp_path: Path) -> None:
+    assert [t.state for t in searched(tmp_path, 2, Scorer(), seed=2**32 - 1).trials] == ["complete"] * 2
+    with pytest.raises(RecipeError, match="seed = 4294967296 is out of range"):
+        recipe(seed=2**32)
+
+
 def test_folds_that_an_interrupted_trial_had_scored_are_kept(tmp_path: Path) -> None:
     undisturbed, rest = Scorer(), Scorer()
     searched(tmp_path / "whole", 3, undisturbed)

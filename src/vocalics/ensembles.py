@@ -138,6 +138,10 @@ def average(
     if len(clips):
         truth = np.array([data.emotions.index(u.emotion) for u in clips])
         judged, heard = _of_members(listed, paths, clips, cache, progress, kept)
+        if not len(heard):
+            raise RecipeError(
+                f"recipe {recipe.name}: in no validation clip do all members hear speech; their weights cannot be found"
+            )
         weights = mixture_weights(judged, truth[heard])
         factor = temperature(_mean(judged, weights, 1.0), truth[heard])
         conformal = thresholds(_mean(judged, weights, factor), truth[heard])

@@ -131,6 +131,6 @@ def soft_labels(truth: npt.NDArray[np.int64], votes: Floats, share: float) -> np
     """
     labels = np.eye(votes.shape[1])[truth]
     total = votes.sum(axis=1, keepdims=True)
-    heard = np.where(total > 0, votes / np.maximum(total, 1.0), labels)
+    heard = np.where(total > 0, votes / np.where(total > 0, total, 1.0), labels)
     mixed: npt.NDArray[np.float32] = ((1 - share) * labels + share * heard).astype(np.float32)
     return mixed

@@ -238,8 +238,8 @@ class Recipe:
             raise RecipeError(f'name = "{self.name}" cannot be the name of a model file; expected a word')
         if self.n_copies < 0:
             raise RecipeError(f"n_copies = {self.n_copies} is below 0")
-        if self.seed < 0:
-            raise RecipeError(f"seed = {self.seed} is below 0; give a whole number from 0 on")
+        if not 0 <= self.seed < 2**32:  # as scikit-learn takes them
+            raise RecipeError(f"seed = {self.seed} is out of range; give a whole number from 0 to {2**32 - 1}")
         for key, share in self.shares.items():
             if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share < float("inf"):
                 raise RecipeError(f"shares.{key} = {share!r} is not a share; expected a number from 0 on")

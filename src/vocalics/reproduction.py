@@ -403,7 +403,7 @@ def default_judgements(
         if missing := sorted(set(HELD_OUT) - set(clips.speakers)):
             raise VocalicsError(f"--default: the manifest lacks {some(missing)}; name all corpora with --corpus")
         own.mkdir(parents=True, exist_ok=True)
-        kept.write_text(judgements.judged(model, clips, scheme("eight"), progress).to_csv(), encoding="utf-8")
+        write_text(kept, judgements.judged(model, clips, scheme("eight"), progress).to_csv())
     return judgements.read(kept)
 
 

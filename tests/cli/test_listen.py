@@ -164,6 +164,12 @@ def test_lines_where_no_terminal_is_and_a_clear_word_for_wrong_use(run: Run, rec
     assert code == 0 and "2.5 s of" in out
     code, _, err = run("listen", str(recording), "--device", "x")
     assert code == 2 and "leave one of them out" in err
+    for more in (["--rate", "8000"], ["--channels", "2"], ["--encoding", "float32"]):
+        code, _, err = run("listen", str(recording), *more)
+        assert code == 2 and "are of raw samples" in err
+    for what in ([], ["-"]):
+        code, _, err = run("listen", *what, "--fast")
+        assert code == 2 and "--fast is for a file" in err
     code, _, err = run("listen", "nowhere.wav")
     assert code == 1 and "nowhere.wav: no such file" in err
 

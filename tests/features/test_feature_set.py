@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fakes
 import numpy as np
 import pytest
 from feature_clips import EDGE_CASES
 
-from vocalics.audio import Clip
+from vocalics.audio import Clip, resample
 from vocalics.errors import FeatureError
 from vocalics.features.feature_set import FEATURE_SETS, feature_set
 
@@ -70,6 +71,17 @@ def test_the_excerpt_is_what_the_name_says() -> None:
     np.testing.assert_array_equal(features.extract(Clip(long, 22_050)), features.extract(Clip(changed, 22_050)))
     changed[30_000:40_000] = 0
     assert np.abs(features.extract(Clip(long, 22_050)) - features.extract(Clip(changed, 22_050))).max() > 1e-3
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("zcr_chroma_mfcc_rms_mel", 0.71), ("mfcc_frames", 0.58)])
+def test_a_short_clip_is_cut_alike_at_every_rate(name: str, seconds: float) -> None:
+    """What trains is cut at the file's rate, what is judged after resampling."""
+    features = feature_set(name)
+    clip = fakes.voice(seconds)
+    resampled = resample(clip, features.sample_rate)
+    assert features.excerpt(clip).duration == pytest.approx(features.excerpt(resampled).duration, abs=1e-3)
+    # The edges of what is cut before it is resampled are a little others.
+    assert np.abs(features.extract(clip) - features.extract(resampled)).mean() < 0.5
 
 
 def test_unvoiced_frames_have_no_f0() -> None:

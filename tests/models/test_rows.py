@@ -18,6 +18,16 @@ def classifier(**settings: object) -> RowClassifier:
     )
 
 
+class Flat(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Linear(40, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.map(x.flatten(1))
+        return found
+
+
 def rows(n: int = 64, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Two numbers, of which the first tells the class."""
     rng = np.random.default_rng(seed)
@@ -55,6 +65,17 @@ def test_mixed_rows_lie_between_two_and_their_targets_with_them() -> None:
     assert torch.allclose(drawn[:, 1], targets[:, 1], atol=1e-6)
     assert torch.allclose(targets.sum(1), torch.ones(256), atol=1e-6)
     assert 0.2 < float(((targets > 0.02) & (targets < 0.98)).any(dim=1).float().mean()) < 0.9
+
+
+def test_matrices_are_mixed_clip_by_clip() -> None:
+    """Also where there are as many rows as clips in a batch."""
+    x = np.zeros((32, 8, 5), np.float32)
+    x[::2] = 1.0
+    y = np.array(CLASSES)[(x[:, 0, 0] > 0).astype(int)]
+    net = RowClassifier(Flat, classes=CLASSES, batch_size=8, lr=0.05, augmentation=RowAugmentation(mixup=0.5), draws=64)
+    drawn, targets = batches(net, x, y)
+    assert drawn.shape == (64, 8, 5) and torch.allclose(drawn.amax((1, 2)), drawn.amin((1, 2)))
+    assert torch.allclose(drawn[:, 0, 0], targets[:, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.3])

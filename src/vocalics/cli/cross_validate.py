@@ -144,7 +144,7 @@ def _fold(
             )
         runs.curves(folder)
         ((spec, indices),) = data.tests.items()
-        figure = runs.measure(model, data.manifest.take(indices), spec, folder, data.notes, shown=False)
+        figure, _ = runs.measure(model, data.manifest.take(indices), spec, folder, data.notes, shown=False)
         replace_figures(model, [{**figure, "measured_on": "this file"}])
         write_text(done, json.dumps(figure, indent=1))
     found: Mapping[str, Any] = json.loads(done.read_text(encoding="utf-8"))

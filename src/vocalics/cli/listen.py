@@ -28,6 +28,10 @@ class Format(StrEnum):
     JSON = "json"
 
 
+RATE = 16_000
+"""Of raw samples, in Hz, where none is named."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("listen")(listen)
@@ -51,7 +55,7 @@ def listen(
         str | None, typer.Option(metavar="NAME", help="The microphone: its number, or a part of its name.")
     ] = None,
     devices: Annotated[bool, typer.Option("--devices", help="List the microphones.")] = False,
-    rate: Annotated[int, typer.Option(metavar="HZ", help="Sample rate of raw samples.")] = 16_000,
+    rate: Annotated[int, typer.Option(metavar="HZ", help="Sample rate of raw samples.")] = RATE,
     encoding: Annotated[Encoding, typer.Option(help="Of raw samples, little endian.")] = Encoding.PCM16,
     channels: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Of raw samples.")] = 1,
     fast: Annotated[bool, typer.Option("--fast", help="A file as fast as it can be judged, not at its pace.")] = False,
@@ -81,6 +85,10 @@ def listen(
         return
     if source is not None and device is not None:
         raise UsageError(f"--device {device} names a microphone, {source} a recording; leave one of them out")
+    if source != STDIN and (rate, channels, encoding) != (RATE, 1, Encoding.PCM16):
+        raise UsageError("--rate, --channels and --encoding are of raw samples (-); leave them out")
+    if fast and (source is None or source == STDIN):
+        raise UsageError("--fast is for a file; what comes in live has its own pace")
     recognizer = knowing(load(model, unfamiliar_above=unfamiliar_above), voice)
     if source is None:
         sound = sources.microphone(device)

@@ -213,6 +213,8 @@ def calibrate(
     require()
     if (manifest is None) == (not left_out):
         raise UsageError("calibrate with a manifest of clips, or with --left-out FILE of several corpora: one of both")
+    if speakers is Speakers.VALIDATION and left_out:
+        raise UsageError("--speakers chooses from a manifest's clips; --left-out names what was judged: one of both")
     if page is not None and not left_out:
         raise UsageError("--page tells what --left-out is worth; leave it out, or name such files")
     for path in (output, page):

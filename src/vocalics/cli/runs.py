@@ -48,8 +48,8 @@ def figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str, 
 
 def measure(
     model: Path, tests: Any, spec: str, output: Path, notes: Mapping[str, str], shown: bool = True
-) -> Mapping[str, Any]:
-    """Evaluate the model file on one test set, as ``vocalics evaluate`` does, and return the figure.
+) -> tuple[Mapping[str, Any], int]:
+    """Evaluate the model file on one test set, as ``vocalics evaluate`` does.
 
     Args:
         model: The file.
@@ -58,6 +58,9 @@ def measure(
         output: The run's folder; the report goes into :func:`test_folder` of it.
         notes: What is to be said of a corpus's copy, by corpus.
         shown: Whether the report is printed too.
+
+    Returns:
+        The figure, and how many clips could not be judged.
     """
     from vocalics.cli.evaluate import evaluated
     from vocalics.dataset import short
@@ -70,8 +73,8 @@ def measure(
     said = "; ".join(f"{name} {notes[name]}" for name in tests.corpora if name in notes)
     apart = "held out, but its speakers were not" if leaking else "speaker-independent, held out in training"
     note = f"{apart}: {spec}" + (f"; {said}" if said else "")
-    evaluated(str(model), folder / "manifest.csv", folder, None, note, None, leaking, shown)
-    return figure(json.loads((folder / "report.json").read_text(encoding="utf-8")), notes)
+    n_failed = evaluated(str(model), folder / "manifest.csv", folder, None, note, None, leaking, shown)
+    return figure(json.loads((folder / "report.json").read_text(encoding="utf-8")), notes), n_failed
 
 
 def test_folder(output: Path, spec: str) -> Path:

@@ -92,6 +92,7 @@ def _train(
     from rich.console import Console
 
     from vocalics import dataset, training
+    from vocalics.errors import VocalicsError
 
     console = Console(stderr=True, highlight=False)
     frozen = runs.recipe(recipe, change or [])
@@ -126,14 +127,18 @@ def _train(
             device,
         )
     runs.curves(output)
+    n_failed = 0
     for spec, indices in data.tests.items():
-        figure = runs.measure(target, data.manifest.take(indices), spec, output, notes)
+        figure, n_more = runs.measure(target, data.manifest.take(indices), spec, output, notes)
+        n_failed += n_more
         rows.append({**figure, "measured_on": "this file"})
     if rows:
         from vocalics.export.card import replace_figures
 
         replace_figures(target, rows)
     console.print(f"written to {target}", soft_wrap=True)
+    if n_failed:
+        raise VocalicsError(f"{n_failed} clips that were held out could not be judged; the figures are of the others")
 
 
 def read_figures(folder: Path) -> list[Mapping[str, Any]]:
@@ -162,7 +167,7 @@ def _relation(folder: Path, recipe: Recipe) -> str:
         return "this file"
     theirs = _flat(json.loads(config.read_text(encoding="utf-8"))["recipe"])
     ours = _flat(json.loads(json.dumps(recipe.as_dict())))
-    changed = [f"{key} = {theirs.get(key)}" for key in ours if theirs.get(key) != ours[key]]
+    changed = [f"{key} = {theirs.get(key)}" for key in {**ours, **theirs} if theirs.get(key) != ours.get(key)]
     return "another model of this recipe" + (f" ({', '.join(changed)})" if changed else "")
 
 

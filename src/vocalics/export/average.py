@@ -73,6 +73,11 @@ def average(members: Sequence[bytes], mixture: Mixture) -> tuple[bytes, str]:
     if not same and not (encoded and len({_encoder(c.feature_set)[0] for c in cards}) == 1):
         takes = ", ".join(f"{c.name} takes {c.feature_set or c.input}" for c in cards)
         raise ModelFileError(f"{takes}: expected one input, or blocks of one encoder")
+    if not same and (own := [c.name for c in cards if not _encoder(c.feature_set)[2]]):
+        raise ModelFileError(
+            f"{', '.join(own)}: takes statistics of a clip at its own level, which the mean of models with other "
+            f'inputs cannot: it hears every clip with its peak brought to 1; train it on "...{COURSE}"'
+        )
     graphs = [onnx.load_model_from_string(data) for data in members]
     given = graphs[0].graph.input[0]
     build = _Builder(helper, numpy_helper)

@@ -35,7 +35,7 @@ FRAMES = ":frames"
 """Behind them, where the blocks' frames are meant and not their statistics."""
 COURSE = ":course"
 """Behind them, where their course from start to end is meant too, of a clip with its peak brought to 1."""
-_EARLIEST_REMAINDER = 2048  # samples; with less of a clip left after the offset, it is taken from its start
+_EARLIEST_REMAINDER = 2048  # samples at the set's rate; with less left after the offset, a clip is taken from its start
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ class FeatureSet:
 
     def _cut(self, clip: Clip) -> Clip:
         start = self.offset
-        if len(clip.samples) - start * clip.sample_rate < _EARLIEST_REMAINDER:
+        # The same clip at another rate is cut the same way: prediction resamples before.
+        if (len(clip.samples) / clip.sample_rate - start) * self.sample_rate < _EARLIEST_REMAINDER:
             start = 0.0
         if start == 0 and self.duration is None:
             return clip
@@ -273,6 +274,7 @@ FEATURE_SETS: dict[str, FeatureSet] = {
             _zcr_chroma_mfcc_rms_mel,
             offset=0.6,
             duration=2.5,
+            version=2,
             summary="means over 2.5 s from 0.6 s on: the 162 numbers of the widespread RAVDESS notebooks",
         ),
         FeatureSet(
@@ -305,6 +307,7 @@ FEATURE_SETS: dict[str, FeatureSet] = {
             _mfcc_frames,
             offset=0.5,
             duration=2.5,
+            version=2,
             summary="25 MFCC in 216 frames of 2.5 s from 0.5 s on, zero-padded: the input of the 2-D networks",
         ),
         FeatureSet(

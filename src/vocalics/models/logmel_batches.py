@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from vocalics.errors import RecipeError
 from vocalics.frame_hints import FrameHints
-from vocalics.models.logmel_cnn import DECIBEL, n_steps
+from vocalics.models.logmel_cnn import DECIBEL, LEAST_FRAMES, n_steps
 from vocalics.models.neural import Labels, NeuralClassifier
 
 Rng = np.random.Generator
@@ -310,7 +310,7 @@ class _Epochs:
 
 def padded(clips: LogMels) -> tuple[Tensor, Tensor]:
     """Stack clips of uneven length: (n, n_mels, longest), filled with each clip's lowest value, and their mask."""
-    longest = max(c.shape[1] for c in clips)
+    longest = max(LEAST_FRAMES, *(c.shape[1] for c in clips))
     x = np.empty((len(clips), clips[0].shape[0], longest), dtype=np.float32)
     mask = np.zeros((len(clips), longest), dtype=bool)
     for i, clip in enumerate(clips):

@@ -94,6 +94,10 @@ def n_steps(n_frames: int) -> int:
     return (n_frames + 1) // 2 // 2 // 2
 
 
+LEAST_FRAMES = 7
+"""Of which the nets here, that halve time three times, make a step; what is shorter is filled up."""
+
+
 class LogMelNet(nn.Module):
     """Log-mel spectrogram to logits: what all nets here have in common.
 

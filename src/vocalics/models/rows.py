@@ -130,7 +130,8 @@ class _Draws:
             if self.mixup:
                 share = torch.from_numpy(rng.beta(self.mixup, self.mixup, (len(chosen), 1)).astype(np.float32))
                 other = torch.from_numpy(rng.permutation(len(chosen)))
-                rows = share * rows + (1 - share) * rows[other]
+                of_rows = share.reshape(-1, *[1] * (rows.ndim - 1))
+                rows = of_rows * rows + (1 - of_rows) * rows[other]
                 targets = share * targets + (1 - share) * targets[other]
             yield rows, targets
 

@@ -9,7 +9,7 @@ from vocalics import ensembles
 from vocalics.distillation import check_teacher
 from vocalics.emotions import scheme
 from vocalics.errors import EncoderError, RecipeError
-from vocalics.features.feature_set import encoded_front_end, feature_set
+from vocalics.features.feature_set import COURSE, FRAMES, SEPARATOR, encoded_front_end, encoded_kind, feature_set
 from vocalics.models import ENCODER, WAVEFORM, ModelSpec, model_spec
 from vocalics.recipe import Recipe, parse
 from vocalics.training.inputs import GIVEN
@@ -99,6 +99,19 @@ def _check_ensemble(recipe: Recipe) -> None:
                 f"recipe {recipe.name}: {name} is a setting of the models that it averages; give it in the recipes of "
                 f"its members ({', '.join(recipe.members)})"
             )
+    taken = {member.name: _taken(member) for member in ensembles.members(recipe)}
+    own = [name for name, blocks in taken.items() if not encoded_kind(blocks)[1]]
+    if own and len({*taken.values()}) > 1 and all(SEPARATOR in blocks for blocks in taken.values()):
+        raise RecipeError(
+            f"recipe {recipe.name}: {', '.join(own)} takes statistics of a clip at its own level, which the mean of "
+            f'models with other inputs cannot; train it on "...{COURSE}"'
+        )
+
+
+def _taken(member: Recipe) -> str:
+    """The feature set that a member's model takes; "" for a net of sound."""
+    spec = model_spec(member.model)
+    return f"{member.features}{FRAMES}" if spec.features == ENCODER else member.features or spec.features
 
 
 def _check_voice(recipe: Recipe, spec: ModelSpec) -> None:

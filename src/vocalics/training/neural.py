@@ -70,6 +70,7 @@ def train_neural(
 
         from vocalics.models.calibration import Tempered, temperature, tempered
         from vocalics.models.logmel_batches import LogMelClassifier
+        from vocalics.models.logmel_cnn import LEAST_FRAMES
         from vocalics.models.neural import Course, NeuralClassifier, Schedule, device_named, optimiser, restore
         from vocalics.models.rows import RowAugmentation, RowClassifier
     except ModuleNotFoundError as error:
@@ -191,17 +192,28 @@ def train_neural(
         about = dataclasses.replace(
             feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled, conformal=conformal
         )
-    card_file.write(target, graph.SerializeToString(), about)
-    if about.input == "waveform":
-        _learn_centres(target, data, progress)
-        if conformal:
-            _learn_strangeness(target, data, recipe.seed, progress)
-    clips = [*validation, *rows][:N_COMPARED]
-    if spec.uneven:
-        pairs = [_pair(data.manifest[i].path, bank_settings.front_end, recipe) for i in clips]
-    else:
-        pairs = [(raw[i], inputs[i]) for i in clips]
-    _compare(target, module, pairs)
+    # The file has its name when all is in it, and was compared.
+    part = target.with_name(f".{target.stem}.part.onnx")
+    try:
+        card_file.write(part, graph.SerializeToString(), about)
+        if about.input == "waveform":
+            _learn_centres(part, data, progress)
+            if conformal:
+                _learn_strangeness(part, data, recipe.seed, progress)
+        clips = [*validation, *rows][:N_COMPARED]
+        if spec.uneven:
+            pairs = [_pair(data.manifest[i].path, bank_settings.front_end, recipe) for i in clips]
+            # Of less the net itself, which is given no mask here, makes nothing.
+            pairs = [(given, inner) for given, inner in pairs if inner.shape[-1] >= LEAST_FRAMES]
+        else:
+            pairs = [(raw[i], inputs[i]) for i in clips]
+        found = _compare(part, module, pairs)
+        (folder / COMPARISON).unlink(missing_ok=True)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    # Written last: a folder that has it is finished.
+    (folder / COMPARISON).write_text(json.dumps(found), encoding="utf-8")
     return target
 
 
@@ -244,13 +256,16 @@ def _pair(path: str, front_end: LogMel | FrontEnd, recipe: Recipe) -> tuple[Any,
     return (clip.samples if isinstance(front_end, LogMel) else inner), inner
 
 
-def _compare(target: Path, module: Any, pairs: Sequence[tuple[Any, Any]]) -> None:
+def _compare(target: Path, module: Any, pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
     """Compare the written file's probabilities with the framework's, in float32.
 
     Args:
         target: The model file.
         module: The net that it was made from.
         pairs: What the file takes, and what the net takes.
+
+    Returns:
+        What a finished run's folder says of it.
 
     Raises:
         VocalicsError: When a probability differs by more than :data:`TOLERANCE`.
@@ -263,8 +278,7 @@ def _compare(target: Path, module: Any, pairs: Sequence[tuple[Any, Any]]) -> Non
         with torch.inference_mode():
             expected = torch.softmax(module(torch.from_numpy(np.asarray(inner, np.float32)[None])), dim=1).numpy()
         differences.append(float(np.abs(expected - model.probabilities(np.asarray(given, np.float32)[None])).max()))
-    if not max(differences) <= TOLERANCE:  # NaN is none
-        raise VocalicsError(f"{target}: differs from the trained net by {max(differences):.2g}; report this")
-    # Written last: a folder that has it is finished.
-    found = {"clips": len(pairs), "largest_difference": max(differences)}
-    (target.parent / COMPARISON).write_text(json.dumps(found), encoding="utf-8")
+    largest = float(np.max(differences, initial=0.0))
+    if not largest <= TOLERANCE:  # NaN is none
+        raise VocalicsError(f"{target}: differs from the trained net by {largest:.2g}; report this")
+    return {"clips": len(pairs), "largest_difference": largest}

@@ -99,7 +99,10 @@ def search(
             number = len(trials) + 1
             bench = Bench(folds, folder / "work" / f"trial-{number}", cache, threads, progress)
             study.sampler = optuna.samplers.TPESampler(
-                seed=recipe.seed * 100_003 + number, n_startup_trials=N_RANDOM, multivariate=False, constant_liar=False
+                seed=(recipe.seed * 100_003 + number) % 2**32,
+                n_startup_trials=N_RANDOM,
+                multivariate=False,
+                constant_liar=False,
             )
             trial = _run(study, recipe, space, bench, started)
             trials.append(trial)
