@@ -178,7 +178,7 @@ def test_a_fault_late_in_a_file_is_told_by_its_position() -> None:
         list(stream)
 
 
-@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFF000 - 44, 0x7FFFFFFF])
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFF000 - 44, 0x7FFFFFFF, 0x80000000])
 def test_a_wave_written_to_a_pipe_promises_nothing(length: int) -> None:
     data = bytearray(wav(VOICE.samples, 16_000, "PCM_16"))
     position = data.index(b"data") + 4

@@ -383,7 +383,7 @@ def _wave_end(handle: BinaryIO, size: int) -> int:
         handle.seek(position)
         chunk, length = struct.unpack("<4sI", handle.read(8))
         if chunk == b"data":
-            promise = 0 < length < 0xFFFF0000 and not 0x7FFF0000 <= length <= 0x7FFFFFFF
+            promise = 0 < length < 0xFFFF0000 and not 0x7FFF0000 <= length <= 0x80000000
             return position + 8 + length if promise else 0
         position += 8 + length + length % 2
     return 0

@@ -107,6 +107,12 @@ def test_a_files_own_time_that_no_call_can_have_is_passed_over(
     assert about.beside(path) == About()
 
 
+def test_a_time_of_another_zone_is_one_of_utc() -> None:
+    time = about.moment("2026-03-31T14:05-04:00")
+    assert time.isoformat() == "2026-03-31T18:05:00+00:00"
+    assert about.moment("2026-03-31T14:05").isoformat() == "2026-03-31T14:05:00+00:00"
+
+
 def test_what_is_not_as_expected_is_told(tmp_path: Path) -> None:
     with pytest.raises(VocalicsError, match='"yesterday" is no time; expected one as in 2026-03-31T14:05'):
         about.moment("yesterday")

@@ -321,7 +321,7 @@ def test_others_may_keep_the_same_recording_again_and_again_meanwhile(
         monkeypatch.setattr(storage, "_replaced", contested)
         assert storage.put(made.call("a call")) is False and n_before == 0 and rows(storage)["calls"] == 1
         n_before = 10**6
-        with pytest.raises(IntegrityError):
+        with pytest.raises(StorageError, match="the database fails \\(duplicate key\\)"):
             storage.put(made.call("a call"))
         assert n_before > 10**6 - 100
 
@@ -333,6 +333,38 @@ def test_calls_are_listed_the_latest_first(address: str) -> None:
         assert [c.started_at.day for c in storage.calls()] == [3, 2, 1]
         assert [c.started_at.day for c in storage.calls(agent="a1")] == [3, 1] and len(storage.calls(limit=1)) == 1
         assert storage.calls()[0].started_at.tzinfo is not None and storage.calls()[0].parties[0].role == "agent"
+
+
+def test_more_calls_than_an_expression_is_deep_are_deleted(address: str) -> None:
+    with Storage(address) as storage:
+        digests = [made.call(f"c{k}").digest for k in range(1_100)]
+        template = made.call("c0")
+        with storage.session(writes=True) as session:
+            session.add_all(
+                storing.to_row(dataclasses.replace(template, digest=d), "text", None) for d in digests[:1_100]
+            )
+        assert storage.delete(digests[:1_050]) == 1_050 and rows(storage)["calls"] == 50
+
+
+def test_a_copy_that_cannot_be_removed_keeps_its_row(
+    address: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = made.call(words=WORDS)
+    with Storage(address, tmp_path / "first") as storage:
+        storage.put(call, "audio", recording)
+        (kept,) = kept_in(tmp_path / "first")
+
+    def refused(path: Path) -> bool:
+        raise VocalicsError(f"{path}: cannot be deleted")
+
+    with Storage(address, tmp_path / "second") as storage:
+        with monkeypatch.context() as patch:
+            patch.setattr(recordings, "remove", refused)
+            with pytest.raises(VocalicsError, match="cannot be deleted"):
+                storage.put(made.call(words=["other"]), "audio", recording)
+        assert kept.exists() and storage.audio(call.digest) == kept and not kept_in(tmp_path / "second")
+        assert storage.put(made.call(words=["other"]), "audio", recording) is True
+        assert not kept.exists() and len(kept_in(tmp_path / "second")) == 1
 
 
 def test_calls_of_before_a_time_are_deleted(address: str) -> None:

@@ -47,6 +47,23 @@ def test_every_kind_says_the_same(name: str, tmp_path: Path) -> None:
     assert found.cues[0].speaker == ("" if name == "a.srt" else "Agent") and found.cues[1].speaker == ""
 
 
+def test_each_voice_of_a_cue_says_its_own_words(tmp_path: Path) -> None:
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n<v agent>Hello</v>\n<v.loud customer>I want to <i>cancel</i></v>\n\n"
+        "00:03.000 --> 00:04.000\nso <v Ann>R&amp;D, we don&#39;t</v> <v Bo>1 &lt; 2</v>\n"
+    )
+    found = transcripts.read(write(tmp_path, "a.vtt", text)).cues
+    assert sorted((c.start, c.end, c.speaker, c.text) for c in found) == [
+        (1.0, 2.0, "agent", "Hello"),
+        (1.0, 2.0, "customer", "I want to cancel"),
+        (3.0, 4.0, "", "so"),
+        (3.0, 4.0, "Ann", "R&D, we don't"),
+        (3.0, 4.0, "Bo", "1 < 2"),
+    ]
+    (only,) = transcripts.read(write(tmp_path, "a.srt", "1\n00:00:01,000 --> 00:00:02,500\n<i>R&amp;D</i>\n")).cues
+    assert only.text == "R&D"
+
+
 BESIDE = {
     "a.vtt": transcripts.beside, "a.txt": transcripts.beside, "a.wav.json": transcripts.beside,
     "a.rttm": diarisation.beside, "a.call.json": about.beside, "a.wav.call.json": about.beside,

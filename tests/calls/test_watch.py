@@ -120,6 +120,10 @@ def test_a_recording_that_has_grown_is_known_for_the_same(tmp_path: Path) -> Non
     assert grown.earlier(file) is None, "another call under the same name"
     file.write_bytes(b"HEAD")
     assert grown.earlier(file) is None
+    file.write_bytes(sound[:8_000])
+    grown.take(file, "short")
+    file.write_bytes(sound[::-1])
+    assert grown.earlier(file) is None, "of so little nothing can be told"
     file.unlink()
     (tmp_path / "b.wav").write_bytes(sound)
     grown.take(tmp_path / "b.wav", "three")

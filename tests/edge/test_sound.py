@@ -147,7 +147,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
         elif what < 0.65:
             del changed[rng.randrange(1, len(changed)) :]
         elif what < 0.85:
-            number = rng.choice((0, 1, 16, 0xFFFFFFFF, 0x7FFFFFFF, len(changed), rng.randrange(200)))
+            number = rng.choice((0, 1, 16, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, len(changed), rng.randrange(200)))
             changed[place : place + 4] = struct.pack("<I", number)
         else:
             changed[place:place] = b"LIST" + struct.pack("<I", 4) + b"abcd"

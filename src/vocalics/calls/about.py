@@ -61,7 +61,7 @@ class About:
 
 
 def moment(text: str) -> datetime:
-    """Return a time as it is written in ISO 8601, in UTC where it names no zone.
+    """Return a time as it is written in ISO 8601, as one of UTC, which is also the zone where it names none.
 
     Raises:
         VocalicsError: When it is none.
@@ -72,7 +72,7 @@ def moment(text: str) -> datetime:
         raise VocalicsError(f'"{text}" is no time; expected one as in 2026-03-31T14:05') from None
     if not _YEARS[0] <= time.year < _YEARS[1]:
         raise VocalicsError(f'"{text}" is no time of a call; expected a year from {_YEARS[0]} to {_YEARS[1] - 1}')
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def beside(recording: str | os.PathLike[str]) -> About:

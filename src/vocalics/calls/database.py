@@ -239,7 +239,10 @@ def _reached(engine: Engine) -> Iterator[None]:
     except DatabaseError as error:
         if "not a database" in str(error.orig):
             raise VocalicsError(f"{shown(engine.url)}: is no database of SQLite; choose another file") from None
-        raise
+        reason = " ".join(str(error.orig).split())
+        raise VocalicsError(
+            f"{shown(engine.url)}: cannot be used ({reason}); its user needs the right to make tables, read and write"
+        ) from None
 
 
 def _config() -> Config:

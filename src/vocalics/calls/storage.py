@@ -28,6 +28,7 @@ from vocalics.errors import StorageError, VocalicsError
 KEPT = ("none", "audio", "text", "all")
 """What is kept besides figures; text where nothing else is asked for."""
 
+_MOST_NAMED = 500  # calls of one term
 _MOST_TRIES = 20  # of keeping a call that others keep at the same time
 _AT_A_TIME = 500  # rows in one statement: databases bound its parameters
 
@@ -110,29 +111,30 @@ class Storage:
             raise VocalicsError(f'cannot keep "{keep}"; expected {", ".join(KEPT)}')
         copy = self._recordings.copied(call.digest, recording or call.path) if keep in ("audio", "all") else None
         try:
-            replaced, before = self._kept(call, keep, None if copy is None else str(copy), {call.digest, *also_known})
+            replaced = self._kept(call, keep, None if copy is None else str(copy), {call.digest, *also_known})
         except BaseException:
             if copy:
                 copy.unlink(missing_ok=True)
             raise
-        for path in before:
-            recordings.remove(path)
         if replaced and not database.forget(self.engine):
             what = f"{call.digest[:12]} is kept, but names and words of its earlier analysis stay"
             raise database.left_in_log(self.engine, what)
         return replaced
 
-    def _kept(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> tuple[bool, list[Path]]:
+    def _kept(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> bool:
         """As ``_replaced``, again where another process kept the same recording in between."""
         for _ in range(_MOST_TRIES - 1):
             try:
                 return self._replaced(call, keep, audio, known)
             except IntegrityError:  # the other one is through, so that all of them will be
                 continue
-        return self._replaced(call, keep, audio, known)
+        try:
+            return self._replaced(call, keep, audio, known)
+        except IntegrityError as error:
+            raise StorageError(f"{database.shown(self.engine.url)}: the database fails ({error.orig})") from None
 
-    def _replaced(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> tuple[bool, list[Path]]:
-        """Whether there was an earlier analysis, and the copies that no row names any more."""
+    def _replaced(self, call: Call, keep: str, audio: str | None, known: Collection[str]) -> bool:
+        """Whether there was an earlier analysis; with it go the copies that no row names any more."""
         with self.session(writes=True) as session:
             old = session.execute(
                 select(CallRow.id, CallRow.audio).where(CallRow.digest.in_(known)).with_for_update()
@@ -140,7 +142,11 @@ class Storage:
             before = [path for _, kept in old if kept is not None for path in self._recordings.places(kept)]
             self._drop(session, [i for i, _ in old])
             session.add(to_row(call, keep, audio))
-        return bool(old), before
+            session.flush()
+            # Before it is done: a copy that cannot be removed must not stay without a row that names it.
+            for path in before:
+                recordings.remove(path)
+        return bool(old)
 
     def get(self, digest: str) -> Call:
         """Return a call by its digest, or the beginning of it.
@@ -205,7 +211,11 @@ class Storage:
         """
         names = list(customers)
         with self.session(writes=True) as session:
-            which: list[ColumnElement[bool]] = [CallRow.id == self._found(session, digest) for digest in digests]
+            named = [self._found(session, digest) for digest in digests]
+            # A term for each would be too deep for SQLite.
+            which: list[ColumnElement[bool]] = [
+                CallRow.id.in_(named[i : i + _MOST_NAMED]) for i in range(0, len(named), _MOST_NAMED)
+            ]
             asked: list[ColumnElement[bool]] = [_is_one_of(session, CallRow.customer, names)] if names else []
             if before is not None:
                 asked.append(CallRow.started_at < before)

@@ -11,6 +11,7 @@ any other, and none, into the turn that they lie in by time. Without any times t
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import math
@@ -28,6 +29,8 @@ from vocalics.timeline import is_timeline
 LARGEST_BYTES = 64_000_000
 """A larger file is no transcript of a call."""
 
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)*\s+([^>]*)>")
+_TAG = re.compile(r"<[^>]*>")
 _LINE = re.compile(r"^\s*(?:\[?((?:\d+:)?\d+:\d{2}(?:[.,]\d+)?)\]?\s*)?(?:([^\s:\[\]][^:\[\]]{0,39}):\s)?\s*(.*)$")
 
 
@@ -120,9 +123,17 @@ def _captions(kind: str) -> Callable[[str], list[Cue]]:
             found = webvtt.from_buffer(io.BytesIO(text.encode("utf-8", "replace")), format=kind)
         except (MalformedFileError, MalformedCaptionError) as error:
             raise ValueError(str(error)) from None
-        return [Cue(_seconds(c.start), _seconds(c.end), c.text, c.voice or "") for c in found.captions]
+        return [Cue(_seconds(c.start), _seconds(c.end), *said) for c in found.captions for said in _voices(c.raw_text)]
 
     return captions
+
+
+def _voices(text: str) -> list[tuple[str, str]]:
+    """What a cue's voices say, each with its name: one cue may hold several (WebVTT, 2019, section 3.5)."""
+    before, *spans = _VOICE.split(text)
+    said = [(before, ""), *zip(spans[1::2], spans[::2], strict=True)]
+    plain = [(html.unescape(_TAG.sub("", words)), html.unescape(name)) for words, name in said]
+    return [(words, name) for words, name in plain if words.strip()]
 
 
 def _json(text: str) -> list[Cue]:

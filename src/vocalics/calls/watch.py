@@ -21,6 +21,7 @@ POLL_SECONDS = 0.5
 RETRY_SECONDS = 30.0
 """Until a recording is taken again that is not to blame, as where the database could not be reached."""
 
+_LEAST = 4 * 4096  # bytes: of less, next to nothing is compared
 _HEADER = 4096  # bytes: some formats write into their beginning when they end
 
 
@@ -131,7 +132,7 @@ class Grown:
     def earlier(self, path: Path) -> str | None:
         """Return the digest of the call that was made of the file's beginning, if one was."""
         digest, size, inner = self._taken.get(path, ("", 0, b""))
-        if not digest or path.stat().st_size <= size or _inner(path, size) != inner:
+        if not digest or size < _LEAST or path.stat().st_size <= size or _inner(path, size) != inner:
             return None
         return digest
 

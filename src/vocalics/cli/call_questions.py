@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -275,7 +275,6 @@ def downgrade(
 ) -> None:
     """Take the tables back to a version; base takes them and all calls away, kept recordings too."""
     from vocalics.calls import database
-    from vocalics.calls.recordings import remove
 
     _check(db)
     engine = database.connect(db)
@@ -290,9 +289,26 @@ def downgrade(
     finally:  # whatever stays in the log, sound does not
         engine = database.connect(db)
         if database.current(engine) is None:
-            for path in kept:
-                remove(path)
+            _remove_all(kept)
         engine.dispose()
+
+
+def _remove_all(paths: Iterable[Path]) -> None:
+    """Remove every recording that can be removed.
+
+    Raises:
+        VocalicsError: For those that cannot.
+    """
+    from vocalics.calls.recordings import remove
+
+    failed = []
+    for path in paths:
+        try:
+            remove(path)
+        except VocalicsError as error:
+            failed.append(str(error))
+    if failed:
+        raise VocalicsError("; ".join(failed))
 
 
 def current(db: Database = "calls.db") -> None:

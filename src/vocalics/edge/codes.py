@@ -22,7 +22,10 @@ def _codes_in(graph: Graph, node: Node) -> bool:
     if node.settings["eight"] is None:
         if not given or user is None or user.kind != "quantise":
             return False
-        node.settings["eight"] = _eight(node)  # few weights between codes, which the quantiser left as floats
+        assert before is not None
+        node.settings["eight"] = _eight(
+            node, before.settings["scale"]
+        )  # few weights between codes, which the quantiser left as floats
     codes, _, zero, _ = node.settings["eight"]
     if before is None or not given or codes.dtype != np.int8 or np.any(zero):
         node.settings["eight"] = None  # floats in: the weights are floats, too
@@ -32,11 +35,16 @@ def _codes_in(graph: Graph, node: Node) -> bool:
     return True
 
 
-def _eight(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:  # type: ignore[type-arg]
-    """Return a layer's weights in eight bits, as the quantiser would have made them."""
+def _eight(node: Node, scale_in: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:  # type: ignore[type-arg]
+    """Return a layer's weights in eight bits, as the quantiser would have made them.
+
+    Where next to nothing but its bias is left of a channel, the bias stays a whole number of 32 bits.
+    """
     weights, axis = node.settings["weights"], 0 if node.kind == "conv" else 1
     others = tuple(a for a in range(weights.ndim) if a != axis)
     scale = np.maximum(np.abs(weights).max(axis=others), 1e-12) / 127
+    if node.settings["bias"] is not None:
+        scale = np.maximum(scale, np.abs(node.settings["bias"].ravel()) / (float(scale_in) * 2.0**30))
     sides = tuple(-1 if a == axis else 1 for a in range(weights.ndim))
     codes = np.rint(weights / scale.reshape(sides)).astype(np.int8)
     return codes, scale.astype(np.float32), np.zeros(len(scale), np.int32), axis

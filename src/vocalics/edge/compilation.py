@@ -151,7 +151,7 @@ def compile(
             raise CompileError(f"{said} {limits.hint(model, recognizer.card, target, limit, written.facts)}")
         program = _kept(program, output / f"{PROGRAM}{target.suffix}" if is_board else output)
         compiled = Compiled(target, written, program, sizes, (), 0.0, in_eight)
-        return _checked(compiled, model, recognizer, Path(temporary), clips, cpu, tell) if check else compiled
+        return _checked(compiled, model, recognizer, Path(temporary), clips, cpu, tell, compiler) if check else compiled
 
 
 def _kept(program: Path, output: Path) -> Path:
@@ -180,6 +180,7 @@ def _checked(
     clips: Sequence[Path],
     cpu: str,
     tell: Callable[[str], None],
+    compiler: str,
 ) -> Compiled:
     """Run this computer's program and the target's, and compare both with the model."""
     host = toolchain.host()
@@ -189,7 +190,7 @@ def _checked(
         tell("compiling for this computer, to check what was written")
         program = temporary / f"host{host.suffix}"
         written = source.write(model, temporary / "host-source", is_fixed=written.is_fixed)
-        toolchain.build(host, written.folder, written.compiled, program)
+        toolchain.build(host, written.folder, written.compiled, program, compiler)
     tell("checking")
     checks = [checking.check_program(host, program, written, recognizer, clips[:MOST_CLIPS])]
     seconds = checking.seconds_per_second(program, written, clips[:1])

@@ -12,6 +12,7 @@ from vocalics.edge.arena import Step
 from vocalics.edge.layers import BLOCK, Constants, Geometry, code
 from vocalics.edge.loops import Buffer, Leaf
 from vocalics.edge.sizes import at
+from vocalics.errors import ModelFileError
 
 
 def packed(weights: npt.NDArray[np.int8], by_rows: bool) -> npt.NDArray[np.int8]:
@@ -72,6 +73,8 @@ def convolution(
     scales = np.broadcast_to(np.asarray(settings["eight"][1], np.float64).ravel(), (n_out,)) * scale_in
     bias = np.zeros(n_out) if settings["bias"] is None else settings["bias"].astype(np.float64)
     whole_bias = np.rint(bias / scales) - zero_in * weights.reshape(n_out, -1).astype(np.int64).sum(axis=1)
+    if np.abs(whole_bias).max(initial=0.0) > 2**31 - 1:
+        raise ModelFileError("a bias that is too large for its weights; expected one of 32 bits at their scale")
     relu = bool(settings.get("relu"))
     quantisation = [zero_in, 0, 0, 0, 1, 0, 0, 0, 0, 0]
     multipliers = factors = "NULL"

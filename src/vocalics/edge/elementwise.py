@@ -32,7 +32,11 @@ def _binary(reader: Reader, node: Any, attributes: dict[str, Any]) -> None:
         name = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.floor_divide}
         if node.op_type not in name:
             raise ModelFileError("a comparison of lengths that vary")
-        reader.constant(node.output[0], np.asarray(name[node.op_type](a, b), object))
+        try:
+            found = name[node.op_type](a, b)
+        except TypeError:
+            raise ModelFileError(f"{node.op_type} of a length that varies; expected whole steps of it") from None
+        reader.constant(node.output[0], np.asarray(found, object))
         return
     reader.map(_BINARY[node.op_type], node.input, node.output[0])
 

@@ -18,6 +18,7 @@ from vocalics.modelfile import Card
 
 FRACTION_BITS = 30
 SAMPLE_BITS = 15
+_LEAST_DB = 3.0  # of less, the times are no whole number that is about as many
 _LOUDEST_TIMES = 2**24
 """By which the power of 20 ms can be multiplied in 64 bits."""
 
@@ -41,8 +42,10 @@ def check(card: Card, gate_rate: int) -> None:
         raise ModelFileError(
             f"{card.name} takes sound at {card.sample_rate} Hz; in fixed point a multiple of {gate_rate} Hz is expected"
         )
-    if card.trim_db is not None and not 0 < card.trim_db <= 72:
-        raise ModelFileError(f"{card.name} cuts what is {card.trim_db:g} dB down; in fixed point 0 to 72 are expected")
+    if card.trim_db is not None and not _LEAST_DB <= card.trim_db <= 72:
+        raise ModelFileError(
+            f"{card.name} cuts what is {card.trim_db:g} dB down; in fixed point {_LEAST_DB:g} to 72 are expected"
+        )
     if not log_mel_settings(card).floor > 0:
         raise ModelFileError(f"{card.name} adds no power before the logarithm; in fixed point some is expected")
 

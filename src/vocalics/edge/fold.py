@@ -182,7 +182,12 @@ def _pool_in(graph: Graph, node: Node) -> bool:
         return False
     if ("codes_out" in node.settings) != ("codes" in user.settings):
         return False
+    if "codes_in" in node.settings and "codes_out" not in node.settings:
+        return False  # codes in and floats out: those are written as they come
     kernel = user.settings["kernel"]
+    whole, pooled = (graph.values[name].shape[-len(kernel) :] for name in (node.output, user.output))
+    if any(one // by != other for one, other, by in zip(whole, pooled, kernel, strict=True)):
+        return False  # a last, shorter window (ceil_mode)
     if kernel != user.settings["strides"] or any(user.settings["before"]) or any(user.settings["after"]):
         return False
     node.settings["pool"] = kernel

@@ -91,7 +91,10 @@ class Lowering:
         if name not in self.known:
             data = self.graph.values[name].data
             assert data is not None, name
-            data = np.asarray(data, np.float32)
+            try:
+                data = np.asarray(data, np.float32)
+            except TypeError:
+                raise ModelFileError("is a length that varies, which values are computed with") from None
             if data.size == 1:
                 self.known[name] = Number(float(data.ravel()[0]), data.shape)
             else:

@@ -24,6 +24,9 @@ class Size:
     def __add__(self, other: int) -> Size:
         return Size(self.more + self.by * other, self.by)
 
+    def __radd__(self, other: int) -> Size:
+        return self + other
+
     def __sub__(self, other: int) -> Size:
         return self + -other
 

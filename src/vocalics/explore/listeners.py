@@ -89,9 +89,13 @@ def fleiss_kappa(counts: npt.ArrayLike) -> float:
 
 
 def _votes(utterance: Utterance) -> dict[str, int]:
-    """The votes for emotions of ours, more than none."""
+    """The votes for emotions of ours, more than none; shares of a vote are no votes."""
     known = {*EMOTIONS, *OTHER_EMOTIONS}
-    return {e: int(n) for e, n in utterance.ratings.items() if e in known and isinstance(n, int | float) and n > 0}
+    return {
+        e: int(n)
+        for e, n in utterance.ratings.items()
+        if e in known and isinstance(n, int | float) and n > 0 and n == int(n)
+    }
 
 
 def _agreement(corpus: str, clips: Sequence[Utterance]) -> Agreement:

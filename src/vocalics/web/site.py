@@ -74,6 +74,10 @@ def build(output: Path, models: Sequence[str], runtime: Path | None = None) -> d
 
     for made in (output / "static", output / "models", output / _PLACE):
         shutil.rmtree(made, ignore_errors=True)
+    # The mark first: a folder in which writing was interrupted is ours as well.
+    config = output / "static" / "config.js"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(_config([entry for entry, _ in bundled]), encoding="utf-8")
     shutil.copytree(
         STATIC, output / "static", ignore=shutil.ignore_patterns("index.html", "config.js"), dirs_exist_ok=True
     )
@@ -81,7 +85,6 @@ def build(output: Path, models: Sequence[str], runtime: Path | None = None) -> d
     written = {f"{_PLACE}/{name}": data for name, data in files.items()}
     written[f"{_PLACE}/LICENSE.txt"] = _LICENCE.encode()
     written |= {entry["file"]: data for entry, data in bundled}
-    written["static/config.js"] = _config([entry for entry, _ in bundled]).encode()
     for name, data in written.items():
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         (output / name).write_bytes(data)

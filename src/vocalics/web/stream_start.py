@@ -10,7 +10,7 @@ import numpy as np
 
 from vocalics.audio import HIGHEST_SAMPLE_RATE, LOWEST_SAMPLE_RATE
 from vocalics.recognizer import Recognizer
-from vocalics.streaming import HOP_SECONDS
+from vocalics.streaming import default_hop
 from vocalics.web.problems import Problem
 from vocalics.web.service import Service
 
@@ -84,9 +84,9 @@ def parsed(text: str, service: Service) -> Start:
     sample_rate = number("sample_rate", LOWEST_SAMPLE_RATE, HIGHEST_SAMPLE_RATE, None, whole=True)
     channels = number("channels", 1, limits.channels, 1, whole=True)
     window = number("window", 0, limits.window_seconds, None)
-    hop = number("hop", limits.hop_seconds, limits.window_seconds, min(HOP_SECONDS, window or HOP_SECONDS))
+    hop = number("hop", limits.hop_seconds, limits.window_seconds, None)
     max_lag = number("max_lag", 0, limits.backlog_seconds, None)
-    assert sample_rate is not None and channels is not None and hop is not None
+    assert sample_rate is not None and channels is not None
     form = word("format", "pcm16")
     if form not in FORMATS:
         raise Problem("invalid-parameter", f"format is {form[:40]!r}; expected {' or '.join(FORMATS)}")
@@ -97,6 +97,7 @@ def parsed(text: str, service: Service) -> Start:
         raise Problem("invalid-parameter", "adapt is for one voice, and channels are averaged; send one channel")
     name = word("model", service.default)
     recognizer = service.recognizer(name)
+    hop = default_hop(recognizer, window) if hop is None else hop
     service.check_windows(recognizer, window, hop)
     return Start(int(sample_rate), form, int(channels), recognizer, name, window, hop, max_lag, adapt)
 

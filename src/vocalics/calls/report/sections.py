@@ -235,9 +235,10 @@ def _heat(figures: Figures) -> str:
         )
         for topic in figures.topics
     ]
-    note = paragraph(
-        f'"Too few" are topics with fewer than {figures.least} calls. In each row all emotions add up to 100 %.', "note"
-    )
+    # Not where calls were judged by models of other emotions: each column is of the calls that know its own.
+    same = all(len({estimate.n for estimate in topic.emotions.values()}) == 1 for topic in figures.topics)
+    adds = " In each row all emotions add up to 100 %." if same else ""
+    note = paragraph(f'"Too few" are topics with fewer than {figures.least} calls.{adds}', "note")
     return words + table(("topic", "calls", *figures.emotions), rows, "Topics", spoken=True) + note
 
 

@@ -95,9 +95,9 @@ static void loud_part(int32_t *start, int32_t *end)
         loudest = powers[i] > loudest ? powers[i] : loudest;
     if (!(loudest > 0))
         return;
-    while (!mel_is_loud(powers[first], loudest))
+    while (first < n_blocks - 1 && !mel_is_loud(powers[first], loudest))
         first++;
-    while (!mel_is_loud(powers[last - 1], loudest))
+    while (last > first + 1 && !mel_is_loud(powers[last - 1], loudest))
         last--;
     if ((int32_t)first * TRIM_BLOCK > TRIM_MARGIN)
         *start = (int32_t)first * TRIM_BLOCK - TRIM_MARGIN;

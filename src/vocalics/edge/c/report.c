@@ -77,13 +77,29 @@ void report(const char *path, double start, double end, const judgement *judged)
     fflush(stdout);
 }
 
+/* All digits wherever it runs: "long" has 32 bits on some, and small libraries print none that are longer. */
+static void put_number(int64_t number)
+{
+    char digits[20];
+    int at = (int)sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    if (number < 0)
+        fputc('-', stderr);
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    fwrite(digits + at, 1, sizeof digits - (size_t)at, stderr);
+}
+
 void complain(const char *path, const char *fault, int64_t number)
 {
     const char *hash = strchr(fault, '#');
     const int n = hash ? (int)(hash - fault) : (int)strlen(fault);
     fflush(stdout);
     fprintf(stderr, "emotion: %s%s%.*s", path, *path ? ": " : "", n, fault);
-    if (hash)
-        fprintf(stderr, "%ld%s", (long)number, hash + 1);
+    if (hash) {
+        put_number(number);
+        fputs(hash + 1, stderr);
+    }
     fputc('\n', stderr);
 }

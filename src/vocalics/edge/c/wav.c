@@ -133,7 +133,7 @@ int wav_open(wav *w, wav_source read, void *source)
             if (w->rate == 0)
                 return fail(w, "has sound before its format; expected a wav file", 0);
             /* A length of nearly 2 or 4 GiB is what writers to a pipe leave, and is no promise. */
-            w->promised = length > 0 && length < 0xFFFF0000u && !(length >= 0x7FFF0000u && length <= 0x7FFFFFFFu);
+            w->promised = length > 0 && length < 0xFFFF0000u && !(length >= 0x7FFF0000u && length <= 0x80000000u);
             w->left = w->promised || length == 0 ? (int64_t)length : INT64_MAX;
             if (is_long && length == 0xFFFFFFFFu && long_data > 0 && long_data < (uint64_t)INT64_MAX) {
                 w->promised = 1;

@@ -40,9 +40,15 @@ export class LocalEngine {
     /** @type {Map<number, LiveHandlers>} */
     this.streams = new Map();
     this.worker.addEventListener("message", ({ data }) => this.heard(data));
+    /** @type {Problem | null} why nothing is judged any more */
+    this.dead = null;
     this.worker.addEventListener("error", (event) => {
-      for (const { reject } of this.waiting.values()) reject(new Problem(FAILED, event.message));
+      const why = event.message || "This browser cannot run the page's worker, or a part of the page is missing.";
+      this.dead = new Problem(FAILED, why);
+      for (const { reject } of this.waiting.values()) reject(this.dead);
+      for (const { error } of this.streams.values()) error(this.dead);
       this.waiting.clear();
+      this.streams.clear();
     });
     this.ask("start", { page: document.baseURI, runtime: config.runtime, models: config.models });
   }
@@ -87,6 +93,7 @@ export class LocalEngine {
 
   /** @param {string} action @param {any} told @param {(share: number) => void} [progress] @returns {Promise<any>} */
   ask(action, told, progress) {
+    if (this.dead) return Promise.reject(this.dead);
     const id = ++this.count;
     const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject, progress }));
     answer.catch(() => {});

@@ -3,6 +3,7 @@
 /** @import { Card, Channel, Engine, LiveHandlers, LiveStream, Options, Result, Timeline } from "./types.js" */
 import { decode } from "./decode.js";
 import { envelopeOf } from "./envelope.js";
+import { remember, remembered } from "./storage.js";
 import { Problem } from "./types.js";
 
 const TOKEN = "vocalics-token";
@@ -104,7 +105,7 @@ export class ServerEngine {
       if (answer.status !== 401) throw problem;
       const given = await this.askForToken(refused);
       if (!given) throw problem;
-      sessionStorage.setItem(TOKEN, given);
+      remember(() => sessionStorage, TOKEN, given);
     }
   }
 
@@ -157,7 +158,7 @@ async function refine(timeline, file) {
 
 /** @returns {string} */
 function token() {
-  return sessionStorage.getItem(TOKEN) ?? "";
+  return remembered(() => sessionStorage, TOKEN) ?? "";
 }
 
 /** @param {Response} answer @returns {Promise<Problem>} from problem+json, or whatever came */

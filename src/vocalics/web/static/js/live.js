@@ -53,10 +53,17 @@ export class Live {
     const mine = (this.session = Symbol("session")); // of an earlier one something may still come in
     const level = /** @type {HTMLElement} */ (byId("live-level", HTMLElement).firstElementChild);
     try {
-      this.microphone = await Microphone.open((samples) => {
+      const microphone = await Microphone.open((samples) => {
         this.stream?.feed(samples);
         level.style.width = `${100 * levelOf(samples)}%`;
       });
+      if (this.session !== mine) {
+        await microphone.close(); // another model was chosen while the browser asked
+        this.control.disabled = false;
+        this.button();
+        return;
+      }
+      this.microphone = microphone;
       this.microphone.lost = () => {
         alertOf(new Problem("The microphone is gone", "It was unplugged, or taken away. Start again when it is back."));
         this.stop();
@@ -77,6 +84,7 @@ export class Live {
         announce("Listening.");
       } else {
         stream.finish(); // it was stopped, or another model chosen, meanwhile
+        if (this.microphone === microphone) await this.stop();
       }
     } catch (error) {
       alertOf(Problem.from(error));

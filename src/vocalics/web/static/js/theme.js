@@ -1,6 +1,7 @@
 /** Light or dark: as the system is, or as the switch says. */
 
 import { byId } from "./dom.js";
+import { remember, remembered } from "./storage.js";
 
 const KEY = "vocalics-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
@@ -19,12 +20,12 @@ export function setUpTheme() {
     control.setAttribute("aria-label", isDark() ? "Switch to light colours" : "Switch to dark colours");
     dispatchEvent(new Event("themechange"));
   };
-  const kept = localStorage.getItem(KEY);
+  const kept = remembered(() => localStorage, KEY);
   if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
   control.addEventListener("click", () => {
     const next = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = next;
-    localStorage.setItem(KEY, next);
+    remember(() => localStorage, KEY, next);
     show();
   });
   system.addEventListener("change", show);

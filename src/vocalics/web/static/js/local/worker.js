@@ -64,7 +64,7 @@ const ACTIONS = {
   },
   async open({ stream, model, rate, window, hop, adapt, maxLag }) {
     const found = await recognizer(model);
-    const windows = found.windows(window, hop ?? LIVE_HOP);
+    const windows = found.windows(window, hop ?? Math.min(LIVE_HOP, window ?? found.card.window_seconds));
     streams.set(stream, {
       judge: adapt ? new Follower(found) : found.apart(),
       resampler: new Resampler(rate, found.rate),
