@@ -361,7 +361,8 @@ def test_a_card_is_refused_that_has_no_front_end_in_fixed_point() -> None:
         (features, "takes features; a front end in fixed point is there for models that take the waveform"),
         (log_mel_card(sample_rate=11_000, front_end={**dataclasses.asdict(LogMel()), "sample_rate": 11_000,
                                                      "hop_length": 110}), "a multiple of 4000 Hz is expected"),
-        (log_mel_card(trim_db=80.0), "cuts what is 80 dB down; in fixed point 0 to 72 are expected"),
+        (log_mel_card(trim_db=80.0), "cuts what is 80 dB down; in fixed point 3 to 72 are expected"),
+        (log_mel_card(trim_db=1.5), "cuts what is 1.5 dB down; in fixed point 3 to 72 are expected"),
         (log_mel_card(front_end={**dataclasses.asdict(LogMel()), "floor": 0.0}), "adds no power before the logarithm"),
     ):  # fmt: skip
         with pytest.raises(ModelFileError, match=words):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import onnx
 from onnx import helper
 
 from vocalics import named_models
-from vocalics.edge import fold, graph, network
+from vocalics.edge import codes, fold, graph, network
 from vocalics.edge.sizes import Size, broadcast
 from vocalics.errors import ModelFileError
 from vocalics.export import voice
@@ -239,3 +240,16 @@ def test_facts_tell_what_a_model_takes() -> None:
     assert network.facts(path, 98, fast=False).weight_bytes < 0.6 * short.weight_bytes
     with pytest.raises(ModelFileError, match="6 frames are too few"):
         network.facts(path, 6)
+
+
+def test_a_channel_without_weights_keeps_its_bias_in_eight_bits() -> None:
+    weights = np.random.default_rng(0).normal(size=(4, 3, 5)).astype(np.float32)
+    weights[2] = 0
+    bias = np.array([0.1, -3.0, 0.5, 0.0], np.float32)
+    layer = SimpleNamespace(kind="conv", settings={"weights": weights, "bias": bias})
+    found, scale, _, axis = codes._eight(layer, 0.02)  # type: ignore[arg-type]
+    assert axis == 0 and not found[2].any()
+    whole = np.rint(bias / (scale.astype(np.float64) * 0.02))
+    assert np.abs(whole).max() < 2**31
+    np.testing.assert_allclose(whole * scale * 0.02, bias, atol=2e-4)
+    np.testing.assert_allclose(found * scale[:, None, None], weights, atol=float(scale.max()))

@@ -186,6 +186,14 @@ def test_poolings(name: str, folder: Path) -> None:
     check(model, folder, frames(5, 3, 4, 9, 32))
 
 
+@pytest.mark.parametrize("n", [8, 9])
+def test_a_last_shorter_window_behind_a_convolution(n: int, folder: Path) -> None:
+    """The convolution does not take in a pooling whose last window is shorter: it would not write it."""
+    pool = {"kernel_shape": [2], "strides": [2], "ceil_mode": 1}
+    nodes = [node("Conv", ["features", "w"], ["c"], pads=[1, 1]), node("MaxPool", ["c"], ["p"], **pool), *end("p", [2])]
+    check(c_network.graph(nodes, (4, n), {"w": weights(16, 4, 3)}), folder, frames(4, n))
+
+
 @pytest.mark.parametrize("n", [5, 6, 7, 8, 9])
 def test_a_pooling_of_a_known_length_leaves_out_windows_behind_the_input(n: int, folder: Path) -> None:
     nodes = [node("MaxPool", ["features"], ["p"], kernel_shape=[2], strides=[3], ceil_mode=1), *end("p", [2])]

@@ -234,6 +234,60 @@ def test_live_gets_used_to_the_voice_where_that_is_chosen(page: Any) -> None:
     page.wait_for_selector("#now:text('Not listening')")
 
 
+def test_a_model_that_is_chosen_while_the_browser_asks_closes_the_microphone(page: Any) -> None:
+    page.evaluate(
+        "() => { const media = navigator.mediaDevices, real = media.getUserMedia.bind(media);"
+        " media.getUserMedia = async (...asked) => { await new Promise((allow) => (window.allow = allow));"
+        " window.given = await real(...asked); return window.given; }; }"
+    )
+    page.click("#tab-live")
+    page.click("#listen")
+    page.wait_for_function("() => window.allow")
+    page.select_option("#model", "open")
+    page.wait_for_selector("#about h2:text-is('open')", state="attached")
+    page.evaluate("() => window.allow()")
+    page.wait_for_function("() => window.given?.getTracks().every((track) => track.readyState === 'ended')")
+    page.wait_for_selector("#listen:not([disabled]):text('Start listening')")
+
+
+DEAD = """async () => {
+  const named = (name) => import(new URL(`static/${name}`, document.baseURI).href);
+  const names = ["config.js", "js/engine-local.js", "js/storage.js"];
+  const [{ config }, { LocalEngine }, { remember, remembered }] = await Promise.all(names.map(named));
+  const engine = new LocalEngine(config);
+  const told = [];
+  const options = { model: "default", window: 2, hop: 1, adapt: false };
+  await engine.live(16000, options, { prediction: () => {}, error: (e) => told.push(e.detail), end: () => {} });
+  engine.worker.dispatchEvent(new ErrorEvent("error", { message: "gone" }));
+  const ask = () => engine.ask("analyse", {}).catch((e) => told.push(e.detail));
+  await Promise.race([ask(), new Promise((resolve) => setTimeout(resolve, 5000))]);
+  const blocked = () => { throw new DOMException("no", "SecurityError"); };
+  remember(blocked, "a", "b");
+  remember(() => sessionStorage, "a", "c");
+  return [...told, remembered(blocked, "a"), remembered(() => sessionStorage, "a"), remembered(blocked, "x")];
+}"""
+
+
+def test_a_worker_that_is_gone_is_told_and_storage_may_be_blocked(page: Any) -> None:
+    assert page.evaluate(DEAD) == ["gone", "gone", "b", "c", None]
+
+
+def test_a_site_that_was_not_finished_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    for name in site.RUNTIME:
+        (runtime / name).write_text("x")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.shutil, "copytree", full)
+        with pytest.raises(OSError, match="no space"):
+            site.build(tmp_path / "out", ["tiny"], runtime)
+    assert site.build(tmp_path / "out", ["tiny"], runtime) == site.build(tmp_path / "out", ["tiny"], runtime)
+
+
 def test_a_file_that_is_no_sound_is_an_error_in_words(page: Any, tmp_path: Path) -> None:
     (tmp_path / "letter.mp3").write_text("Dear Sir or Madam, " * 9)
     (tmp_path / "empty.wav").touch()

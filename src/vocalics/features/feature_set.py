@@ -128,7 +128,8 @@ class FeatureSet:
     def _cut(self, clip: Clip) -> Clip:
         start = self.offset
         # The same clip at another rate is cut the same way: prediction resamples before.
-        if (len(clip.samples) / clip.sample_rate - start) * self.sample_rate < _EARLIEST_REMAINDER:
+        n_samples = round(len(clip.samples) * self.sample_rate / clip.sample_rate)
+        if n_samples - round(start * self.sample_rate) < _EARLIEST_REMAINDER:
             start = 0.0
         if start == 0 and self.duration is None:
             return clip
