@@ -56,7 +56,7 @@ BASE = "name = 'x'\ndescription = ''\nmodel = 'm'"
         ("name = 'runs/x'\ndescription = ''\nmodel = 'm'", 'name = "runs/x" cannot be the name of a model file'),
         (BASE + "\n[fit]\nbatch_size = 0", "fit.batch_size = 0; expected at least 1"),
         (BASE + "\n[fit]\ndraws = -1", "fit.draws = -1 is below 0"),
-        (BASE + "\nseed = -1", "seed = -1 is below 0; give a whole number from 0 on"),
+        (BASE + "\nseed = -1", "seed = -1 is out of range; give a whole number from 0 to 4294967295"),
         (BASE + "\n[fit]\naverage = 1.0", "fit.average = 1.0 is not a share"),
         (BASE + "\ncorpora = ['tess']\n[shares]\ntess = 'all'", "shares.tess = 'all' is not a share"),
         ("name = ", "is not TOML"),

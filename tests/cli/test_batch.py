@@ -53,13 +53,13 @@ def test_a_file_that_changed_is_told(given: list[str], run: Run, tmp_path: Path)
 
 def test_a_job_that_cannot_be_done_is_one_line(given: list[str], run: Run) -> None:
     for arguments, said in {
-        ("missing",): "missing: no such file or folder",
-        ("in", "--hop", "1"): "settings of a timeline",
-        ("in", "--feature-set", "logmle"): "did you mean",
-        ("in", "--address", "auto"): "choose the engine ray",
+        ("missing",): (1, "missing: no such file or folder"),
+        ("in", "--hop", "1"): (2, "settings of a timeline"),
+        ("in", "--feature-set", "logmle"): (1, "did you mean"),
+        ("in", "--address", "auto"): (2, "choose the engine ray"),
     }.items():
         code, out, errors = run("batch", *arguments, "-o", "out")
-        assert (code, out) == (1, "") and said in errors and errors.count("\n") == 1
+        assert (code, out) == (said[0], "") and said[1] in errors and errors.count("\n") == 1
     assert run("batch", "in")[0] == 2
 
 

@@ -186,7 +186,7 @@ def test_nothing_is_written_over_what_is_read(run, manifest: Path, tmp_path: Pat
     code, _, err = run(
         "prepare", str(clip), "-o", str(clip.parent), "--step", "normalise_peak", "--format", clip.suffix[1:]
     )
-    assert code == 1 and f"{clip.name}: would take the place of what is read" in err
+    assert code == 1 and f"{clip.name}: is one of the clips that are read" in err
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
