@@ -404,6 +404,8 @@ def test_seeds_that_were_measured_apart_are_put_together(clips: Manifest, three_
     for again in (first, last, dataclasses.replace(whole)):
         kept = benchmark_results.joined([both], [again])[0]
         assert kept is (both if again is not whole else kept) and kept.by_seed == both.by_seed
+    told = dataclasses.replace(first, by_sentence=0.4)  # what stands beside the same figures may be new
+    assert benchmark_results.joined([first], [told])[0] is told
     read = benchmark_results.from_dict(json.loads(json.dumps(benchmark_results.to_dict(both))))
     page = benchmark_page.to_markdown([read])
     assert " | 3* | " in page and "Marked *" in page

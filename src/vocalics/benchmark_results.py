@@ -272,7 +272,7 @@ def _with(old: Result | None, new: Result) -> Result:
     """A result, with what an earlier one of the same key says of other seeds."""
     if old is None or not new.settings or _alike(old) != _alike(new):
         return new
-    if _holds(old, new):
+    if len(old.seeds) > len(new.seeds) and _holds(old, new):
         return old
     return new if {*old.seeds} & {*new.seeds} else put_together(old, new)
 

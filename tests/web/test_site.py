@@ -206,7 +206,6 @@ MEANWHILE = """async ([samples, seconds]) => {
 def test_live_goes_on_while_a_file_is_analysed(page: Any) -> None:
     told = page.evaluate(MEANWHILE, [fakes.voice(4.0).samples.tolist(), 90])
     analysed = told.index("analysed")
-    assert told[-1] == "analysed" or "end" in told
     before = told[:analysed]
     assert before.count("live") >= 4 and "end" in before, told
     assert before.count("share") > 40 and before.index("live") < len(before) - 10
