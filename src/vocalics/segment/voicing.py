@@ -38,7 +38,7 @@ def speech_seconds(clip: Clip) -> float:
     The same for a clip at any level (down to a peak of ``SILENT_PEAK``). The pitch is sought by the normalised
     autocorrelation (Boersma 1993, without its path search).
     """
-    if clip.duration < SHORTEST_SECONDS or (peak := float(np.abs(clip.samples).max())) < SILENT_PEAK:
+    if clip.duration < SHORTEST_SECONDS or (peak := float(max(clip.samples.max(), -clip.samples.min()))) < SILENT_PEAK:
         return 0.0
     # At full scale, so that no level over- or underflows.
     level = resample(Clip(clip.samples / np.float32(peak), clip.sample_rate), _RATE)
@@ -61,7 +61,8 @@ def _without_rumble(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     """The samples at _RATE without what is below a voice: a ramp from 40 to 100 Hz."""
     n_padded = 1 << (len(samples) - 1).bit_length()
     spectrum = np.fft.rfft(samples, n_padded)
-    spectrum *= np.clip((np.fft.rfftfreq(n_padded, 1 / _RATE) - 40) / 60, 0, 1)
+    low = slice(100 * n_padded // _RATE + 1)
+    spectrum[low] *= np.clip((np.fft.rfftfreq(n_padded, 1 / _RATE)[low] - 40) / 60, 0, 1)
     return np.fft.irfft(spectrum, n_padded)[: len(samples)].astype(np.float32)
 
 
