@@ -31,6 +31,8 @@ run: export VOCALICS_AUDIO := $(AUDIO)
 run: $(VENV)/.core
 	@$(BIN)/vocalics predict -- "$$VOCALICS_AUDIO"
 
+# Tests start Python hundreds of times: what it compiles is kept, whatever the environment says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

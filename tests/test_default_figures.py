@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from vocalics import audio
 from vocalics.audio import Clip
-from vocalics.corpora import scan
+from vocalics.corpora import ScanReport
 from vocalics.emotions import EMOTIONS
 from vocalics.evaluation import EvaluationReport, evaluate
 from vocalics.manifest import Manifest
@@ -25,8 +25,11 @@ if "default" not in bundled():
     pytest.skip("src/vocalics/bundled/default.onnx is not trained yet", allow_module_level=True)
 
 
-def clips_of(shared: Path, corpus: str, spec: str) -> Manifest:
-    manifest = scan(corpus, shared / "corpora" / corpus).manifest.where(lambda u: u.emotion in EMOTIONS)
+Scanned = Callable[[str], ScanReport]
+
+
+def clips_of(shared: Path, scanned: Scanned, corpus: str, spec: str) -> Manifest:
+    manifest = scanned(corpus).manifest.where(lambda u: u.emotion in EMOTIONS)
     return manifest.take(tested(manifest, spec.format(protocols=shared / "protocols")))
 
 
@@ -61,9 +64,9 @@ def stated(model: Recognizer, spec: str, of: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize(("corpus", "spec", "least"), [(*s, v) for s, v in zip(SETS, (0.42, 0.59, 0.63), strict=True)])
-def test_the_card_tells_the_truth(shared: Path, corpus: str, spec: str, least: float) -> None:
+def test_the_card_tells_the_truth(shared: Path, scanned: Scanned, corpus: str, spec: str, least: float) -> None:
     model = load("tiny")
-    clips = clips_of(shared, corpus, spec)
+    clips = clips_of(shared, scanned, corpus, spec)
     assert not set(clips.speakers) & {*model.card.training_speakers, *model.card.validation_speakers}
     figure, report = stated(model, spec, "this file"), measured(model, clips)
     assert figure["clips"] == len(clips)
@@ -75,10 +78,10 @@ def test_the_card_tells_the_truth(shared: Path, corpus: str, spec: str, least: f
 
 @pytest.mark.parametrize(("corpus", "spec"), SETS[:2])
 def test_default_was_trained_on_everybody_and_its_figures_are_of_models_that_were_not(
-    shared: Path, corpus: str, spec: str
+    shared: Path, scanned: Scanned, corpus: str, spec: str
 ) -> None:
     model = load()
-    clips = clips_of(shared, corpus, spec)
+    clips = clips_of(shared, scanned, corpus, spec)
     assert set(clips.speakers) <= {*model.card.training_speakers, *model.card.validation_speakers}
     assert len({*model.card.training_speakers, *model.card.validation_speakers}) == 131
     assert {f["measured_on"] for f in model.card.figures} == {"another model of this recipe"}
@@ -88,10 +91,10 @@ def test_default_was_trained_on_everybody_and_its_figures_are_of_models_that_wer
     assert len(fitted) and measured(model, fitted).uar.value > 0.85  # whom it was fitted to it knows
 
 
-def test_level_changes_no_label(shared: Path) -> None:
+def test_level_changes_no_label(shared: Path, scanned: Scanned) -> None:
     model: Recognizer = load()
     labels = []
-    for u in clips_of(shared, "savee", "speaker=savee/KL")[::4]:
+    for u in clips_of(shared, scanned, "savee", "speaker=savee/KL")[::4]:
         clip = audio.read(u.path)
         labels.append(model.predict(clip).label)
         assert model.predict(Clip(clip.samples * np.float32(0.1), clip.sample_rate)).label == labels[-1], u.path

@@ -97,10 +97,9 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(recipe: Path, corpus: Path, output: Path, *more: str) -> list[str]:
-    program = "from vocalics.cli.main import main; main()"
-    return [sys.executable, "-c", program, "train", str(recipe), "--corpus", f"folder={corpus}", "-o", str(output),
-            "--threads", "1", "--cache", str(corpus.parent / "cache"), *more]  # fmt: skip
+def arguments(recipe: Path, corpus: Path, output: Path, *more: str) -> list[str]:
+    return ["train", str(recipe), "--corpus", f"folder={corpus}", "-o", str(output), "--threads", "1", "--cache",
+            str(corpus.parent / "cache"), *more]  # fmt: skip
 
 
 def history(folder: Path) -> list[dict[str, float]]:
@@ -109,12 +108,17 @@ def history(folder: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_ends_as_undisturbed(corpus: Path, recipe_file: Path, tmp_path: Path) -> None:
+def test_killed_and_resumed_ends_as_undisturbed(
+    corpus: Path, recipe_file: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    done = subprocess.run(command(recipe_file, corpus, whole), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    code, _, errors = run(*arguments(recipe_file, corpus, whole))
+    assert code == 0, errors
 
-    process = subprocess.Popen(command(recipe_file, corpus, broken), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    program = [sys.executable, "-c", "from vocalics.cli.main import main; main()"]
+    process = subprocess.Popen(
+        [*program, *arguments(recipe_file, corpus, broken)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     try:
         deadline = time.monotonic() + 120
         while not (broken / "checkpoint.safetensors").exists():
@@ -124,9 +128,8 @@ def test_killed_and_resumed_ends_as_undisturbed(corpus: Path, recipe_file: Path,
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     assert not (broken / "tiny.onnx").exists()
-    resumed = command(recipe_file, corpus, broken, "--resume")
-    again = subprocess.run(resumed, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
+    code, _, errors = run(*arguments(recipe_file, corpus, broken, "--resume"))
+    assert code == 0, errors
 
     assert len(history(whole)) == 4
     assert history(broken) == history(whole)

@@ -21,10 +21,9 @@ from vocalics.augment import Step, material
 from vocalics.augment.copies import augmented
 from vocalics.dataset import Data, Progress
 from vocalics.errors import AudioError, FeatureError, VocalicsError
-from vocalics.features.cache import CHANGED, extract_manifest, in_processes, with_own_digests
+from vocalics.features.cache import CHANGED, extract_manifest, in_processes, processes, with_own_digests
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.files import replacing
-from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation
 from vocalics.preprocess import chain as prepare
@@ -160,8 +159,8 @@ def compute(
     folder = cache / f"{features.folder_name}-copies-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
     work = partial(_stored, name=features.name, copies=copies, seed=seed, preparation=preparation, folder=folder)
     out = np.empty((len(manifest), len(copies) + 1, *shape), np.float32)
-    there = all(_file(folder, u).is_file() for u in manifest)
-    rows = map(work, manifest) if there else in_processes(work, manifest, available_cores(), features.name)
+    workers = processes(sum(not _file(folder, u).is_file() for u in manifest))
+    rows = map(work, manifest) if workers == 1 else in_processes(work, manifest, workers, features.name)
     for i, values in enumerate(rows):
         if isinstance(values, str):
             raise AudioError(f"{values}; take the clip out of the manifest")

@@ -334,7 +334,11 @@ def _lay(first: Samples, second: Samples, offset: int) -> _Laid:
     product = fft.rfft(x, n_fft) * np.conj(of_y)
     turn = 2j * np.pi * fft.rfftfreq(n_fft)
     parts = np.linspace(-0.5, 0.5, 9)
-    heights = np.abs([np.dot(product, np.exp(turn * part)).real for part in parts])
+    turned, step = product * np.exp(turn * parts[0]), np.exp(turn * (parts[1] - parts[0]))
+    heights = np.zeros(len(parts))
+    for i in range(len(parts)):
+        heights[i] = abs(turned.sum().real)
+        turned *= step
     best = min(max(int(heights.argmax()), 1), len(parts) - 2)
     part = parts[best] + _vertex(*heights[best - 1 : best + 2]) * (parts[1] - parts[0])
     y = np.asarray(fft.irfft(of_y * np.exp(-turn * part), n_fft)[: len(x)], dtype=np.float32)
@@ -366,8 +370,8 @@ def _drift(x: Samples, y: Samples) -> float:
     cross = np.abs(fft.irfft(fft.rfft(places, n_fft) * np.conj(fft.rfft(blocks, n_fft)), n_fft))
     slopes = np.linspace(-MAX_SPEED, MAX_SPEED, 61)
     moved = np.rint(slopes[:, None] * (starts - starts.mean())).astype(int)
-    middle = np.arange(HOP, 2 * n_search - HOP)
-    scores = np.array([cross[np.arange(len(starts))[:, None], m[:, None] + middle].sum(axis=0).max() for m in moved])
+    places = np.lib.stride_tricks.sliding_window_view(cross, 2 * (n_search - HOP), axis=1)
+    scores = np.array([places[np.arange(len(starts)), HOP + m].sum(axis=0).max() for m in moved])
     best = min(max(int(scores.argmax()), 1), len(slopes) - 2)
     return float(slopes[best] + _vertex(*scores[best - 1 : best + 2]) * (slopes[1] - slopes[0]))
 

@@ -22,11 +22,10 @@ from vocalics import audio, encoders
 from vocalics.dataset import Progress
 from vocalics.encoders import FrontEnd
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.features.cache import in_processes, with_own_digests
+from vocalics.features.cache import in_processes, processes, with_own_digests
 from vocalics.features.feature_set import at_peak
 from vocalics.files import replacing
 from vocalics.logmel_bank import TRIM_DB
-from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
 from vocalics.preprocess import chain as prepare
@@ -121,7 +120,9 @@ def frame_hints(
     todo = Manifest(tuple(u for u in clips if not _file(folder, u).is_file()))
     if todo:
         encoders.load(front_end.name, max(front_end.blocks))  # what is missing is said before processes are started
-    for done, error in enumerate(in_processes(work, todo, available_cores(), front_end.name), start=1):
+    workers = processes(len(todo))
+    errors = map(work, todo) if workers == 1 else in_processes(work, todo, workers, front_end.name)
+    for done, error in enumerate(errors, start=1):
         if error:
             raise AudioError(f"{error}; take the clip out of the manifest")
         progress("frames", len(clips) - len(todo) + done, len(clips))

@@ -22,11 +22,10 @@ from vocalics.audio import Clip
 from vocalics.augment import Step, material
 from vocalics.augment.copies import augmented
 from vocalics.encoders import FrontEnd
-from vocalics.features.cache import in_processes, with_own_digests
+from vocalics.features.cache import in_processes, processes, with_own_digests
 from vocalics.features.feature_set import at_peak
 from vocalics.features.logmel import LogMel
 from vocalics.files import replacing
-from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
 from vocalics.preprocess import Preparation, trim_silence
 from vocalics.preprocess import chain as prepare
@@ -103,7 +102,7 @@ def bank(
         utterances: Rows of a manifest; their digests are computed anew, for they name the clips' files.
         settings: What is computed.
         folder: The cache.
-        workers: Processes; one for every core that this process may use where ``None``.
+        workers: Processes besides this one; as many as are worth it where ``None``, which may be none.
         progress: Called with the number done and the number of all.
 
     Returns:
@@ -121,7 +120,8 @@ def bank(
     if todo:
         work = partial(_store, settings=settings, target=target)
         what = "spectrograms" if isinstance(settings.front_end, LogMel) else settings.front_end.name
-        for _ in in_processes(work, todo, min(workers or available_cores(), len(todo)), what):
+        n = processes(len(todo), workers)
+        for _ in map(work, todo) if n == 1 and workers is None else in_processes(work, todo, n, what):
             done += 1
             if progress is not None:
                 progress(done, len(utterances))

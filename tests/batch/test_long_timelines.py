@@ -30,13 +30,13 @@ from vocalics.segment import utterances
 
 def loud(source, check=None):
     frames, rest, n_samples = [], np.zeros(0, np.float32), 0
-    for block in audio.stream(source.source, 16_000, channel=source.channel):
+    for block in audio.stream(source.source, channel=source.channel):
         n_samples += len(block.samples)
         held = np.concatenate([rest, block.samples])
-        n_whole = len(held) // 512 * 512
-        frames.append((np.abs(held[:n_whole].reshape(-1, 512)[:, ::16]).max(axis=1) > 0.02).astype(np.float32))
+        n_whole = len(held) // 256 * 256
+        frames.append((np.abs(held[:n_whole].reshape(-1, 256)[:, ::8]).max(axis=1) > 0.02).astype(np.float32))
         rest = held[n_whole:]
-    return np.concatenate(frames), n_samples / 16_000
+    return np.concatenate(frames), n_samples / 8_000
 
 sys.modules[utterances.__module__].speech_probability = loud
 """
@@ -45,8 +45,8 @@ sys.modules[utterances.__module__].speech_probability = loud
 def recorded(path: Path, hours: float) -> Path:
     """A call of so many hours: two channels that speak in turns."""
     sides = np.zeros((ROUND * RATE, 2), np.float32)
-    sides[: 8 * RATE, 0] = fakes.voice(8, 120, RATE).samples
-    sides[10 * RATE : 18 * RATE, 1] = fakes.voice(8, 200, RATE).samples
+    sides[: 2 * RATE, 0] = fakes.voice(2, 120, RATE).samples
+    sides[10 * RATE : 12 * RATE, 1] = fakes.voice(2, 200, RATE).samples
     with soundfile.SoundFile(path, "w", RATE, 2, "ULAW") as file:
         for _ in range(round(hours * 3600) // ROUND):
             file.write(sides)

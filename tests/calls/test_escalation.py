@@ -8,12 +8,15 @@ import mixed
 import pytest
 
 from vocalics import recognizer
-from vocalics.calls.analysis import analyse
+from vocalics.calls.analysis import Settings, analyse
 from vocalics.calls.call import CUSTOMER, Kind
 from vocalics.calls.questions import anger_rose
 from vocalics.calls.storage import Storage
 
 pytestmark = [pytest.mark.corpus, pytest.mark.slow]
+
+# What is found of a customer is the same (test_analysis.py), and half of the model's work is spared.
+SETTINGS = Settings(customer_only=True)
 
 
 def unheard(shared: Path) -> recognizer.Recognizer:
@@ -39,7 +42,7 @@ def test_escalations_are_found_in_the_right_turn(
     found = []
     with Storage(str(tmp_path / "calls.db")) as storage:
         for script in scripts:
-            call = analyse(model, mixed.write(script, tmp_path))
+            call = analyse(model, mixed.write(script, tmp_path), SETTINGS)
             assert call.parties[1].n_turns == len(script.customer) and call.parties[0].n_turns == len(script.agent)
             storage.put(call)
             found.append(call)
@@ -66,5 +69,5 @@ def test_escalations_are_found_in_the_right_turn(
 def test_nothing_is_found_in_calls_without_one(shared: Path, tmp_path: Path) -> None:
     model = unheard(shared)
     for script in mixed.scripts(shared, rise=False):
-        call = analyse(model, mixed.write(script, tmp_path))
+        call = analyse(model, mixed.write(script, tmp_path), SETTINGS)
         assert places(call, Kind.ESCALATION) == [] and call.parties[1].course.n_turns >= 10

@@ -22,7 +22,7 @@ from vocalics import audio
 from vocalics.calls import topics
 from vocalics.calls.about import About
 from vocalics.calls.analysis import Settings, analyse
-from vocalics.calls.call import Kind, Moment
+from vocalics.calls.call import Call, Kind, Moment
 from vocalics.calls.report import sound
 from vocalics.calls.report.figures import figures
 from vocalics.calls.report.page import page
@@ -283,18 +283,25 @@ def test_nothing_overflows_and_nothing_complains(
     context.close()
 
 
+@pytest.fixture(scope="module")
+def real_call(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Call]:
+    """A recording of four minutes with a transcript beside it, and what is found in it."""
+    folder = tmp_path_factory.mktemp("real")
+    (folder / "call.vtt").write_text("WEBVTT\n\n00:00:12.000 --> 00:00:16.000\n<v right>My car needs <i>repair</i>\n")
+    shutil.copyfile(shared / "audio" / "calls" / "auto_repairs_40_stereo.flac", folder / "call.flac")
+    settings = Settings(terms=("repair",))
+    return folder / "call.flac", analyse(vocalics.load("default"), folder / "call.flac", settings, About("Ann", "Bob"))
+
+
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_a_real_call_from_sound_to_page(address: str, shared: Path, tmp_path: Path) -> None:
-    recording = shared / "audio" / "calls" / "auto_repairs_40_stereo.flac"
-    (tmp_path / "call.vtt").write_text("WEBVTT\n\n00:00:12.000 --> 00:00:16.000\n<v right>My car needs <i>repair</i>\n")
-    shutil.copyfile(recording, tmp_path / "call.flac")
-    call = analyse(vocalics.load("default"), tmp_path / "call.flac", Settings(terms=("repair",)), About("Ann", "Bob"))
+def test_a_real_call_from_sound_to_page(address: str, real_call: tuple[Path, Call], tmp_path: Path) -> None:
+    recording, call = real_call
     assert {party.role for party in call.parties} == {"agent", "customer"} and len(call.turns) > 10
     loudest = max((t for t in call.turns if t.party == "customer"), key=lambda t: t.anger)
     moment = Moment(Kind.ESCALATION, "customer", loudest.number, loudest.start, loudest.end, 0.3, 0.99)
     with Storage(address, tmp_path / "audio") as storage:
-        storage.put(dataclasses.replace(call, moments=(*call.moments, moment)), "all", tmp_path / "call.flac")
+        storage.put(dataclasses.replace(call, moments=(*call.moments, moment)), "all", recording)
         told = figures(storage)
         heard = sound.excerpts(storage, told.worst)
     got = Elements(page(told, heard, ()))

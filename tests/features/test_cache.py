@@ -50,6 +50,17 @@ def test_order_is_kept_and_bad_files_are_reported(manifest: Manifest, tmp_path: 
     assert not np.array_equal(results[1].values, direct)
 
 
+def test_processes_are_started_for_many_clips_only(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "available_cores", lambda: 4)
+    assert [module.processes(n) for n in (0, 1, 63, 64, 127, 1000)] == [1, 1, 1, 2, 3, 4]
+    assert [module.processes(n, 3) for n in (0, 2, 1000)] == [1, 2, 3]
+    started = []
+    monkeypatch.setattr(module, "in_processes", lambda work, items, workers, what: started.append(workers) or items)
+    assert len(list(extract_manifest(manifest, LOGMEL))) == 8 and not started
+    list(extract_manifest(Manifest(tuple(manifest) * 16), LOGMEL))
+    assert started == [4]
+
+
 def test_a_second_run_computes_nothing(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "cache"
     first = [r for r in extract_manifest(manifest, LOGMEL, folder, 1) if r.values is not None]

@@ -48,7 +48,7 @@ def audit_command(
     ] = False,
     cache: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep the estimate's features there.")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes of the estimate; by default one per core.")
+        int | None, typer.Option(min=1, metavar="N", help="Processes of the estimate; by default up to one per core.")
     ] = None,
     format: Annotated[
         Literal["table", "json"],

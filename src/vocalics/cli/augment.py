@@ -47,7 +47,9 @@ def _augment(
         bool, typer.Option("--only-copies", help="Leave the originals out of the new manifest.")
     ] = False,
     format: Annotated[Format, typer.Option("--format", help="Of the copies; 16 bits.")] = Format.wav,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; by default one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes; by default up to one per core.")
+    ] = None,
 ) -> None:
     """Write augmented copies of a manifest's clips, and a manifest of originals and copies.
 
@@ -103,13 +105,12 @@ def _write(
     from rich.console import Console
 
     from vocalics.cli.progress import counting
-    from vocalics.features.cache import in_processes
-    from vocalics.machine import available_cores
+    from vocalics.features.cache import in_processes, processes
     from vocalics.manifest import Manifest
 
     work = partial(_work, chain=chain, seed=seed)
     items = list(zip(rows, targets, strict=True))
-    workers = min(workers or available_cores(), len(items))
+    workers = processes(len(items), workers)
     found = map(work, items) if workers == 1 else in_processes(work, items, workers, "augment")
     made: list[Utterance] = []
     failed = 0

@@ -68,7 +68,9 @@ def _explore(
     cache: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep what is measured there; the next run starts from it.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; by default one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes; by default up to one per core.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides which clips are drawn by chance.")] = 0,
     format: Annotated[
         Format, typer.Option("--format", help="How the summary is printed; json is complete.")

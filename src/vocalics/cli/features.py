@@ -38,7 +38,9 @@ def _features(
     cache: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep features there; a run that was killed goes on from it.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; by default one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes; by default up to one per core.")
+    ] = None,
 ) -> None:
     """Compute a feature set for every clip of a manifest.
 

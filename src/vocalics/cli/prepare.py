@@ -81,7 +81,9 @@ def _prepare(
         int | None, typer.Option(min=4_000, max=384_000, metavar="HZ", help="Of the clips; by default the file's own.")
     ] = None,
     format: Annotated[Format, typer.Option("--format", help="Of the clips; 16 bits.")] = Format.wav,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; by default one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes; by default up to one per core.")
+    ] = None,
 ) -> None:
     """Write preprocessed clips, or the utterances of recordings.
 
@@ -203,12 +205,11 @@ def _write(paths: Sequence[str], stems: Sequence[Path], plan: Plan, workers: int
     from rich.console import Console
 
     from vocalics.cli.progress import counting
-    from vocalics.features.cache import in_processes
-    from vocalics.machine import available_cores
+    from vocalics.features.cache import in_processes, processes
 
     work = partial(_work, plan=plan)
     items = list(zip(paths, stems, strict=True))
-    workers = min(workers or available_cores(), len(items))
+    workers = processes(len(items), workers)
     results = map(work, items) if workers == 1 else in_processes(work, items, workers, "prepare")
     found: list[list[Prepared] | str] = []
     with counting(Console(stderr=True)) as bar:

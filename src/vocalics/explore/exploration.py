@@ -21,10 +21,9 @@ from vocalics.explore.measures import MEASURES, NAMES, Examined, examine
 from vocalics.explore.projection import Grouping, Projection, grouping, pca, standardised, tsne
 from vocalics.explore.suspicions import Suspicion, suspicions
 from vocalics.explore.tallies import UNKNOWN, Crossing, Histogram, Tally, cross, histogram, tally
-from vocalics.features.cache import in_processes
+from vocalics.features.cache import in_processes, processes
 from vocalics.features.feature_set import feature_set
 from vocalics.features.spectrum import FloatArray
-from vocalics.machine import available_cores
 from vocalics.manifest import Manifest
 
 FEATURES = "mfcc_chroma_mel"
@@ -152,7 +151,7 @@ def explore(
         manifest: The clips.
         rng: Draws the clips that silhouettes and t-SNE are limited to.
         cache_dir: Folder of a feature cache; measures are kept there too. ``None`` for none.
-        workers: Number of processes; ``None`` for as many as this process may use, 1 for none besides this one.
+        workers: Number of processes; ``None`` for as many as are worth it, 1 for none besides this one.
         with_tsne: Arrange clips by t-SNE too, which takes some seconds.
         with_near_identical: Look for copies in different files too, which reads every file once more.
         progress: Called with (clips read, clips to read in all).
@@ -212,7 +211,7 @@ def explore(
 def _examined(
     manifest: Manifest, cache_dir: Path | None, workers: int | None, read: Callable[[int], None]
 ) -> list[Examined]:
-    workers = min(workers or available_cores(), len(manifest))
+    workers = processes(len(manifest), workers)
     work = partial(examine, features=FEATURES, cache_dir=cache_dir)
     found = []
     for done, one in enumerate(map(work, manifest) if workers == 1 else in_processes(work, manifest, workers), start=1):

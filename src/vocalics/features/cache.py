@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 
 _AHEAD = 8  # utterances under way per worker: what bounds the memory
 _CHUNK = 1 << 20  # bytes hashed at a time
+_SHARE = 32  # clips for each process: to start one takes a second, and ten where it loads an encoder
 CHANGED = "changed since it was scanned; scan again"
 
 
@@ -180,14 +181,14 @@ def extract_manifest(
         manifest: Whose utterances.
         features: One of ``FEATURE_SETS``.
         cache_dir: Folder of the cache; ``None`` for none.
-        workers: Number of processes; ``None`` for as many as this process may use, 1 for none besides this one.
+        workers: Number of processes; see :func:`processes` for ``None``, 1 for none besides this one.
         progress: Called with (done, total) after every utterance.
 
     Yields:
         One :class:`Extracted` per utterance; a bad file is reported in its ``error`` and the others go on.
     """
     cache = None if cache_dir is None else FeatureCache(Path(cache_dir))
-    workers = min(workers or available_cores(), max(1, len(manifest)))
+    workers = processes(len(manifest), workers)
     if cache is not None and all(u.digest and cache.path(u.digest, features).is_file() for u in manifest):
         workers = 1  # nothing to compute; to start processes takes longer than to read
     results = (
@@ -199,6 +200,17 @@ def extract_manifest(
         if progress is not None:
             progress(done, len(manifest))
         yield extracted
+
+
+def processes(n_items: int, wanted: int | None = None) -> int:
+    """Return how many processes are to work on so many clips, at least 1, which is this one alone.
+
+    Args:
+        n_items: How many there are.
+        wanted: As many as these, but none without a clip; ``None`` for as many as this process may use, each of which
+            gets enough to be worth its start.
+    """
+    return max(1, min(wanted, n_items) if wanted else min(available_cores(), n_items // _SHARE))
 
 
 def in_processes(
