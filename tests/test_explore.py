@@ -21,12 +21,12 @@ from vocalics.corpora import crema_d
 from vocalics.errors import ManifestError
 from vocalics.explore import Exploration, drawings, explore, page
 from vocalics.explore.differences import differences, explained, without_means
-from vocalics.explore.examples import chosen, data_uri
+from vocalics.explore.examples import chosen
 from vocalics.explore.listeners import agreements, doubted, fleiss_kappa
-from vocalics.explore.markup import lasting, number, text
 from vocalics.explore.measures import NAMES, clipped_share, measure
 from vocalics.explore.projection import pca, silhouette, standardised
 from vocalics.manifest import Manifest, Utterance
+from vocalics.markup import data_uri, lasting, number, text
 
 EMOTIONS = ("neutral", "happy", "sad")
 

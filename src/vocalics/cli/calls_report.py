@@ -67,7 +67,7 @@ def report(
     from vocalics.calls.report.queries import Time
     from vocalics.calls.report.sound import excerpts
     from vocalics.cli.calls import open_storage
-    from vocalics.explore.markup import counted
+    from vocalics.markup import counted
 
     if output.suffix != ".html":
         raise UsageError(f'{output}: cannot write a report with the ending "{output.suffix}"; use .html')

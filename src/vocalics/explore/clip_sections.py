@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vocalics.explore.examples import LONGEST_SECONDS, Example, data_uri, examples, heard
+from vocalics.explore.examples import LONGEST_SECONDS, Example, examples, heard
 from vocalics.explore.exploration import Copies, Exploration
-from vocalics.explore.figures import sound_drawing
-from vocalics.explore.markup import Cell, Markup, card, figure, listed, paragraph, player, table, text
+from vocalics.explore.figures import figure, sound_drawing
 from vocalics.explore.suspicions import KINDS
+from vocalics.markup import Cell, Markup, card, data_uri, listed, paragraph, player, table, text
 
 MOST_PLAYED = 5
 """Clips of each kind of suspicion that can be played in a page."""

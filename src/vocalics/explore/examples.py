@@ -1,15 +1,12 @@
-"""Clips to look at and to listen to: which are shown for each emotion, and how sound travels inside a page."""
+"""Clips to look at and to listen to: which are shown for each emotion, and as what."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 
 from vocalics.audio import Clip, excerpt, read, resample
 from vocalics.errors import VocalicsError
@@ -86,17 +83,3 @@ def heard(path: str) -> Clip | None:
     if not len(clip.samples):
         return None
     return resample(clip, PLAYED_RATE) if clip.sample_rate > PLAYED_RATE else clip
-
-
-def data_uri(clip: Clip) -> str:
-    """Return sound as a ``data:`` address: mp3, which every browser plays, or wav where libsndfile cannot write mp3."""
-    file = io.BytesIO()
-    samples = np.clip(clip.samples, -1, 1)
-    for media, container, coding in (("audio/mpeg", "MP3", "MPEG_LAYER_III"), ("audio/wav", "WAV", "PCM_16")):
-        try:
-            soundfile.write(file, samples, clip.sample_rate, format=container, subtype=coding)
-        except (ValueError, soundfile.LibsndfileError):  # no encoder, or none for this rate
-            file = io.BytesIO()
-            continue
-        return f"data:{media};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-    raise VocalicsError("libsndfile can write neither mp3 nor wav; install a complete build of it")

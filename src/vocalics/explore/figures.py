@@ -19,6 +19,7 @@ from vocalics.explore.listeners import Agreement
 from vocalics.explore.measures import MEASURES
 from vocalics.explore.projection import Projection
 from vocalics.explore.tallies import Histogram, Tally
+from vocalics.markup import text
 
 MOST_BARS = 30
 """Speakers that get a bar each; of more, a histogram is drawn."""
@@ -30,6 +31,8 @@ MOST_POINTS = 4_000
 """Points drawn in a plane; of more clips, a sample."""
 
 TITLES: Mapping[str, str] = {m.name: m.title for m in MEASURES}
+
+_FITS_PHONE = 5.0  # inches: a wider figure is not shrunk so far, but scrolls on a narrow page
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,17 @@ def drawings(exploration: Exploration) -> dict[str, Drawing]:
     found = [*_counts(exploration), *(_histogram(h) for h in exploration.histograms)]
     found += _differences(exploration) + _planes(exploration) + _votes(exploration)
     return {drawing.name: drawing for drawing in found}
+
+
+def figure(drawing: Drawing) -> str:
+    """Return a drawing with its caption."""
+    drawn = drawing.draw("", "")
+    picture = plots.svg(drawn, drawing.name, drawing.label)
+    if drawn.get_size_inches()[0] > _FITS_PHONE:
+        about = text(f"{drawing.title}, scrolls")
+        picture = f'<div class="scroll" tabindex="0" role="region" aria-label="{about}">{picture}</div>'
+    caption = f"<figcaption>{text(drawing.caption)}</figcaption>" if drawing.caption else ""
+    return f"<figure>{picture}{caption}</figure>"
 
 
 def sound_drawing(exploration: Exploration, example: Example) -> Drawing:

@@ -12,7 +12,7 @@ from vocalics.explore import clip_sections, sections
 from vocalics.explore.clip_sections import Sounds
 from vocalics.explore.exploration import Exploration
 from vocalics.explore.figures import drawings
-from vocalics.explore.markup import head, text
+from vocalics.markup import head, text
 
 
 def page(

@@ -9,10 +9,10 @@ import numpy as np
 from vocalics.corpora import corpora
 from vocalics.explore.clip_sections import Sounds
 from vocalics.explore.exploration import Exploration
-from vocalics.explore.figures import TITLES, Drawing
-from vocalics.explore.markup import Cell, card, details, figure, number, paragraph, table, text
+from vocalics.explore.figures import TITLES, Drawing, figure
 from vocalics.explore.measures import MEASURES
 from vocalics.explore.tallies import Tally
+from vocalics.markup import Cell, card, details, number, paragraph, table, text
 
 Figures = Mapping[str, Drawing]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vocalics.explore.markup import text
+from vocalics.markup import text
 from vocalics.plots import FAINT, PALETTE
 from vocalics.timeline.recording import Channel, Timeline
 from vocalics.timeline.stretches import spans

@@ -9,7 +9,7 @@ from typing import Any
 
 import vocalics
 from vocalics import records
-from vocalics.explore.markup import head, text
+from vocalics.markup import head, text
 from vocalics.recognizer import Prediction
 from vocalics.timeline.analysis import Source
 from vocalics.timeline.chart import chart, clock, colour

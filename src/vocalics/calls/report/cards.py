@@ -11,7 +11,7 @@ from vocalics.calls.report import drawing
 from vocalics.calls.report.queries import Highlight
 from vocalics.calls.report.sound import Excerpt
 from vocalics.calls.report.values import Card, Figures
-from vocalics.explore.markup import counted, paragraph, player, text
+from vocalics.markup import counted, paragraph, player, text
 from vocalics.timeline.chart import clock, colour
 
 LONGEST_WORDS = 400

@@ -10,7 +10,7 @@ import numpy as np
 from vocalics.calls.call import Party, Track, Turn
 from vocalics.calls.report.intervals import Estimate, Values
 from vocalics.calls.report.values import Period
-from vocalics.explore.markup import counted, text
+from vocalics.markup import counted, text
 from vocalics.timeline.chart import colour
 
 MOST_COLUMNS = 240

@@ -9,7 +9,7 @@ import vocalics
 from vocalics.calls.report import cards, sections
 from vocalics.calls.report.sound import Excerpt
 from vocalics.calls.report.values import Figures
-from vocalics.explore.markup import head, text
+from vocalics.markup import head, text
 
 
 def page(

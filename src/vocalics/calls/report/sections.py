@@ -9,7 +9,7 @@ from vocalics.calls.report import drawing
 from vocalics.calls.report.drawing import ends, percent
 from vocalics.calls.report.intervals import Estimate
 from vocalics.calls.report.values import Agent, Figures, Period, Topic
-from vocalics.explore.markup import Cell, Markup, card, counted, details, lasting, number, paragraph, table, text
+from vocalics.markup import Cell, Markup, card, counted, details, lasting, number, paragraph, table, text
 from vocalics.timeline.chart import colour
 
 CAN = (

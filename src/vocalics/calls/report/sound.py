@@ -14,7 +14,7 @@ from vocalics.audio import Clip
 from vocalics.calls.report.queries import WITH_AUDIO, Highlight
 from vocalics.calls.storage import Storage
 from vocalics.errors import VocalicsError
-from vocalics.explore.examples import data_uri
+from vocalics.markup import data_uri
 
 SECONDS_BEFORE = 3.0
 """Of the recording that are heard before a moment: what led to it."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import soundfile
+
 import vocalics
-from vocalics import plots
-from vocalics.explore.figures import Drawing
+from vocalics.audio import Clip
+from vocalics.errors import VocalicsError
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,6 @@ class Markup:
     html: str
 
 
-_FITS_PHONE = 5.0  # inches: a wider figure is not shrunk so far, but scrolls on a narrow page
 Cell = str | int | float | Markup
 
 
@@ -114,15 +117,18 @@ def card(title: str, inner: str) -> str:
     return f'<div class="card">{heading}{inner}</div>'
 
 
-def figure(drawing: Drawing) -> str:
-    """Return a drawing with its caption."""
-    drawn = drawing.draw("", "")
-    picture = plots.svg(drawn, drawing.name, drawing.label)
-    if drawn.get_size_inches()[0] > _FITS_PHONE:
-        about = text(f"{drawing.title}, scrolls")
-        picture = f'<div class="scroll" tabindex="0" role="region" aria-label="{about}">{picture}</div>'
-    caption = f"<figcaption>{text(drawing.caption)}</figcaption>" if drawing.caption else ""
-    return f"<figure>{picture}{caption}</figure>"
+def data_uri(clip: Clip) -> str:
+    """Return sound as a ``data:`` address: mp3, which every browser plays, or wav where libsndfile cannot write mp3."""
+    file = io.BytesIO()
+    samples = np.clip(clip.samples, -1, 1)
+    for media, container, coding in (("audio/mpeg", "MP3", "MPEG_LAYER_III"), ("audio/wav", "WAV", "PCM_16")):
+        try:
+            soundfile.write(file, samples, clip.sample_rate, format=container, subtype=coding)
+        except (ValueError, soundfile.LibsndfileError):  # no encoder, or none for this rate
+            file = io.BytesIO()
+            continue
+        return f"data:{media};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    raise VocalicsError("libsndfile can write neither mp3 nor wav; install a complete build of it")
 
 
 def player(uri: str, what: str) -> Markup:
