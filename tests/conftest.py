@@ -19,9 +19,15 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from vocalics.corpora import ScanReport
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Before what reads them is imported.
-    for variable, value in {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}.items():
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Before what reads them is imported. What librosa compiles is kept for each process by itself: of two that write it
+    # at once, a third may load halves that do not fit, and falls (numba issue 10128).
+    for variable, value in {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "NUMBA_CACHE_DIR": str(Path(__file__).parents[1] / ".pytest_cache" / "numba" / worker),
+    }.items():
         os.environ.setdefault(variable, value)
 
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
