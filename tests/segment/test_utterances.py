@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import fakes
 import numpy as np
@@ -160,6 +161,21 @@ def test_the_detector_starts_no_threads(before: str) -> None:
         )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "None", "1"][: 3 if before else 2]
+
+
+def test_who_is_last_puts_back_what_torch_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recordings are heard side by side; of two that each put back what they had found, torch would keep one thread."""
+    module = sys.modules[utterances.__module__]
+    levels = [7]
+    seen = SimpleNamespace(omp_get_max_active_levels=lambda: levels[-1], omp_set_max_active_levels=levels.append)
+    monkeypatch.setattr(module, "_open_mp", lambda: seen)
+    first, second = module._one_thread(), module._one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert levels[-1] == 0
+    second.__exit__(None, None, None)
+    assert levels[-1] == 7
 
 
 def test_without_the_detector_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

