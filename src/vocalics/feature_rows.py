@@ -21,7 +21,7 @@ from vocalics.augment import Step, material
 from vocalics.augment.copies import augmented
 from vocalics.dataset import Data, Progress
 from vocalics.errors import AudioError, FeatureError, VocalicsError
-from vocalics.features.cache import CHANGED, extract_manifest, in_processes, processes, with_own_digests
+from vocalics.features.cache import CHANGED, extract_manifest, here_or_in_processes, processes, with_own_digests
 from vocalics.features.feature_set import FeatureSet, feature_set
 from vocalics.files import replacing
 from vocalics.manifest import Manifest, Utterance
@@ -160,7 +160,7 @@ def compute(
     work = partial(_stored, name=features.name, copies=copies, seed=seed, preparation=preparation, folder=folder)
     out = np.empty((len(manifest), len(copies) + 1, *shape), np.float32)
     workers = processes(sum(not _file(folder, u).is_file() for u in manifest))
-    rows = map(work, manifest) if workers == 1 else in_processes(work, manifest, workers, features.name)
+    rows = here_or_in_processes(work, manifest, workers, features.name)
     for i, values in enumerate(rows):
         if isinstance(values, str):
             raise AudioError(f"{values}; take the clip out of the manifest")

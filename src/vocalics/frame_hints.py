@@ -22,7 +22,7 @@ from vocalics import audio, encoders
 from vocalics.dataset import Progress
 from vocalics.encoders import FrontEnd
 from vocalics.errors import AudioError, VocalicsError
-from vocalics.features.cache import in_processes, processes, with_own_digests
+from vocalics.features.cache import here_or_in_processes, processes, with_own_digests
 from vocalics.features.feature_set import at_peak
 from vocalics.files import replacing
 from vocalics.logmel_bank import TRIM_DB
@@ -121,7 +121,7 @@ def frame_hints(
     if todo:
         encoders.load(front_end.name, max(front_end.blocks))  # what is missing is said before processes are started
     workers = processes(len(todo))
-    errors = map(work, todo) if workers == 1 else in_processes(work, todo, workers, front_end.name)
+    errors = here_or_in_processes(work, todo, workers, front_end.name)
     for done, error in enumerate(errors, start=1):
         if error:
             raise AudioError(f"{error}; take the clip out of the manifest")

@@ -118,7 +118,11 @@ def card(title: str, inner: str) -> str:
 
 
 def data_uri(clip: Clip) -> str:
-    """Return sound as a ``data:`` address: mp3, which every browser plays, or wav where libsndfile cannot write mp3."""
+    """Return sound as a ``data:`` address: mp3, which every browser plays, or wav where libsndfile cannot write mp3.
+
+    Raises:
+        VocalicsError: When libsndfile can write neither.
+    """
     file = io.BytesIO()
     samples = np.clip(clip.samples, -1, 1)
     for media, container, coding in (("audio/mpeg", "MP3", "MPEG_LAYER_III"), ("audio/wav", "WAV", "PCM_16")):

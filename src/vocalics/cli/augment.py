@@ -105,13 +105,13 @@ def _write(
     from rich.console import Console
 
     from vocalics.cli.progress import counting
-    from vocalics.features.cache import in_processes, processes
+    from vocalics.features.cache import here_or_in_processes, processes
     from vocalics.manifest import Manifest
 
     work = partial(_work, chain=chain, seed=seed)
     items = list(zip(rows, targets, strict=True))
     workers = processes(len(items), workers)
-    found = map(work, items) if workers == 1 else in_processes(work, items, workers, "augment")
+    found = here_or_in_processes(work, items, workers, "augment")
     made: list[Utterance] = []
     failed = 0
     with counting(Console(stderr=True)) as bar:

@@ -205,12 +205,12 @@ def _write(paths: Sequence[str], stems: Sequence[Path], plan: Plan, workers: int
     from rich.console import Console
 
     from vocalics.cli.progress import counting
-    from vocalics.features.cache import in_processes, processes
+    from vocalics.features.cache import here_or_in_processes, processes
 
     work = partial(_work, plan=plan)
     items = list(zip(paths, stems, strict=True))
     workers = processes(len(items), workers)
-    results = map(work, items) if workers == 1 else in_processes(work, items, workers, "prepare")
+    results = here_or_in_processes(work, items, workers, "prepare")
     found: list[list[Prepared] | str] = []
     with counting(Console(stderr=True)) as bar:
         task = bar.add_task("prepare", total=len(items))

@@ -21,7 +21,7 @@ from vocalics.explore.measures import MEASURES, NAMES, Examined, examine
 from vocalics.explore.projection import Grouping, Projection, grouping, pca, standardised, tsne
 from vocalics.explore.suspicions import Suspicion, suspicions
 from vocalics.explore.tallies import UNKNOWN, Crossing, Histogram, Tally, cross, histogram, tally
-from vocalics.features.cache import in_processes, processes
+from vocalics.features.cache import here_or_in_processes, processes
 from vocalics.features.feature_set import feature_set
 from vocalics.features.spectrum import FloatArray
 from vocalics.manifest import Manifest
@@ -214,7 +214,7 @@ def _examined(
     workers = processes(len(manifest), workers)
     work = partial(examine, features=FEATURES, cache_dir=cache_dir)
     found = []
-    for done, one in enumerate(map(work, manifest) if workers == 1 else in_processes(work, manifest, workers), start=1):
+    for done, one in enumerate(here_or_in_processes(work, manifest, workers), start=1):
         found.append(one)
         read(done)
     return found

@@ -213,6 +213,13 @@ def processes(n_items: int, wanted: int | None = None) -> int:
     return max(1, min(wanted, n_items) if wanted else min(available_cores(), n_items // _SHARE))
 
 
+def here_or_in_processes(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, what: str = "work"
+) -> Iterator[Result]:
+    """Yield what becomes of every item, in order: one worker is this process, more are as of :func:`in_processes`."""
+    return map(work, items) if workers == 1 else in_processes(work, items, workers, what)
+
+
 def in_processes(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int, what: str = "work"
 ) -> Iterator[Result]:
