@@ -12,7 +12,9 @@ PYTHON ?= python3
 AUDIO ?= examples/clips
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# uv, where it is there, installs the same in a fifth of the time.
+UV := $(shell command -v uv 2> /dev/null)
+INSTALL := $(if $(UV),"$(UV)" pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip --disable-pip-version-check --quiet install)
 # Set TORCH_OPTIONS to name an index of CPU builds where the plain one brings gigabytes for GPUs.
 TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
@@ -56,11 +58,11 @@ $(BIN)/python:
 
 $(VENV)/.core: pyproject.toml | $(BIN)/python
 	@echo "Installing vocalics into $(VENV) ..."
-	@$(PIP) install --editable .
+	@$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "Installing vocalics and all that its tests need into $(VENV) ..."
-	@$(BIN)/python -c 'from importlib.metadata import version; version("torch")' 2>/dev/null || $(PIP) install --no-deps $(TORCH_OPTIONS) "$(TORCH)"
-	@$(PIP) install --editable '.[test]'
+	@$(BIN)/python -c 'from importlib.metadata import version; version("torch")' 2>/dev/null || $(INSTALL) --no-deps $(TORCH_OPTIONS) "$(TORCH)"
+	@$(INSTALL) --editable '.[test]'
 	@touch $@ $(VENV)/.core
