@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import fakes
@@ -11,11 +12,13 @@ import pytest
 
 from vocalics import audio, distillation, modelfile, training
 from vocalics.dataset import Data
-from vocalics.distillation import Lesson, components, folds, lesson
+from vocalics.distillation import STEEPEST, Lesson, components, folds, lesson, tilted
 from vocalics.errors import EncoderError, RecipeError
 from vocalics.feature_rows import Rows
 from vocalics.manifest import Manifest, Utterance
+from vocalics.models import calibration
 from vocalics.recipe import Fit, Recipe, Teacher, parse, read
+from vocalics.training.folder import COMPARISON
 
 TOML = {
     "name": "taught",
@@ -177,6 +180,85 @@ def test_a_taught_net_is_another_net_of_the_same_size(data: Data, tmp_path: Path
     assert cards[0].n_parameters == cards[1].n_parameters  # the hints' layer is gone
     assert cards[0].recipe["teacher"]["features"] == "mfcc_pitch_energy_statistics"
     assert np.abs(said[0] - said[1]).max() > 1e-4
+
+
+def test_tilted_weights_have_the_mean_that_is_asked_for() -> None:
+    losses = np.random.default_rng(0).gamma(1.0, size=400)
+    for mean in (0.7, 1.0, 1.4):
+        weights = tilted(losses, mean)
+        assert weights.mean() == pytest.approx(1) and (weights * losses).mean() == pytest.approx(mean, abs=1e-6)
+        assert (np.diff(weights[np.argsort(losses)]) * (mean - losses.mean()) >= 0).all()
+    np.testing.assert_allclose(tilted(losses, losses.mean()), 1.0, atol=1e-6)
+    steepest = tilted(np.array([0.0, 1.0, 3.0]), 9.0)
+    np.testing.assert_allclose(np.log(steepest / steepest[0]), STEEPEST * np.array([0.0, 1.0, 3.0]), atol=1e-6)
+    assert not tilted(np.zeros(0), 1.0).size and tilted(np.ones(3), 0.5).tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("strength", "easy"), [(3.0, True), (0.5, False)])
+def test_validation_speakers_count_as_if_they_were_as_hard_as_others(
+    strength: float, easy: bool, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    known = {u.path: rng.normal(size=3) for u in data.manifest}  # how far a clip is from its emotion
+
+    wrong = data.manifest[data.validation[4]].path
+
+    def computed(clips: Manifest, *_: object) -> np.ndarray:
+        validates, rows = {data.manifest[i].path for i in data.validation}, []
+        for clip in clips:
+            own = np.eye(3)[data.emotions.index(clip.emotion)]
+            near = strength if clip.path in validates else 1.5
+            rows.append(4 * np.roll(own, 1) if clip.path == wrong and not easy else near * own + known[clip.path])
+        return np.array(rows)[:, None]
+
+    heard: list[tuple[np.ndarray, float]] = []
+    monkeypatch.setattr(distillation, "compute", computed)
+    monkeypatch.setattr(distillation, "tilted", lambda *given: heard.append(given) or tilted(*given))
+    teacher = Teacher("mfcc_pitch_energy_statistics", n_folds=4)
+    assert lesson(teacher, data, 0, tmp_path, quiet).counts is None and not heard
+    told = lesson(dataclasses.replace(teacher, calibrates=True), data, 0, tmp_path, quiet)
+    ((losses, others),) = heard  # of one corpus
+    clips = data.manifest.take(data.train)
+    truth = np.array([data.emotions.index(u.emotion) for u in clips])
+    assert others == pytest.approx(-np.log(told.probabilities[np.arange(36), truth]).mean(), rel=0.05)
+    assert (losses.mean() < others) == easy
+    assert easy or losses.argmax() == 4  # in the order of the clips
+    assert told.counts is not None and told.counts.mean() == pytest.approx(1)
+    assert np.corrcoef(losses, told.counts)[0, 1] * (1 if easy else -1) > 0.5
+
+
+def test_a_teacher_that_calibrates_changes_the_temperature_alone(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe: Recipe = parse(Recipe, {**TOML, "fit": {**TOML["fit"], "calibrate": True}}, "test")
+    assert "calibrates" not in recipe.as_dict()["teacher"]  # so that runs made before there was it go on
+    asked: list[list[float] | None] = []
+    real = calibration.temperature
+
+    def spied(said: np.ndarray, truth: np.ndarray, counts: np.ndarray | None = None) -> float:
+        asked.append(None if counts is None else np.asarray(counts).tolist())
+        return real(said, truth, counts)
+
+    monkeypatch.setattr(calibration, "temperature", spied)
+    said, cards = [], []
+    for calibrates in (False, True):
+        one = dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, calibrates=calibrates))
+        run = tmp_path / f"{calibrates}"
+        path = training.train_on(data, one, run, cache=tmp_path / "cache", threads=1)
+        cards.append(modelfile.load(path).card)
+        said.append((run / "history.json").read_text())
+    # A training that was over before its file was written asks the teacher once more.
+    path.unlink()
+    (run / COMPARISON).unlink()
+    training.train_on(data, one, run, True, cache=tmp_path / "cache", threads=1)
+    cards.append(modelfile.load(path).card)
+    plain, tilt, again = asked
+    assert plain is None and tilt == again and tilt is not None and len(tilt) == 9 and np.ptp(tilt) > 0.01
+    assert cards[0].temperature != cards[1].temperature == cards[2].temperature
+    assert cards[0].conformal != cards[1].conformal == cards[2].conformal
+    assert cards[1].recipe["teacher"]["calibrates"]
+    losses = [[epoch["train_loss"] for epoch in json.loads(text)] for text in said]
+    assert losses[0] == losses[1]
 
 
 def test_what_a_teacher_cannot_be_is_refused(data: Data, tmp_path: Path) -> None:

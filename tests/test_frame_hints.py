@@ -18,7 +18,7 @@ from vocalics.features.feature_set import at_peak, encoded_front_end
 from vocalics.frame_hints import FrameHints
 from vocalics.manifest import Manifest, Utterance
 from vocalics.models.logmel_batches import BatchAugmentation, LogMelClassifier
-from vocalics.models.logmel_cnn import LogMelTdnn, n_steps
+from vocalics.models.logmel_cnn import LogMelTdnn
 from vocalics.preprocess import trim_silence
 from vocalics.recipe import Recipe, parse
 
@@ -104,8 +104,9 @@ def test_between_two_frames_lies_a_straight_line() -> None:
     assert not told[1].any()
 
 
+@pytest.mark.parametrize(("halving", "first"), [("max", 4), ("blur", 0)])
 @pytest.mark.parametrize("stretch", [0.0, 0.15])
-def test_targets_stand_where_the_net_hears_them(stretch: float) -> None:
+def test_targets_stand_where_the_net_hears_them(stretch: float, halving: str, first: int) -> None:
     """Of copies at another tempo too: the ramp of the clip's own time is told of every cut, step by step."""
     rng, n = np.random.default_rng(0), 24
     clips, values = np.empty(n, dtype=object), []
@@ -121,17 +122,18 @@ def test_targets_stand_where_the_net_hears_them(stretch: float) -> None:
         augmentation=BatchAugmentation(n_frames=100, stretch=stretch, warp=0.0, colour_db=0.0, noise=0.0,
                                        frequency_masks=0, time_masks=0, mixup=0.0),
         module__n_first=4, module__width=8, module__n_hidden=4, module__n_classes=2, module__n_frame_hints=1,
+        module__halving=halving,
     ).initialize()  # fmt: skip
     dataset = classifier.get_dataset(clips, np.array([0, 1] * 12))
     n_checked, n_ended = 0, 0
     for given, target in classifier.get_iterator(dataset, training=True):
-        steps = n_steps(100)
+        steps = len(classifier.module_.middles(100))
         assert target.shape == (8, 2 + 2 * steps)
         times, there = target[:, 2 : 2 + steps], target[:, 2 + steps :].bool()
-        expected = given["log_mel"][:, 0, 4::8][:, :steps] / frame_hints.PER_FRAME - 0.25
+        expected = given["log_mel"][:, 0, first::8][:, :steps] / frame_hints.PER_FRAME - 0.25
         inside = there & (expected > 0.5) & (expected < torch.tensor([[14.0]]))
         assert (times - expected)[inside].abs().max() < 0.3
-        assert (given["mask"][:, 4::8][:, :steps] == there).all()
+        assert (given["mask"][:, first::8][:, :steps] == there).all()
         assert (times[~there] == 0).all()  # nothing that mixing could add to another clip's
         n_checked, n_ended = n_checked + int(inside.sum()), n_ended + int((~there).sum())
     assert n_checked > 100 and n_ended > 20

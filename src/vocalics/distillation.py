@@ -5,6 +5,10 @@ better targets than the labels alone (Hinton, Vinyals and Dean, "Distilling the 
 they say which emotions a clip resembles. A clip's own are given by a teacher that was fitted without it, since one that
 knows a clip says of it what the label says. The *hints* are its features' leading components, which the net is to
 foretell from what it pools (Romero et al., "FitNets", ICLR 2015).
+
+A teacher can tell, too, whether a net's few validation speakers are easier than others: how well it judges them beside
+how well it judges speakers of the training part that it was not fitted to. What is calibrated on them is too sure
+otherwise, or not sure enough, by the luck of the draw.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ from vocalics.recipe import Teacher
 Floats = npt.NDArray[np.float32]
 Judge = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
+STEEPEST = 1.0
+"""Logarithm of the most that a clip counts, beside one whose loss is smaller by 1."""
 _FEW = 10  # Of fewer than one eigenvector in so many, only these are computed.
 _NOISE = 1e-12  # An eigenvalue so small beside the largest is what rounding left.
 
@@ -41,10 +47,13 @@ class Lesson:
     Attributes:
         probabilities: float32, shape (n_train, n_classes), rows sum to 1.
         hints: float32, shape (n_train, n_hints), every column of mean 0 and deviation 1.
+        counts: What every validation clip is to count in a calibration, in the order of ``Data.validation``, 1 on
+            average in every corpus; ``None`` where the teacher was not asked.
     """
 
     probabilities: Floats
     hints: Floats
+    counts: npt.NDArray[np.float64] | None = None
 
     def targets(self, labels: Floats, share: float) -> Floats:
         """Return what a net is to say of every clip: label and teacher mixed, then the hints.
@@ -72,7 +81,7 @@ def lesson(
 
     Args:
         teacher: Its features, classifier and folds.
-        data: Divided already; only its training part is heard.
+        data: Divided already; only its training part is heard, and what validates where the teacher calibrates.
         seed: Of the folds and the classifier.
         cache: Folder of computed features.
         progress: Called with ("features", done, all).
@@ -89,13 +98,63 @@ def lesson(
     truth = np.array([data.emotions.index(u.emotion) for u in clips])
     # Clips whose speaker is not known may all be of one: they stay together, corpus by corpus.
     groups = [u.speaker or f"{u.corpus}/" for u in clips] if teacher.apart == "speakers" else [u.path for u in clips]
+    others = data.manifest.take(data.validation if teacher.calibrates else [])
+    asked = (
+        compute(others, feature_set(teacher.features), (), seed, cache, progress, preparation)[:, 0]
+        .reshape(len(others), -1)
+        .astype(np.float64)
+        if len(others)
+        else values[:0]
+    )
+    theirs = np.array([data.emotions.index(u.emotion) for u in others], np.int64)
+    found = np.zeros(len(others))
     said = np.zeros((len(clips), len(data.emotions)))
     for part in folds([u.corpus for u in clips], groups, teacher.n_folds, seed):
         rest = np.setdiff1d(np.arange(len(clips)), part)
         mean, scale = _scaler(values[rest])
         judge = _fitted(teacher, spec, (values[rest] - mean) / scale, truth[rest], data.emotions, seed)
         said[part] = judge((values[part] - mean) / scale)
-    return Lesson(said.astype(np.float32), components(values, teacher.n_hints))
+        if len(others):
+            found += _losses(judge((asked - mean) / scale), theirs) / teacher.n_folds
+    counts = np.ones(len(others))
+    if len(others):
+        expected, of = _losses(said, truth), np.array([u.corpus for u in clips])
+        for corpus in sorted(set(of)):
+            own = np.array([u.corpus == corpus for u in others])
+            counts[own] = tilted(found[own], expected[of == corpus].mean())
+    hints = components(values, teacher.n_hints)
+    return Lesson(said.astype(np.float32), hints, counts if teacher.calibrates else None)
+
+
+def _losses(said: npt.NDArray[np.float64], truth: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Negative log-likelihood of the truth, a single clip's at most that of one in a thousand."""
+    losses: npt.NDArray[np.float64] = -np.log(np.maximum(said[np.arange(len(truth)), truth], 1e-3))
+    return losses
+
+
+def tilted(losses: npt.NDArray[np.float64], mean: float) -> npt.NDArray[np.float64]:
+    """Return weights, 1 on average, by which losses have a mean, or come as near to it as :data:`STEEPEST` allows.
+
+    Of all weights that bring it about these are the nearest to equal ones (exponential tilting, as in Hainmueller,
+    "Entropy Balancing for Causal Effects", Political Analysis 2012).
+
+    >>> tilted(np.array([0.0, 1.0, 2.0]), 1.2).round(2).tolist()
+    [0.72, 0.96, 1.32]
+    """
+    if not len(losses):
+        return np.ones(0)
+
+    def at(slope: float) -> npt.NDArray[np.float64]:
+        steps = slope * losses
+        weights = np.exp(steps - steps.max())
+        out: npt.NDArray[np.float64] = weights / weights.mean()
+        return out
+
+    low, high = -STEEPEST, STEEPEST
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.mean(at(middle) * losses) < mean else (low, middle)
+    return at((low + high) / 2)
 
 
 def _scaler(rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -121,6 +121,8 @@ class Teacher:
         hint_weight: What their mean squared error counts beside the cross-entropy.
         n_frame_hints: How many leading components of its encoder's frames the net is to foretell, moment by moment.
         frame_hint_weight: What their mean squared error counts.
+        calibrates: Whether the clips of validation speakers count, where probabilities are calibrated on them, so that
+            the teacher finds them as hard as it finds its corpora's training speakers.
     """
 
     features: str
@@ -134,6 +136,7 @@ class Teacher:
     hint_weight: float = 0.0
     n_frame_hints: int = 0
     frame_hint_weight: float = 0.0
+    calibrates: bool = False
 
 
 @dataclass(frozen=True)
@@ -283,6 +286,8 @@ class Recipe:
             del table["members"]  # so that runs made before there were any go on
         if self.teacher is not None and not self.teacher.n_frame_hints:  # the same
             del table["teacher"]["n_frame_hints"], table["teacher"]["frame_hint_weight"]
+        if self.teacher is not None and not self.teacher.calibrates:
+            del table["teacher"]["calibrates"]
         return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fakes
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from onnx import helper
 from vocalics import named_models
 from vocalics.edge import arena, network
 from vocalics.edge.loops import Buffer
+from vocalics.emotions import EMOTIONS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import c_network
@@ -425,6 +428,34 @@ def test_bundled_models(name: str, folder: Path) -> None:
     assert (
         net.run(log_mel(6)) is None and net.run(log_mel(30), n_frames=401) is None and net.run(log_mel(9)) is not None
     )
+
+
+def test_a_blurred_net_and_its_eight_bits(folder: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from vocalics.export import card, int8
+    from vocalics.export.waveform import from_torch
+    from vocalics.features.logmel import LogMel
+    from vocalics.models.logmel_cnn import LogMelTdnn
+
+    torch.manual_seed(0)
+    net, clips = LogMelTdnn(8, 64, 8, 32, 2, "blur", 12).train(), [log_mel(64, seed=s) for s in range(16)]
+    with torch.no_grad():
+        for _ in range(10):
+            net(torch.from_numpy(np.stack(clips)))
+    path, small = tmp_path / "blurred.onnx", tmp_path / "small.onnx"
+    about = fakes.card(emotions=EMOTIONS, front_end=dataclasses.asdict(LogMel()), trim_db=40.0)
+    card.write(path, from_torch(net.eval(), LogMel()).SerializeToString(), about)
+    voices = [fakes.voice(1.0, 90.0 + 20 * k).samples[None].astype(np.float32) for k in range(16)]
+    card.write(small, *int8.quantised(path, voices))
+    kinds = [node.op_type for node in onnx.load(str(small)).graph.node]
+    assert kinds.count("AveragePool") == 4
+    for model, tolerance in ((path, 2e-5), (small, 0.03)):
+        asked, compiled = session(onnx.load(str(model))), build(model, folder, 150)
+        for n in (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 149, 150):
+            given = log_mel(n, seed=n)
+            found = compiled.run(given)
+            assert found is not None
+            np.testing.assert_allclose(found[0], ask(asked, given)[0], atol=tolerance)
 
 
 def test_bundled_model_in_eight_bits(folder: Path) -> None:

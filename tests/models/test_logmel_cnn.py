@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from vocalics.errors import RecipeError
 from vocalics.models.logmel_batches import BatchAugmentation, LogMelClassifier, padded
-from vocalics.models.logmel_cnn import ClipNormalisation, LogMelCnn, LogMelNet, LogMelTdnn, n_steps
+from vocalics.models.logmel_cnn import HALVINGS, Blur, ClipNormalisation, LogMelCnn, LogMelNet, LogMelTdnn
 
 N_MELS = 64
 
@@ -41,7 +42,18 @@ def test_second_channel_ignores_colour_the_first_does_not() -> None:
     assert correlation[1] > 0.999 > correlation[0]
 
 
-@pytest.mark.parametrize("build", [lambda: LogMelCnn(channels=(4, 8, 8, 8), n_hidden=8), lambda: LogMelTdnn(width=8)])
+BUILDS = pytest.mark.parametrize(
+    "build",
+    [
+        lambda **more: LogMelCnn(channels=(4, 8, 8, 8), n_hidden=8, **more),
+        lambda **more: LogMelTdnn(width=8, **more),
+        lambda **more: LogMelTdnn(width=8, halving="blur", **more),
+    ],
+    ids=["cnn", "tdnn", "blurred"],
+)
+
+
+@BUILDS
 def test_padding_hardly_matters(build: Callable[[], LogMelNet]) -> None:
     torch.manual_seed(0)
     net = build().eval()
@@ -54,13 +66,63 @@ def test_padding_hardly_matters(build: Callable[[], LogMelNet]) -> None:
     assert (alone[0] - alone[1]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("n_frames", [48, 99, 132, 260, 261])
-def test_steps_of_time_are_as_many_as_are_counted(n_frames: int) -> None:
-    for net in (LogMelCnn(n_hints=3, n_frame_hints=5), LogMelTdnn(n_hints=3, n_frame_hints=5)):
-        told = net.train()(torch.randn(2, N_MELS, n_frames), torch.ones(2, n_frames, dtype=torch.bool))
-        assert told.shape == (2, 8 + 3 + 5 * n_steps(n_frames))
-        net.forget_hints()
-        assert net(torch.randn(2, N_MELS, n_frames)).shape == (2, 8)
+@pytest.mark.parametrize("n_frames", [7, 8, 9, 48, 99, 132, 260, 261, 262, 263, 264])
+@BUILDS
+def test_steps_of_time_are_as_many_as_are_counted(build: Callable[..., LogMelNet], n_frames: int) -> None:
+    net = build(n_hints=3, n_frame_hints=5)
+    told = net.train()(torch.randn(2, N_MELS, n_frames), torch.ones(2, n_frames, dtype=torch.bool))
+    middles = net.middles(n_frames)
+    assert told.shape == (2, 8 + 3 + 5 * len(middles)) and middles.min() >= 0 and middles.max() < n_frames
+    net.forget_hints()
+    assert net(torch.randn(2, N_MELS, n_frames)).shape == (2, 8)
+
+
+@BUILDS
+def test_a_step_hears_most_of_its_middle(build: Callable[..., LogMelNet]) -> None:
+    torch.manual_seed(0)
+    net, n, heard = build(n_frame_hints=1).train(), 400, []
+    net.normalise = torch.nn.Identity()  # type: ignore[assignment]  # it hears all of the clip
+    net.normalise.forward = lambda x, mask: torch.stack([x, x], dim=1)  # type: ignore[method-assign]
+    for layer in net.modules():  # as far back as ahead
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.weight.data = (layer.weight.data + layer.weight.data.flip(3)) / 2
+    middles = net.middles(n)
+    x = torch.randn(16, N_MELS, n, requires_grad=True)
+    told = net(x, torch.ones(16, n, dtype=torch.bool))[:, 8:]
+    for step in range(20, 30):  # the ends hear zeros
+        (slope,) = torch.autograd.grad(told[:, step].sum(), x, retain_graph=True)
+        weight = slope.square().sum(dim=(0, 1)).numpy()
+        heard.append(float((weight * np.arange(n)).sum() / weight.sum()) - middles[step])
+    # Of the larger ones of pairs it is 8 k + 3, said to be 8 k + 4.
+    assert np.mean(heard) == pytest.approx(0.0 if net.halving == "blur" else -1.0, abs=0.6)
+
+
+def test_what_is_blurred_are_steps_and_their_neighbours() -> None:
+    x = torch.randn(2, 3, 5, 7)
+    around = torch.nn.functional.pad(x, (1, 1))
+    time = (around[..., :-2] + 2 * around[..., 1:-1] + around[..., 2:]) / 4
+    torch.testing.assert_close(Blur(1)(x), time[..., ::2])
+    around = torch.nn.functional.pad(time, (0, 0, 1, 1))
+    both = (around[:, :, :-2] + 2 * around[:, :, 1:-1] + around[:, :, 2:]) / 4
+    torch.testing.assert_close(Blur(2)(x), both[:, :, ::2, ::2])
+
+
+def test_a_blurred_net_minds_less_where_a_clip_begins() -> None:
+    moved = []
+    for halving in HALVINGS:
+        torch.manual_seed(0)
+        net = LogMelTdnn(width=16, halving=halving).eval()
+        x = torch.from_numpy(np.stack([voice_like(208, s) for s in range(16)]))
+        with torch.inference_mode():
+            said = torch.stack([net(x[:, :, k : k + 200]) for k in range(8)])
+        moved.append(float(said.std(dim=0).mean() / said.mean(dim=0).std()))
+    largest, blurred = moved
+    assert blurred < 0.7 * largest
+
+
+def test_an_unknown_halving_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r'halving = blurr; did you mean "blur"\?; expected max or blur'):
+        LogMelTdnn(halving="blurr")
 
 
 def test_cut_without_changes_is_the_clip() -> None:

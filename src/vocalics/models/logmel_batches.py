@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from vocalics.errors import RecipeError
 from vocalics.frame_hints import FrameHints
-from vocalics.models.logmel_cnn import DECIBEL, LEAST_FRAMES, n_steps
+from vocalics.models.logmel_cnn import DECIBEL, LEAST_FRAMES
 from vocalics.models.neural import Labels, NeuralClassifier
 
 Rng = np.random.Generator
@@ -240,7 +240,7 @@ class LogMelClassifier(NeuralClassifier):
             min(self.batch_size, self.draws or len(dataset.X)),
             next(iter(inspect.signature(self.module_.forward).parameters)),
             self.frame_hints,
-            getattr(self.module_, "STEP", 1),
+            getattr(self.module_, "middles", None),
         )
 
     def _present(self) -> Augmentation:
@@ -275,7 +275,7 @@ class _Epochs:
     batch_size: int
     given: str
     frame_hints: FrameHints | None = None
-    step: int = 1
+    middles: Callable[[int], npt.NDArray[np.int64]] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         rng, augmentation = np.random.default_rng(torch.initial_seed()), self.present()
@@ -299,8 +299,8 @@ class _Epochs:
         A copy may be faster or slower than the clip that the hints are of: places are parts of its length.
         """
         assert self.frame_hints is not None
-        n = place.shape[1]
-        middle = np.minimum(np.arange(n_steps(n)) * self.step + self.step // 2, n - 1)
+        assert self.middles is not None
+        middle = self.middles(place.shape[1])
         tempo = np.array([self.clips[i][0].shape[1] / c.shape[1] for i, c in zip(rows, chosen, strict=True)])
         wanted = torch.from_numpy(self.frame_hints.at(rows, place[:, middle] * tempo[:, None]))
         there = mask[:, middle].float()

@@ -12,11 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vocalics.errors import RecipeError
 from vocalics.models import WAVEFORM, ModelSpec
+from vocalics.registry import suggestion
 
 DECIBEL = math.log(10.0) / 10.0
 """One decibel as a difference of natural logarithms of power."""
@@ -72,6 +76,21 @@ class ResidualBlock(nn.Module):
         return functional.relu(self.norm2(self.conv2(out)) + self.shortcut(x))
 
 
+class Blur(nn.Sequential):
+    """Every second step of time, or of bands and time, blurred before by 1, 2, 1.
+
+    What is higher than the new steps can tell is left out, so that it matters less where a clip begins (Zhang, "Making
+    Convolutional Networks Shift-Invariant Again", ICML 2019). Two means of two make the blur; outside are zeros.
+
+    Args:
+        sides: 1 for time alone, 2 for bands and time.
+    """
+
+    def __init__(self, sides: int) -> None:
+        two = (2 if sides == 2 else 1, 2)
+        super().__init__(nn.AvgPool2d(two, stride=1, padding=(two[0] // 2, 1)), nn.AvgPool2d(two))
+
+
 class AttentiveStatistics(nn.Module):
     """Mean and deviation over time, weighted by attention: (n, n_channels, n_frames) to (n, 2·n_channels)."""
 
@@ -89,9 +108,8 @@ class AttentiveStatistics(nn.Module):
         return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
 
 
-def n_steps(n_frames: int) -> int:
-    """Return how many steps of time these nets make of so many frames: a stem's halving and two poolings'."""
-    return (n_frames + 1) // 2 // 2 // 2
+HALVINGS = ("max", "blur")
+"""How a net halves time: each pair's larger number, or weighted means of three, as many as the stem would make."""
 
 
 LEAST_FRAMES = 7
@@ -103,7 +121,8 @@ class LogMelNet(nn.Module):
 
     Args:
         stem: From two channels; halves time.
-        blocks: Halve time twice.
+        blocks: Halve time twice, as ``halving`` says.
+        halving: One of :data:`HALVINGS`.
         width: Channels that come out of the blocks.
         n_classes: Width of the output.
         n_hidden: Width of the attention and of the last hidden layer.
@@ -119,6 +138,7 @@ class LogMelNet(nn.Module):
         self,
         stem: nn.Module,
         blocks: nn.Module,
+        halving: str,
         width: int,
         n_classes: int,
         n_hidden: int,
@@ -127,6 +147,7 @@ class LogMelNet(nn.Module):
         n_frame_hints: int,
     ) -> None:
         super().__init__()
+        self.halving = halving
         self.normalise = ClipNormalisation()
         self.stem = stem
         self.blocks = blocks
@@ -152,10 +173,10 @@ class LogMelNet(nn.Module):
         x = self.normalise(log_mel.float(), mask)
         x = self.blocks(self.stem(x.contiguous(memory_format=torch.channels_last)))
         if mask is not None:
-            # The same three halvings of time as the stem and the poolings make.
+            # The same three halvings of time as the stem and the blocks make.
             mask = mask[:, ::2]
-            mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
-            mask = mask[:, : mask.shape[1] // 2 * 2 : 2]
+            for _ in range(2):
+                mask = mask[:, ::2] if self.halving == "blur" else mask[:, : mask.shape[1] // 2 * 2 : 2]
         steps = x.mean(dim=2)
         pooled = self.pool(steps.float(), mask)
         logits: Tensor = self.head(pooled)
@@ -167,6 +188,12 @@ class LogMelNet(nn.Module):
         if self.frame_hints is not None:
             told.append(self.frame_hints(steps).transpose(1, 2).flatten(1))
         return torch.cat(told, dim=1)
+
+    def middles(self, n_frames: int) -> npt.NDArray[np.int64]:
+        """Return which frame each step of time has its middle in, of so many."""
+        if self.halving == "blur":
+            return np.arange(0, n_frames, self.STEP)
+        return np.minimum(np.arange((n_frames + 1) // self.STEP) * self.STEP + self.STEP // 2, n_frames - 1)
 
     def forget_hints(self) -> None:
         """Leave out what only training needs."""
@@ -204,7 +231,7 @@ class LogMelCnn(LogMelNet):
             nn.MaxPool2d((2, 1)),
             ResidualBlock(third, fourth),
         )
-        super().__init__(stem, blocks, fourth, n_classes, n_hidden, dropout, n_hints, n_frame_hints)
+        super().__init__(stem, blocks, "max", fourth, n_classes, n_hidden, dropout, n_hints, n_frame_hints)
 
 
 class LogMelTdnn(LogMelNet):
@@ -216,6 +243,7 @@ class LogMelTdnn(LogMelNet):
         n_first: Width of what goes over bands.
         width: Of what goes along time.
         depth: Residual blocks along time; the first at 40 ms a step, the others at 80.
+        halving: One of :data:`HALVINGS`, of time from 20 ms a step on, and of bands with it.
         n_hidden: As of :class:`LogMelNet`, and what follows.
     """
 
@@ -226,24 +254,29 @@ class LogMelTdnn(LogMelNet):
         n_first: int = 16,
         width: int = 144,
         depth: int = 3,
+        halving: str = "max",
         n_hidden: int = 96,
         dropout: float = 0.3,
         n_hints: int = 0,
         n_frame_hints: int = 0,
     ) -> None:
-        stem, n_rows = _stem(n_first), (n_mels + 1) // 2 // 2
+        if halving not in HALVINGS:
+            raise RecipeError(f"halving = {halving}{suggestion(halving, HALVINGS)}; expected {' or '.join(HALVINGS)}")
+        blurred = halving == "blur"
+        stem, n_rows = _stem(n_first), -(-n_mels // 2)
+        n_rows = -(-n_rows // 2) if blurred else n_rows // 2
         blocks = nn.Sequential(
             ResidualBlock(n_first, n_first),
-            nn.MaxPool2d(2),
+            Blur(2) if blurred else nn.MaxPool2d(2),
             # Over all bands at once: from here on there is one row.
             nn.Conv2d(n_first, width, (n_rows, 3), padding=(0, 1), bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             ResidualBlock(width, width, 1),
-            nn.MaxPool2d((1, 2)),
+            Blur(1) if blurred else nn.MaxPool2d((1, 2)),
             *(ResidualBlock(width, width, 1) for _ in range(depth - 1)),
         )
-        super().__init__(stem, blocks, width, n_classes, n_hidden, dropout, n_hints, n_frame_hints)
+        super().__init__(stem, blocks, halving, width, n_classes, n_hidden, dropout, n_hints, n_frame_hints)
 
 
 def _stem(n_out: int) -> nn.Sequential:

@@ -73,20 +73,23 @@ def taught(
     cache: Path,
     progress: Progress | None,
     over: bool = False,
-) -> dict[str, Any]:
-    """Settings of the classifier: the teacher's targets, and as many hints as they hold.
+) -> tuple[dict[str, Any], npt.NDArray[np.float64] | None]:
+    """Settings of the classifier: the teacher's targets, and as many hints as they hold; what validation clips count.
 
-    Of a training that is over, only how many there were: no teacher is fitted to say again what nobody learns from.
+    Of a training that is over, only how many there were: no teacher is fitted to say again what nobody learns from,
+    but where it calibrates.
     """
     step = progress or (lambda *_: None)
     if over:
+        calibrates = teacher.calibrates and recipe.fit.calibrate
+        told = lesson(teacher, data, recipe.seed, cache, step, recipe.preparation) if calibrates else None
         (n_features,) = feature_set(teacher.features).shape
         sizes = {"module__n_hints": min(teacher.n_hints, len(data.train), n_features or 0)}
         if teacher.n_frame_hints:
             front_end = encoded_front_end(teacher.features)
             n_numbers = about(find(front_end.name)).width * len(front_end.blocks)
             sizes["module__n_frame_hints"] = min(teacher.n_frame_hints, n_numbers)
-        return sizes
+        return sizes, told.counts if told else None
     told = lesson(teacher, data, recipe.seed, cache, step, recipe.preparation)
     settings: dict[str, Any] = {
         "targets": told.targets(labels, teacher.share),
@@ -103,7 +106,7 @@ def taught(
             "frame_hint_weight": teacher.frame_hint_weight,
             "module__n_frame_hints": hints.n,
         }
-    return settings
+    return settings, told.counts
 
 
 def known_of_frames(spec: ModelSpec, front_end: LogMel | FrontEnd, example: Any) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def train_neural(
         "module__n_classes": len(data.emotions),
     }
     scaler: tuple[Any, Any] = (None, None)
+    counts: Any = None
     classifier: NeuralClassifier
     rows, validation = list(data.train), list(data.validation)
     course = Course(
@@ -113,7 +114,8 @@ def train_neural(
         if fit.vote_share:
             settings["targets"] = labels
         if recipe.teacher is not None:
-            settings |= taught(recipe, recipe.teacher, data, labels, cache, progress, over)
+            lessons, counts = taught(recipe, recipe.teacher, data, labels, cache, progress, over)
+            settings |= lessons
         classifier = LogMelClassifier(
             spec.build,
             augmentation=early,
@@ -161,8 +163,8 @@ def train_neural(
     module.to("cpu")
     if said is not None:
         truth = classifier.encode(names[validation])
-        cooled = temperature(said, truth)
-        conformal = thresholds(tempered(said, cooled), truth)
+        cooled = temperature(said, truth, counts)
+        conformal = thresholds(tempered(said, cooled), truth, counts)
         module = Tempered(module, cooled)
     from vocalics.export import card as card_file
 
