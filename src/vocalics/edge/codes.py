@@ -111,5 +111,20 @@ def _behind_dequantise(graph: Graph, node: Node) -> bool:
     return True
 
 
-RULES = (_codes_in, _codes_out, _before_quantise, _behind_dequantise)
+def _mean_of_codes(graph: Graph, node: Node) -> bool:
+    """The mean of floats that are codes, between codes of the same scale, is that of the codes."""
+    if node.kind != "pool" or node.settings["function"] != "mean" or "codes" in node.settings:
+        return False
+    before, user = graph.maker(node.inputs[0]), only_use(graph, node.output)
+    if before is None or before.kind != "dequantise" or user is None or user.kind != "quantise":
+        return False
+    if before.settings != user.settings:
+        return False
+    node.settings |= {"codes": True, "zero": int(before.settings["zero"])}
+    node.inputs[0] = before.inputs[0]
+    take_over(graph, node, user)
+    return True
+
+
+RULES = (_codes_in, _codes_out, _before_quantise, _behind_dequantise, _mean_of_codes)
 """Each is given a graph and one of its nodes, changes the graph in place and says whether it did."""

@@ -279,10 +279,12 @@ def pooling(node: Node, shape: Shape, source: Leaf, out: Leaf) -> Step:
     sizes += [int(settings["function"] == "mean"), int(settings["padded"])]
     if not all(isinstance(size, int) for size in sizes):
         raise ModelFileError("pools over two lengths that vary")
-    kernel = "pool_max_codes" if "codes" in settings else "pool"
+    kernel, more = ("pool_max_codes" if "codes" in settings else "pool"), ""
+    if "zero" in settings:
+        kernel, more = "pool_mean_codes", f"{settings['zero']}, "
     lines = [
         f"static const pooling sizes = {{{', '.join(map(str, sizes))}}};",
-        f"{kernel}(&sizes, {source.buffer.name}, {code(shape[-1])}, {code(out.shape[-1])}, {out.buffer.name});",
+        f"{kernel}(&sizes, {source.buffer.name}, {code(shape[-1])}, {code(out.shape[-1])}, {more}{out.buffer.name});",
     ]
     return Step(node.output, lines, [source.buffer], [out.buffer])
 

@@ -25,7 +25,7 @@ from vocalics.modelfile import STRANGENESS, Card, load
 
 _LEAST = 64  # weights: a layer with fewer gains nothing
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
-_PASSED = ("Relu", "MaxPool", "Add")
+_PASSED = ("Relu", "MaxPool", "AveragePool", "Add")
 FEWEST = 16
 """Calibration clips: the range of fewer says little."""
 
