@@ -12,7 +12,7 @@ PYTHON ?= python3
 AUDIO ?= examples/clips
 VENV := .venv
 BIN := $(VENV)/bin
-# uv, where it is there, installs the same in a fifth of the time.
+# uv, where it is there, installs the same in a fifth of the time. It does not read pip's settings: UV= does without.
 UV := $(shell command -v uv 2> /dev/null)
 INSTALL := $(if $(UV),"$(UV)" pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip --disable-pip-version-check --quiet install)
 # Set TORCH_OPTIONS to name an index of CPU builds where the plain one brings gigabytes for GPUs.

@@ -227,7 +227,33 @@ def test_validation_speakers_count_as_if_they_were_as_hard_as_others(
     assert np.corrcoef(losses, told.counts)[0, 1] * (1 if easy else -1) > 0.5
 
 
-def test_a_teacher_that_calibrates_changes_the_temperature_alone(
+def test_clips_of_a_corpus_without_speakers_are_judged_by_who_never_heard_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, emotions = np.random.default_rng(0), ("neutral", "happy", "angry")
+    rows = [
+        Utterance(f"{corpus}{i}", corpus, f"{corpus}/{i % 8}" if corpus == "known" else "", "", emotions[i % 3])
+        for corpus in ("known", "unknown")
+        for i in range(150)
+    ]
+    data = Data(Manifest(tuple(rows)), tuple(range(240)), tuple(range(240, 300)), {}, emotions)
+
+    def computed(clips: Manifest, *_: object) -> np.ndarray:
+        # Each corpus says the emotions in its own way.
+        said = [np.eye(6)[emotions.index(u.emotion) + 3 * (u.corpus == "unknown")] for u in clips]
+        return (np.array(said) + 0.5 * rng.normal(size=(len(clips), 6)))[:, None]
+
+    heard: list[tuple[np.ndarray, float]] = []
+    monkeypatch.setattr(distillation, "compute", computed)
+    monkeypatch.setattr(distillation, "tilted", lambda *given: heard.append(given) or tilted(*given))
+    lesson(Teacher("mfcc_pitch_energy_statistics", n_folds=4, calibrates=True), data, 0, tmp_path, quiet)
+    (nobody, _), (losses, others) = heard
+    assert not nobody.size and len(losses) == 60
+    assert others > 0.9  # as good as by chance, or worse
+    assert losses.mean() == pytest.approx(others, rel=0.2)
+
+
+def test_a_teacher_that_calibrates_changes_what_is_calibrated_alone(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe: Recipe = parse(Recipe, {**TOML, "fit": {**TOML["fit"], "calibrate": True}}, "test")
@@ -274,6 +300,10 @@ def test_what_a_teacher_cannot_be_is_refused(data: Data, tmp_path: Path) -> None
         training.check(dataclasses.replace(recipe, teacher=Teacher("mfcc_frames")))
     with pytest.raises(RecipeError, match="takes no vector; expected a classifier or a dense net"):
         lesson(Teacher("mfcc_pitch_energy_statistics", model="cnn"), data, 0, tmp_path, quiet)
+    for fit, apart in (({}, "speakers"), ({"calibrate": True}, "clips")):
+        told = {**TOML["teacher"], "calibrates": True, "apart": apart}
+        with pytest.raises(RecipeError, match=r"calibrates goes with fit\.calibrate = true and teacher\.apart"):
+            parse(Recipe, {**TOML, "fit": {**TOML["fit"], **fit}, "teacher": told}, "test")
     table = {k: v for k, v in TOML.items() if k not in ("model_settings", "batch")}
     with pytest.raises(RecipeError, match="only nets over spectrograms learn from a teacher"):
         training.check(parse(Recipe, {**table, "model": "svm"}, "test"))

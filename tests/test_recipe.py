@@ -30,7 +30,7 @@ def test_overrides_replace_settings() -> None:
 def test_a_table_that_need_not_be_is_left_out() -> None:
     assert read("default").teacher is not None
     assert read("default", {"teacher": "none"}).teacher is None
-    assert read("open", {"teacher": "none"}) == read("open")
+    assert read("svm", {"teacher": "none"}) == read("svm")
     with pytest.raises(RecipeError, match="is not a table"):
         read("default", {"fit": "none"})
 

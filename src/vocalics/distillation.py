@@ -107,7 +107,7 @@ def lesson(
         else values[:0]
     )
     theirs = np.array([data.emotions.index(u.emotion) for u in others], np.int64)
-    found = np.zeros(len(others))
+    found, of = np.zeros(len(others)), np.array([u.corpus for u in clips])
     said = np.zeros((len(clips), len(data.emotions)))
     for part in folds([u.corpus for u in clips], groups, teacher.n_folds, seed):
         rest = np.setdiff1d(np.arange(len(clips)), part)
@@ -115,10 +115,12 @@ def lesson(
         judge = _fitted(teacher, spec, (values[rest] - mean) / scale, truth[rest], data.emotions, seed)
         said[part] = judge((values[part] - mean) / scale)
         if len(others):
-            found += _losses(judge((asked - mean) / scale), theirs) / teacher.n_folds
+            # As much of every corpus as the teacher judges of it: who never heard one says most of its new speakers.
+            shares = [np.sum(of[part] == u.corpus) / max(1, np.sum(of == u.corpus)) for u in others]
+            found += _losses(judge((asked - mean) / scale), theirs) * shares
     counts = np.ones(len(others))
     if len(others):
-        expected, of = _losses(said, truth), np.array([u.corpus for u in clips])
+        expected = _losses(said, truth)
         for corpus in sorted(set(of)):
             own = np.array([u.corpus == corpus for u in others])
             counts[own] = tilted(found[own], expected[of == corpus].mean())

@@ -262,6 +262,11 @@ class Recipe:
                 raise RecipeError("teacher: n_hints and hint_weight go together; give both, or neither")
             if bool(self.teacher.n_frame_hints) != bool(self.teacher.frame_hint_weight):
                 raise RecipeError("teacher: n_frame_hints and frame_hint_weight go together; give both, or neither")
+            if self.teacher.calibrates and not (self.fit.calibrate and self.teacher.apart == "speakers"):
+                raise RecipeError(
+                    'teacher: calibrates goes with fit.calibrate = true and teacher.apart = "speakers": it compares '
+                    "speakers who validate with others that are new to it; give them, or leave it out"
+                )
 
     @property
     def preparation(self) -> tuple[Preparation, ...]:

@@ -109,7 +109,7 @@ class AttentiveStatistics(nn.Module):
 
 
 HALVINGS = ("max", "blur")
-"""How a net halves time: each pair's larger number, or weighted means of three, as many as the stem would make."""
+"""How a net halves time: the larger of every two steps, an odd last one left out; or every second, blurred before."""
 
 
 LEAST_FRAMES = 7
@@ -190,7 +190,14 @@ class LogMelNet(nn.Module):
         return torch.cat(told, dim=1)
 
     def middles(self, n_frames: int) -> npt.NDArray[np.int64]:
-        """Return which frame each step of time has its middle in, of so many."""
+        """Return which frame what is foretold of each step is of, shape (n_steps,).
+
+        Blurred, that is the middle of what a step hears; of larger ones it is a frame later, as the bundled nets were
+        taught.
+
+        Args:
+            n_frames: Of the spectrogram.
+        """
         if self.halving == "blur":
             return np.arange(0, n_frames, self.STEP)
         return np.minimum(np.arange((n_frames + 1) // self.STEP) * self.STEP + self.STEP // 2, n_frames - 1)
@@ -261,7 +268,9 @@ class LogMelTdnn(LogMelNet):
         n_frame_hints: int = 0,
     ) -> None:
         if halving not in HALVINGS:
-            raise RecipeError(f"halving = {halving}{suggestion(halving, HALVINGS)}; expected {' or '.join(HALVINGS)}")
+            raise RecipeError(
+                f"halving = {halving}{suggestion(str(halving), HALVINGS)}; expected {' or '.join(HALVINGS)}"
+            )
         blurred = halving == "blur"
         stem, n_rows = _stem(n_first), -(-n_mels // 2)
         n_rows = -(-n_rows // 2) if blurred else n_rows // 2

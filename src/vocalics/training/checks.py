@@ -33,6 +33,11 @@ def check(recipe: Recipe) -> ModelSpec:
         batches(recipe, spec)
         if spec.features == ENCODER:
             encoded_front_end(recipe.features)
+        else:
+            try:
+                spec.build(len(scheme(recipe.scheme).emotions), **recipe.model_settings)
+            except RecipeError as error:
+                raise RecipeError(f"recipe {recipe.name}: model_settings: {error}") from None
         if recipe.teacher is not None:
             try:
                 check_teacher(recipe.teacher)

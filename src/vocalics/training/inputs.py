@@ -81,7 +81,7 @@ def taught(
     """
     step = progress or (lambda *_: None)
     if over:
-        calibrates = teacher.calibrates and recipe.fit.calibrate
+        calibrates = teacher.calibrates and len(data.validation) > 0
         told = lesson(teacher, data, recipe.seed, cache, step, recipe.preparation) if calibrates else None
         (n_features,) = feature_set(teacher.features).shape
         sizes = {"module__n_hints": min(teacher.n_hints, len(data.train), n_features or 0)}

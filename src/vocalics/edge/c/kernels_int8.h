@@ -392,7 +392,8 @@ static inline void pool_max_codes(const pooling *c, const uint8_t *in, int in_st
         }
 }
 
-/* The mean code in each window, halves to the even one, see pool in kernels.h; zero: the code of 0. */
+/* The mean code in each window, halves to the even code, see pool in kernels.h.
+   zero: the code of 0. */
 static inline void pool_mean_codes(const pooling *c, const uint8_t *in, int in_steps, int out_steps, int zero,
                                    uint8_t *out)
 {
