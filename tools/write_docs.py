@@ -190,8 +190,8 @@ def licences() -> str:
         lines += [f"**{c.name}**: {c.title}. {c.licence}. From <{c.url}>. {c.citation}", ""]
     lines += [
         "`accurate` sits on the encoder of openai/whisper-base (MIT License, Copyright (c) 2022 OpenAI), which is not "
-        "part of the package and is fetched when asked for. The others hold nothing of it; they learned from nets on it, "
-        "of their own corpora's clips.",
+        "part of the package and is fetched when asked for. The others hold nothing of it; they learned from nets on "
+        "it, of their own corpora's clips.",
     ]
     return "\n".join(lines).rstrip() + "\n"
 
