@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from vocalics.edge import network
+from vocalics.modelfile import STRANGENESS
 
 LIBRARY = Path(network.__file__).parent / "c"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror")
@@ -111,7 +112,8 @@ def _behind(model: Any) -> Any:
 def ask(asked: onnxruntime.InferenceSession, features: NDArray[np.float32]) -> Output:
     """Return what ONNX Runtime says of one input: probabilities and strangeness (or nothing: not a number)."""
     found = asked.run(None, {asked.get_inputs()[0].name: features[None]})
-    return found[0].ravel(), float(found[1].ravel()[0]) if len(found) > 1 else float("nan")
+    said = dict(zip((output.name for output in asked.get_outputs()), found, strict=True))
+    return found[0].ravel(), float(said[STRANGENESS].ravel()[0]) if STRANGENESS in said else float("nan")
 
 
 def graph(
