@@ -140,8 +140,15 @@ def tilted(losses: npt.NDArray[np.float64], mean: float) -> npt.NDArray[np.float
     Of all weights that bring it about these are the nearest to equal ones (exponential tilting, as in Hainmueller,
     "Entropy Balancing for Causal Effects", Political Analysis 2012).
 
+    Args:
+        losses: Of clips, shape (n,), in nats.
+        mean: What their weighted mean is to be, in nats.
+
+    Returns:
+        Shape (n,), above 0; all 1 where the losses are alike.
+
     >>> tilted(np.array([0.0, 1.0, 2.0]), 1.2).round(2).tolist()
-    [0.72, 0.96, 1.32]
+    [0.72, 0.97, 1.32]
     """
     if not len(losses):
         return np.ones(0)

@@ -527,29 +527,42 @@ typedef struct {
     int padded; /* the mean counts what lies around */
 } pooling;
 
+/* The part of a window that lies in the input: where it begins, how large it is, and what a mean divides by. */
+typedef struct {
+    int step, row, steps, rows, counted;
+} pool_window;
+
+static inline pool_window pool_window_at(const pooling *c, int out_step, int out_row, int in_steps)
+{
+    const int step = out_step * c->stride_steps - c->pad_steps, row = out_row * c->stride_rows - c->pad_rows;
+    const int step_end = step + c->kernel_steps < in_steps ? step + c->kernel_steps : in_steps;
+    const int row_end = row + c->kernel_rows < c->rows ? row + c->kernel_rows : c->rows;
+    pool_window w = {step < 0 ? 0 : step, row < 0 ? 0 : row, 0, 0, c->kernel_steps * c->kernel_rows};
+    w.steps = step_end - w.step;
+    w.rows = row_end - w.row;
+    if (!c->padded)
+        w.counted = w.steps * w.rows;
+    return w;
+}
+
 static inline void pool(const pooling *c, const float *in, int in_steps, int out_steps, float *out)
 {
     const int n = c->channels, line = c->rows * n;
     for (int t = 0; t < out_steps; t++)
         for (int h = 0; h < c->out_rows; h++) {
-            /* The part of the window that lies in the input. */
-            const int step = t * c->stride_steps - c->pad_steps, row = h * c->stride_rows - c->pad_rows;
-            const int s0 = step < 0 ? 0 : step, r0 = row < 0 ? 0 : row;
-            const int s1 = step + c->kernel_steps < in_steps ? step + c->kernel_steps : in_steps;
-            const int r1 = row + c->kernel_rows < c->rows ? row + c->kernel_rows : c->rows;
-            const int found = c->padded ? c->kernel_steps * c->kernel_rows : (s1 - s0) * (r1 - r0);
-            const float *const from = in + (ptrdiff_t)s0 * line + (ptrdiff_t)r0 * n;
+            const pool_window w = pool_window_at(c, t, h, in_steps);
+            const float *const from = in + (ptrdiff_t)w.step * line + (ptrdiff_t)w.row * n;
             float *const to = out + ((ptrdiff_t)t * c->out_rows + h) * n;
             if (!c->mean) {
-                largest(from, s1 - s0, line, r1 - r0, n, n, to);
+                largest(from, w.steps, line, w.rows, n, n, to);
                 continue;
             }
             for (int k = 0; k < n; k++) {
                 float total = 0.0f;
-                for (int s = 0; s < s1 - s0; s++)
-                    for (int r = 0; r < r1 - r0; r++)
+                for (int s = 0; s < w.steps; s++)
+                    for (int r = 0; r < w.rows; r++)
                         total += from[s * line + r * n + k];
-                to[k] = total / (float)found;
+                to[k] = total / (float)w.counted;
             }
         }
 }

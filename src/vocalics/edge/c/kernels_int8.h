@@ -400,22 +400,17 @@ static inline void pool_mean_codes(const pooling *c, const uint8_t *in, int in_s
     const int n = c->channels, line = c->rows * n;
     for (int t = 0; t < out_steps; t++)
         for (int h = 0; h < c->out_rows; h++) {
-            const int step = t * c->stride_steps - c->pad_steps, row = h * c->stride_rows - c->pad_rows;
-            const int s0 = step < 0 ? 0 : step, r0 = row < 0 ? 0 : row;
-            const int s1 = step + c->kernel_steps < in_steps ? step + c->kernel_steps : in_steps;
-            const int r1 = row + c->kernel_rows < c->rows ? row + c->kernel_rows : c->rows;
-            const int inside = (s1 - s0) * (r1 - r0);
-            const int found = c->padded ? c->kernel_steps * c->kernel_rows : inside;
-            const uint8_t *const from = in + (ptrdiff_t)s0 * line + (ptrdiff_t)r0 * n;
+            const pool_window w = pool_window_at(c, t, h, in_steps);
+            const uint8_t *const from = in + (ptrdiff_t)w.step * line + (ptrdiff_t)w.row * n;
             uint8_t *const to = out + ((ptrdiff_t)t * c->out_rows + h) * n;
             for (int k = 0; k < n; k++) {
-                int total = (found - inside) * zero, mean, twice;
-                for (int s = 0; s < s1 - s0; s++)
-                    for (int r = 0; r < r1 - r0; r++)
+                int total = (w.counted - w.steps * w.rows) * zero, mean, twice;
+                for (int s = 0; s < w.steps; s++)
+                    for (int r = 0; r < w.rows; r++)
                         total += from[s * line + r * n + k];
-                mean = total / found;
-                twice = 2 * (total - mean * found);
-                to[k] = (uint8_t)(mean + (twice > found || (twice == found && (mean & 1))));
+                mean = total / w.counted;
+                twice = 2 * (total - mean * w.counted);
+                to[k] = (uint8_t)(mean + (twice > w.counted || (twice == w.counted && (mean & 1))));
             }
         }
 }
