@@ -17,6 +17,7 @@ from feature_clips import EDGE_CASES, corpus_clips
 from vocalics.audio import Clip
 from vocalics.features import chroma, constant_q, prosody, spectral, tonnetz
 from vocalics.features.feature_set import feature_set
+from vocalics.features.logmel import LogMel
 from vocalics.features.spectrum import spectrum
 
 TOLERANCE = 1e-4
@@ -197,3 +198,12 @@ def test_pitch_of_real_clips_is_librosas() -> None:
         voiced += int(sure.sum())
     assert voiced > 500
     assert same / voiced > 0.995
+
+
+def test_the_front_ends_filterbank_is_htk_triangles_of_peak_one() -> None:
+    bank = LogMel().filterbank()
+    theirs = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=64, fmin=60, fmax=7600, htk=True, norm=None)
+    np.testing.assert_allclose(bank, theirs, atol=1e-6)
+    slaney = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=64, fmin=60, fmax=7600, norm=None)
+    assert np.abs(bank - slaney).max() > 0.1
+    assert (bank.max(axis=1) > 0).all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import librosa
 import numpy as np
 import pytest
 
@@ -16,15 +15,6 @@ RATE = 16_000
 def _tone(frequency: float, level: float = 0.5, seconds: float = 1.0) -> Clip:
     time = np.arange(round(seconds * RATE)) / RATE
     return Clip((level * np.sin(2 * np.pi * frequency * time)).astype(np.float32), RATE)
-
-
-def test_filterbank_is_librosas_htk_triangles_of_peak_one() -> None:
-    bank = LogMel().filterbank()
-    theirs = librosa.filters.mel(sr=RATE, n_fft=512, n_mels=64, fmin=60, fmax=7600, htk=True, norm=None)
-    np.testing.assert_allclose(bank, theirs, atol=1e-6)
-    slaney = librosa.filters.mel(sr=RATE, n_fft=512, n_mels=64, fmin=60, fmax=7600, norm=None)
-    assert np.abs(bank - slaney).max() > 0.1
-    assert (bank.max(axis=1) > 0).all()
 
 
 def test_equals_the_definition_frame_by_frame() -> None:
