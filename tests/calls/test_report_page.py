@@ -123,6 +123,17 @@ def test_the_page_is_whole_and_its_anchors_lead_somewhere(sounding: str) -> None
     assert got.all("html")[0]["lang"] == "en" and len(got.all("h1")) == 1
 
 
+def test_emotions_add_up_where_all_calls_know_the_same(found: Figures) -> None:
+    says = "In each row all emotions add up to 100 %."
+    assert found.topics and says in page(found)
+    # As where some calls were judged by a model of fewer emotions: a column is of the calls that know it.
+    first = found.topics[0]
+    name, estimate = next(iter(first.emotions.items()))
+    fewer = dataclasses.replace(first, emotions={**first.emotions, name: dataclasses.replace(estimate, n=1.0)})
+    mixed = dataclasses.replace(found, topics=(fewer, *found.topics[1:]))
+    assert says not in page(mixed) and "are topics with fewer than" in page(mixed)
+
+
 def test_the_page_asks_nobody_and_runs_one_script(sounding: str) -> None:
     got = Elements(sounding)
     policy = next(m["content"] for m in got.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
