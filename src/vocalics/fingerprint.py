@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -109,6 +109,10 @@ class Pair:
     inverted: bool
     speed: float
     changes: tuple[str, ...]
+
+    def turned(self) -> Pair:
+        """Return the same of the second clip and the first, whose positions stay where they are."""
+        return replace(self, offset=-self.offset * self.speed, gain_db=-self.gain_db, speed=1 / self.speed)
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,10 @@ def train_validation(manifest: Manifest, rng: np.random.Generator, validation: f
 
 def _random(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
     rest, test = _draw_clips(manifest, range(len(manifest)), rng, TEST_FRACTION)
+    if not test:
+        raise ManifestError(
+            'protocol "random" tests a fifth of every emotion\'s clips, corpus by corpus; none has three clips or more'
+        )
     train, chosen = _draw_clips(manifest, rest, rng, validation)
     return [Split("random", train, chosen, test, manifest)]
 

@@ -67,7 +67,8 @@ def relations(manifest: Manifest, fingerprints: bool = True, progress: Progress 
     for i, u in enumerate(manifest):
         copies[first[content(u)]].append(i)
     pairs = [
-        replace(pair, first=i, second=j)
+        # The copy of the one may stand behind that of the other.
+        replace(pair, first=i, second=j) if i < j else replace(pair.turned(), first=j, second=i)
         for pair in found
         for i in copies[read[pair.first]]
         for j in copies[read[pair.second]]
