@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
 import soundfile
@@ -268,6 +269,20 @@ def test_twenty_planted_copies_are_found_and_no_take(tmp_path: Path) -> None:
             audio.write(path, talk(sentence, take, n_syllables=7))
             clean.append(Utterance(str(path), "x", f"x/{sentence % 5}", "h", "happy", statement=str(sentence)))
     check(Manifest(tuple(clean)), clean[::2], tmp_path, set())
+
+
+def test_a_file_that_is_there_twice_and_a_changed_copy_of_it(tmp_path: Path) -> None:
+    """Whichever of them stands first: what is said of the copy holds for the file that is the same."""
+    clip = fakes.voice(1.0)
+    for name, level in {"a": 0.5, "b": 0.25, "c": 0.5}.items():
+        audio.write(tmp_path / f"{name}.wav", Clip(clip.samples * np.float32(level), clip.sample_rate))
+    manifest = Manifest(tuple(Utterance(str(tmp_path / f"{n}.wav"), "x", "x/1", "h", "happy") for n in "abc"))
+    found = {(p.first, p.second): p for p in relations(manifest).pairs}
+    assert set(found) == {(0, 1), (1, 2)}
+    assert found[0, 1].gain_db == pytest.approx(-6.02, abs=0.1) and found[1, 2].gain_db == -found[0, 1].gain_db
+    (division,) = audit({"train": manifest.take([0, 1]), "test": manifest.take([2])}).divisions
+    (link,) = next(f.links for f in division.findings if f.kind == "near-identical")
+    assert "c.wav = " in link and "b.wav (gain; correlation 1.000; gain +6.0 dB)" in link
 
 
 def test_a_file_that_cannot_be_fingerprinted_is_a_note(tmp_path: Path) -> None:

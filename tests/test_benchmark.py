@@ -69,6 +69,22 @@ def test_protocols_name_what_exists() -> None:
         protocol("savee-lozo")
 
 
+@pytest.mark.parametrize("given", ["folder", "mine"])
+def test_what_lies_in_a_folder_of_ones_own_is_trained_on(given: str, clips: Manifest) -> None:
+    """Its clips are called by the folder, or as their manifest says, whatever stands before the = of --corpus."""
+    own = Manifest(tuple(dataclasses.replace(u, corpus=u.corpus.replace("tess", "studio")) for u in clips))
+    shares = {"savee": 1.0, given: 1.0}
+    weighed = dataclasses.replace(RECIPE, corpora=tuple(shares), shares=shares)
+    for recipe in (RECIPE, weighed):
+        (run,) = plan([protocol("savee-loso")], recipe, ["savee", given], "all", 1)
+        data = divisions(run, own, Path())["savee-DC"]
+        assert {data.manifest[i].corpus for i in data.train} == {"savee", "studio"}
+    (alone,) = plan([protocol("savee-loso")], RECIPE, ["savee", given], "own", 1)
+    assert {u.corpus for u in divisions(alone, own, Path())["savee-DC"].manifest} == {"savee"}
+    (left,) = plan([protocol("leave-one-corpus-out")], RECIPE, ["savee", given], "all", 1)
+    assert set(divisions(left, own, Path())) == {"savee", "studio"}
+
+
 def test_every_fold_tests_one_speaker_and_trains_on_others_and_other_corpora(clips: Manifest) -> None:
     (run,) = runs("savee-loso")
     folds = divisions(run, clips, Path())

@@ -158,7 +158,9 @@ def test_what_is_missing_is_said() -> None:
     nameless = Manifest((utterance("a", "", 0), utterance("a", "s1", 1)))
     with pytest.raises(ManifestError, match=r"1 of 2 clips have none: /a/a-unknown-0\.wav; add the column speaker"):
         splits(nameless, "speaker", rng())
-    assert splits(nameless, "random", rng())
+    assert splits(nameless + Manifest((utterance("a", "", 2),)), "random", rng())[0].test
+    with pytest.raises(ManifestError, match="none has three clips or more"):
+        splits(nameless, "random", rng())
     with pytest.raises(ManifestError, match="at least two speakers"):
         splits(made(a=1), "leave-one-speaker-out", rng())
     with pytest.raises(ManifestError, match="at least two speakers"):
@@ -526,6 +528,19 @@ def test_a_clip_that_was_prepared_stands_in_its_place_in_a_published_division() 
     assert [s.test for s in splits(Manifest((*prepared, *twice)), "folds=ravdess_emobox", rng())] == [
         s.test for s in whole
     ]
+
+
+def test_a_published_division_looks_into_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "tabulatedVotes.csv").write_text("a,b\n1,2\n")  # somebody else's
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "rglob", lambda *_: pytest.fail("searched"))
+    names = [f"{speaker}_IEO_ANG_HI" for speaker in (1001, 1002, 1009)]
+    manifest = Manifest(
+        tuple(Utterance(f"/c/{name}.wav", "crema_d", f"crema_d/{name[:4]}", "ANG", "angry") for name in names)
+    )
+    (split,) = splits(manifest, "folds=crema_d_tfds", np.random.default_rng(0))
+    assert (split.test, split.validation, split.train) == ((0,), (2,), (1,)) and split.absent == ()
 
 
 def test_absent_clips_are_counted_also_where_their_names_are_not_known() -> None:

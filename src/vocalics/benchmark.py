@@ -105,16 +105,13 @@ def plan(
 def _check_shares(recipe: Recipe) -> None:
     """Refuse corpora of which nothing would be learned."""
     every = [one.shares for one in (recipe, *ensembles.members(recipe)) if one.shares]
-    if missing := sorted({corpus for shares in every for corpus in {*recipe.corpora} - {*shares}}):
+    if missing := sorted(
+        {corpus for shares in every for corpus in recipe.corpora if dataset.drawn_as(corpus, shares) not in shares}
+    ):
         raise RecipeError(
             f"recipe {recipe.name}: its shares leave out {', '.join(missing)}, of which nothing would be learned; give "
             "every corpus a share (--set shares.NAME=NUMBER), or train on the tested one alone (--own-corpus)"
         )
-
-
-def of_corpora(clips: Manifest, recipe: Recipe) -> Manifest:
-    """Return the clips of a recipe's corpora."""
-    return clips.where(lambda u: u.corpus in recipe.corpora)
 
 
 def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
@@ -128,7 +125,7 @@ def divisions(run: Run, manifest: Manifest, files: Path) -> dict[str, Data]:
     Raises:
         VocalicsError: When a file is not there, or does not fit the clips.
     """
-    clips = of_corpora(manifest, run.recipe)
+    clips = dataset.of_recipe(manifest, run.recipe)
     one = run.protocol
     if one.leaky:
         every = dataset.divisions(
@@ -264,7 +261,7 @@ def settings(recipe: Recipe, clips: Manifest) -> dict[str, Any]:
         clips: Of these, those of the recipe's corpora count.
     """
     plain = {k: v for k, v in recipe.as_dict().items() if k != "publication"}
-    found: dict[str, Any] = {"recipe": plain, "clips": training.digest(of_corpora(clips, recipe))}
+    found: dict[str, Any] = {"recipe": plain, "clips": training.digest(dataset.of_recipe(clips, recipe))}
     if recipe.members:  # names alone: what they stand for may change
         found["members"] = [member.as_dict() for member in ensembles.members(recipe)]
     return found
@@ -317,7 +314,7 @@ def execute_together(runs: Sequence[Run], work: Work) -> None:
     recipe = jointly(runs[0].recipe)
     models = together(runs, work.manifest, work.files)
     decided = settings(recipe, work.manifest)
-    clips = dataset.whole(of_corpora(work.manifest, recipe), recipe).manifest
+    clips = dataset.whole(dataset.of_recipe(work.manifest, recipe), recipe).manifest
     specs = [spec for model in models for _, spec in model]
     digests = {dataset.short(spec): training.digest(clips.take(splits.tested(clips, spec))) for spec in specs}
     named = [[f"{run.protocol.name} {fold_name(spec)}" for run, spec in model] for model in models]
@@ -338,7 +335,7 @@ def execute_together(runs: Sequence[Run], work: Work) -> None:
         missing = [work.targets(run, fold_name(spec)) for run, spec in model]
         if not any(missing):
             continue
-        data = dataset.divide(of_corpora(work.manifest, recipe), recipe, [spec for _, spec in model])
+        data = dataset.divide(dataset.of_recipe(work.manifest, recipe), recipe, [spec for _, spec in model])
         path = work.trained(data, recipe, own / f"model-{k:02}")
         for (run, _), targets, test in zip(model, missing, data.tests.values(), strict=True):
             if targets:

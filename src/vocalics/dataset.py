@@ -192,6 +192,16 @@ def _place(every: Sequence[Split], protocol: str, fold: int) -> int:
     return fold - 1
 
 
+def of_recipe(manifest: Manifest, recipe: Recipe) -> Manifest:
+    """Return the clips of a recipe's corpora, of those that were gathered for it or for more.
+
+    A folder or a manifest of one's own holds clips of any name: where a recipe lists one, all that was gathered is its.
+    """
+    if {*recipe.corpora} - ({*corpora()} - {"folder"}):
+        return manifest
+    return manifest.where(lambda u: u.corpus in recipe.corpora)
+
+
 def check_shares(data: Data, shares: Mapping[str, float]) -> None:
     """Refuse to train on corpora that a recipe's shares forget: nothing of them would be drawn.
 
@@ -199,15 +209,15 @@ def check_shares(data: Data, shares: Mapping[str, float]) -> None:
         RecipeError: For such a corpus; one whose share is said to be 0 is left out on purpose.
     """
     present = {data.manifest[i].corpus for i in data.train}
-    forgotten = sorted(name for name in present if _drawn_as(name, shares) not in shares)
+    forgotten = sorted(name for name in present if drawn_as(name, shares) not in shares)
     if shares and forgotten:
         raise RecipeError(
             f"shares leave out {', '.join(forgotten)}, of which nothing would be learned; give every corpus a share "
-            f"(--set shares.{_drawn_as(forgotten[0], shares)}=1; 0 leaves it out)"
+            f"(--set shares.{drawn_as(forgotten[0], shares)}=1; 0 leaves it out)"
         )
 
 
-def _drawn_as(corpus: str, shares: Mapping[str, float]) -> str:
+def drawn_as(corpus: str, shares: Mapping[str, float]) -> str:
     """Whose share a corpus has: its own, or that of folders of one's own."""
     return corpus if corpus in {*corpora(), *shares} else "folder"
 
@@ -224,7 +234,7 @@ def draw_weights(data: Data, shares: Mapping[str, float]) -> npt.NDArray[np.floa
         RecipeError: When no training clip has a share.
     """
     rows = [data.manifest[i] for i in data.train]
-    names = [_drawn_as(u.corpus, shares) for u in rows]
+    names = [drawn_as(u.corpus, shares) for u in rows]
     clips = Counter((name, u.emotion) for name, u in zip(names, rows, strict=True))
     emotions = Counter(name for name, _ in clips)
     weights = np.array(

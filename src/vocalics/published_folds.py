@@ -60,13 +60,14 @@ class Division:
 def absent(division: Division, clips: Manifest) -> tuple[str, ...]:
     """Return the names of a division's clips that a manifest lacks, as far as the corpus tells its clips' names."""
     present = {canonical_name(u) for u in clips if u.corpus == division.corpus}
-    return tuple(name for name in corpora()[division.corpus].expected(Path()) if name not in present)
+    left_out = present.union(division.without)
+    return tuple(name for name in corpora()[division.corpus].expected(None) if name not in left_out)
 
 
 def n_absent(division: Division, clips: Manifest) -> int:
     """Return how many of a division's clips a manifest lacks, also where the corpus does not tell their names."""
     facts = corpora()[division.corpus]
-    if facts.n_clips is None or facts.expected(Path()):
+    if facts.n_clips is None or facts.expected(None):
         return len(absent(division, clips))
     present = {canonical_name(clips[i]) for indices in division.positions(clips).values() for i in indices}
     return max(0, facts.n_clips - len(division.without) - len(present))

@@ -34,7 +34,7 @@ class Parsed:
     intensity: str = ""
 
 
-def _nothing_expected(root: Path) -> tuple[str, ...]:
+def _nothing_expected(root: Path | None) -> tuple[str, ...]:
     return ()
 
 
@@ -65,7 +65,8 @@ class Corpus:
         parse: What a file name says; a sentence (why it is no clip of this corpus) for any other file; a
             :class:`CorpusError` naming the file for an unknown code in a name of the corpus's pattern. It does not
             open the file.
-        expected: The canonical names of all clips, given the root; empty where they cannot be derived.
+        expected: The canonical names of all clips, given the root, or ``None`` for what is known without one; empty
+            where they cannot be derived.
         annotate: Adds to the utterances what the corpus says in files beside the audio.
         in_every_emotion: The sentences (:attr:`Parsed.statement`) that are said in every emotion, where others are not;
             empty where all are.
@@ -84,7 +85,7 @@ class Corpus:
     url: str
     pattern: str
     parse: Callable[[Path], Parsed | str] = field(repr=False)
-    expected: Callable[[Path], Sequence[str]] = field(default=_nothing_expected, repr=False)
+    expected: Callable[[Path | None], Sequence[str]] = field(default=_nothing_expected, repr=False)
     annotate: Callable[[Path, Sequence[Utterance]], Sequence[Utterance]] = field(default=_as_found, repr=False)
     in_every_emotion: frozenset[str] = frozenset()
     sentence: Callable[[str], str] = field(default=_as_it_is, repr=False)

@@ -59,7 +59,7 @@ def parse(path: Path) -> Parsed | str:
     )
 
 
-def expected(root: Path) -> tuple[str, ...]:
+def expected(root: Path | None) -> tuple[str, ...]:
     """Return the 1,440 names of the grid; neutral has no strong intensity."""
     return tuple(
         f"03-01-{emotion}-{intensity}-{statement}-{repetition}-{speaker}"

@@ -76,7 +76,7 @@ def sentence(code: str) -> str:
     return f"{number:02d}" if number <= 3 else f"{label}{number:02d}"
 
 
-def expected(root: Path) -> tuple[str, ...]:
+def expected(root: Path | None) -> tuple[str, ...]:
     """Return the 480 names."""
     return tuple(f"{speaker}_{label}{n}" for speaker in SPEAKERS for label in EMOTIONS for n in _sentences(label))
 

@@ -65,7 +65,7 @@ def parse(path: Path) -> Parsed | str:
     )
 
 
-def expected(root: Path) -> tuple[str, ...]:
+def expected(root: Path | None) -> tuple[str, ...]:
     """Return the 2,800 names."""
     return tuple(f"{speaker}_{word}_{label}" for speaker in AGES for label in EMOTIONS for word in WORDS)
 
