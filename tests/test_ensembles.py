@@ -97,6 +97,14 @@ def test_weights_are_those_of_highest_likelihood() -> None:
     assert weights[0] == pytest.approx(best, abs=0.01)
 
 
+def _long_clips(folder: Path, clips: Manifest) -> Manifest:
+    """One of all the clips behind one another, twelve seconds; and one of the clips."""
+    sound = np.concatenate([audio.read(u.path).samples for u in clips])
+    rate = audio.read(clips[0].path).sample_rate
+    audio.write(folder / "long.wav", Clip(np.resize(sound, 12 * rate), rate))
+    return Manifest((dataclasses.replace(clips[0], path=str(folder / "long.wav"), digest=""), clips[0])).with_digests()
+
+
 @pytest.mark.parametrize("names", [("pooled", "tuned"), ("deep", "pooled", "tuned"), ("sound", "sound")])
 def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Data, cache: Path, tmp_path: Path) -> None:
     made = recipe(tmp_path, *dict.fromkeys(names))
@@ -118,6 +126,10 @@ def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Dat
     assert cached is not None
     straight = [[*whole.predict(u.path).probabilities.values()] for u in clips]
     np.testing.assert_allclose(cached, straight, atol=0.01)
+    long = _long_clips(tmp_path, clips)
+    assert (of_long := ensembles.said_of(path, made, long, cache)) is not None
+    straight = [[*whole.predict(u.path).probabilities.values()] for u in long]
+    np.testing.assert_allclose(of_long, straight, atol=0.01)
     card = whole.card
     assert (
         card.temperature == known["temperature"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vocalics import cached_inputs, modelfile, recognizer
+from vocalics import audio, cached_inputs, modelfile, recognizer
 from vocalics.confidence import mixture_weights, thresholds
 from vocalics.dataset import Data, Progress
 from vocalics.errors import RecipeError
@@ -90,19 +90,37 @@ def said_of(
     if len(told) < len(found):
         return None
     known = json.loads((path.parent / ENSEMBLE_FILE).read_text(encoding="utf-8"))
-    plain = _mean(told, known["weights"], known["temperature"])
-    if parts is None or "known_weights" not in known:
-        return plain
-    # The share is one of n_clips + PRIOR, so that the graph has it from the voice itself.
+    mean = _mean(told, known["weights"], known["temperature"])
+    if "known_weights" not in known:
+        parts = None
+    in_windows = _in_windows(clips)
+    if parts is None and not in_windows:
+        return mean
     whole = recognizer.load(path)
-    counts = {i: whole.told(clips[i].path) for i in {i for _, heard in parts for i in heard}}
-    for judged, heard in parts:
-        n = sum(counts[i] for i in heard)
-        share = n / (n + PRIOR)
-        weights = [(1 - share) * a + share * b for a, b in zip(known["weights"], known["known_weights"], strict=True)]
-        factor = (1 - share) * known["temperature"] + share * known["known_temperature"]
-        plain[judged] = _mean([part[judged] for part in told], weights, factor)
-    return plain
+    if parts is not None:
+        # The share is one of n_clips + PRIOR, so that the graph has it from the voice itself.
+        counts = {i: whole.told(clips[i].path) for i in {i for _, heard in parts for i in heard}}
+        for judged, heard in parts:
+            n = sum(counts[i] for i in heard)
+            share = n / (n + PRIOR)
+            pairs = zip(known["weights"], known["known_weights"], strict=True)
+            weights = [(1 - share) * a + share * b for a, b in pairs]
+            factor = (1 - share) * known["temperature"] + share * known["known_temperature"]
+            mean[judged] = _mean([part[judged] for part in told], weights, factor)
+    # The file takes the mean of windows, which is not that of the members' own means.
+    for judged, heard in parts or [(range(len(clips)), ())]:
+        if cut := in_windows.intersection(judged):
+            knowing = whole.knowing(clips[i].path for i in heard) if heard else whole
+            for i in cut:
+                said = knowing.predict(clips[i].path)
+                mean[i] = [*said.probabilities.values()] if said.confidence > 0 else np.nan
+    return mean
+
+
+def _in_windows(clips: Manifest) -> set[int]:
+    """Positions of the clips that are too long to be judged in one piece."""
+    seconds = (audio.read(u.path).duration if u.duration is None else u.duration for u in clips)
+    return {i for i, length in enumerate(seconds) if length > recognizer.WHOLE_SECONDS}
 
 
 def _mean(said: Sequence[npt.NDArray[np.float64]], weights: Sequence[float], factor: float) -> npt.NDArray[np.float64]:
