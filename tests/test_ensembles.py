@@ -127,8 +127,9 @@ def test_one_file_says_the_mean_of_its_members(names: tuple[str, ...], data: Dat
     straight = [[*whole.predict(u.path).probabilities.values()] for u in clips]
     np.testing.assert_allclose(cached, straight, atol=0.01)
     long = _long_clips(tmp_path, clips)
-    assert (of_long := ensembles.said_of(path, made, long, cache)) is not None
+    of_long = ensembles.said_of(path, made, long, cache)
     straight = [[*whole.predict(u.path).probabilities.values()] for u in long]
+    assert of_long is not None
     np.testing.assert_allclose(of_long, straight, atol=0.01)
     card = whole.card
     assert (
@@ -241,13 +242,23 @@ def test_what_does_not_fit_is_said(data: Data, cache: Path, tmp_path: Path) -> N
     with pytest.raises(RecipeError, match=r"members belong together"):
         Recipe("both", "x", "ensemble")
     made = recipe(tmp_path, "plain", "sound")
-    with pytest.raises(
-        ModelFileError, match=r"plain takes whisper@2, sound takes mfcc_.*: expected one input, or blocks"
-    ):
+    recipe(tmp_path, "tuned")
+    unlike = r"plain takes whisper@2, sound takes mfcc_.*: expected one input, or blocks"
+    with pytest.raises(RecipeError, match=f"recipe both: {unlike}"):
         training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
-    sound = (tmp_path / "run" / "sound" / "sound.onnx").read_bytes()
+    assert not (tmp_path / "run").exists()  # before anything is trained
+    plain, sound = (
+        training.train_on(data, recipe_alone(tmp_path, n), tmp_path / n, False, cache, threads=1).read_bytes()
+        for n in ("plain", "sound")
+    )
+    with pytest.raises(ModelFileError, match=unlike):
+        graphs.average([plain, sound], graphs.Mixture.of([0.5, 0.5]))
     graph, taken = graphs.average([sound, sound], graphs.Mixture.of([0.5, 0.5]))
     assert graph and taken == "mfcc_pitch_energy_statistics"
+    with pytest.raises(
+        RecipeError, match=r'recipe tuned: tuned_encoder takes the frames .*"whisper@1", without ":course"'
+    ):
+        check(dataclasses.replace(read(str(tmp_path / "tuned.toml")), features="whisper@1:course"))
 
 
 def test_levels_that_one_file_cannot_have_are_refused_before_training(data: Data, cache: Path, tmp_path: Path) -> None:
@@ -263,6 +274,14 @@ def test_levels_that_one_file_cannot_have_are_refused_before_training(data: Data
         files.append(training.train_on(data, one, tmp_path / name, False, cache, threads=1).read_bytes())
     with pytest.raises(ModelFileError, match="plain: takes statistics of a clip at its own level"):
         graphs.average(files, graphs.Mixture.of([0.5, 0.5]))
+
+
+def test_members_of_an_ensemble_that_names_no_corpora_keep_their_own() -> None:
+    default = read("default")
+    listed = ensembles.members(Recipe("both", "x", "ensemble", members=("default", "open")))
+    assert listed[0].corpora == default.corpora and listed[0].shares == default.shares
+    fewer = ensembles.members(Recipe("both", "x", "ensemble", corpora=("savee",), members=("default", "tiny")))
+    assert [m.shares for m in fewer] == [{"savee": default.shares["savee"]}, {"savee": read("tiny").shares["savee"]}]
 
 
 def test_no_weights_without_speech(data: Data, cache: Path, tmp_path: Path) -> None:
@@ -288,6 +307,7 @@ def test_members_that_prepare_clips_in_different_ways_are_refused_and_in_one_way
         path.write_text(HEAD.format(name) + text, encoding="utf-8")
     with pytest.raises(RecipeError, match="its members prepare their clips in different ways"):
         training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
+    assert not (tmp_path / "run").exists()
     other = tmp_path / "sound2.toml"
     other.write_text(other.read_text(encoding="utf-8").replace("40.0", "20.0"), encoding="utf-8")
     path = training.train_on(data, made, tmp_path / "again", False, cache, threads=1)

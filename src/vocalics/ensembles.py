@@ -26,17 +26,20 @@ ENSEMBLE_FILE = "ensemble.json"
 
 
 def members(recipe: Recipe) -> list[Recipe]:
-    """Return the recipes of an ensemble's members, as they are trained: its classes, corpora, seed and division."""
+    """Return the recipes of an ensemble's members, as they are trained: its classes, corpora, seed and division.
+
+    Where it names no corpora, each is trained on its own's.
+    """
     found = []
     for name in recipe.members:
         member = read(name)
-        shares = {c: s for c, s in member.shares.items() if not recipe.corpora or c in recipe.corpora}
+        corpora = recipe.corpora or member.corpora
         found.append(
             dataclasses.replace(
                 member,
                 scheme=recipe.scheme,
-                corpora=recipe.corpora,
-                shares=shares,
+                corpora=corpora,
+                shares={c: s for c, s in member.shares.items() if c in corpora},
                 seed=recipe.seed,
                 validation=recipe.validation,
             )
@@ -176,11 +179,6 @@ def average(
     files = [path.read_bytes() for path in paths]
     graph, taken = graphs.average(files, mixture)
     cards = [modelfile.load(data).card for data in files]
-    if len({(repr(c.preprocess), c.trim_db) for c in cards}) > 1:
-        raise RecipeError(
-            f"recipe {recipe.name}: its members prepare their clips in different ways (preprocess, trim_db); one file "
-            "prepares them once"
-        )
     about = card(
         recipe,
         data,

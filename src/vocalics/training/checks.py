@@ -32,6 +32,12 @@ def check(recipe: Recipe) -> ModelSpec:
     if spec.uneven:
         batches(recipe, spec)
         if spec.features == ENCODER:
+            blocks, kind = encoded_kind(recipe.features)
+            if kind:
+                raise RecipeError(
+                    f"recipe {recipe.name}: {spec.name} takes the frames of an encoder's blocks; expected features = "
+                    f'"{blocks}", without "{kind}"'
+                )
             encoded_front_end(recipe.features)
         else:
             try:
@@ -94,7 +100,7 @@ _OF_MEMBERS = (
 
 
 def _check_ensemble(recipe: Recipe) -> None:
-    """Refuse what no member would hear of."""
+    """Refuse what no member would hear of, and members that one file cannot hold."""
     defaults = {one.name: one for one in dataclasses.fields(Recipe)}
     for name in _OF_MEMBERS:
         one = defaults[name]
@@ -104,9 +110,23 @@ def _check_ensemble(recipe: Recipe) -> None:
                 f"recipe {recipe.name}: {name} is a setting of the models that it averages; give it in the recipes of "
                 f"its members ({', '.join(recipe.members)})"
             )
-    taken = {member.name: _taken(member) for member in ensembles.members(recipe)}
+    listed = ensembles.members(recipe)
+    if any(member.preparation != listed[0].preparation for member in listed):
+        raise RecipeError(
+            f"recipe {recipe.name}: its members prepare their clips in different ways (preprocess); one file prepares "
+            "them once"
+        )
+    taken = {member.name: _taken(member) for member in listed}
+    if len({*taken.values()}) == 1:
+        return
+    encoders = {encoded_kind(blocks)[0].rpartition(SEPARATOR)[0] for blocks in taken.values()}
+    if len(encoders) > 1 or "" in encoders:
+        raise RecipeError(
+            f"recipe {recipe.name}: {', '.join(f'{name} takes {blocks}' for name, blocks in taken.items())}: expected "
+            "one input, or blocks of one encoder"
+        )
     own = [name for name, blocks in taken.items() if not encoded_kind(blocks)[1]]
-    if own and len({*taken.values()}) > 1 and all(SEPARATOR in blocks for blocks in taken.values()):
+    if own:
         raise RecipeError(
             f"recipe {recipe.name}: {', '.join(own)} takes statistics of a clip at its own level, which the mean of "
             f'models with other inputs cannot; train it on "...{COURSE}"'
@@ -114,7 +134,7 @@ def _check_ensemble(recipe: Recipe) -> None:
 
 
 def _taken(member: Recipe) -> str:
-    """The feature set that a member's model takes; "" for a net of sound."""
+    """The feature set that a member's model takes; :data:`WAVEFORM` for a net of sound."""
     spec = model_spec(member.model)
     return f"{member.features}{FRAMES}" if spec.features == ENCODER else member.features or spec.features
 
