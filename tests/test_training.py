@@ -370,6 +370,53 @@ def test_a_file_that_is_not_finished_has_not_its_name(
     assert not [*(tmp_path / "other").glob("*.onnx")] and not (tmp_path / "other" / training.COMPARISON).exists()
 
 
+def test_validation_without_speech_leaves_a_net_that_knows_nothing_strange(
+    corpus: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    recipe = read(str(recipe_file), {"fit.n_epochs": 1, "fit.draws": 8, "fit.calibrate": True})
+    data = dataset.divide(dataset.gather({"folder": corpus}, recipe), recipe)
+    rows, rng = list(data.manifest), np.random.default_rng(0)
+    for k, i in enumerate(data.validation):
+        soundfile.write(tmp_path / f"{k}.wav", 1e-3 * rng.standard_normal(RATE // 2), RATE)
+        rows[i] = dataclasses.replace(rows[i], path=str(tmp_path / f"{k}.wav"), digest="")
+    hissing = dataclasses.replace(data, manifest=Manifest(tuple(rows)).with_digests())
+    for name, some in (("speech", data), ("hiss", hissing)):
+        path = training.train_on(some, recipe, tmp_path / name, cache=tmp_path / "cache", threads=1)
+        strange = recognizer.load(path).predict(Clip(voice("sad", rng), RATE)).strangeness
+        assert (strange is None) == (name == "hiss")
+
+
+def test_a_net_says_what_it_was_not_taught(
+    corpus: Path, recipe_file: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    lines = corpus.read_text(encoding="utf-8").splitlines()
+    own = corpus.with_name("fewer.csv")
+    own.write_text("\n".join(line for line in lines if ",happy," not in line) + "\n", encoding="utf-8")
+    few = ("--set", "fit.n_epochs=1", "--set", "fit.draws=8")
+    code, _, err = run(*arguments(recipe_file, own, tmp_path / "run", *few))
+    assert code == 0, err
+    assert "no training clip is happy: the model is not taught what that sounds like" in " ".join(err.split())
+    card = recognizer.load(tmp_path / "run" / "tiny.onnx").card
+    assert card.limits.endswith("Never heard in training: happy.") and "happy" in card.emotions
+    assert card.corpora[0]["commercial"] is None and not card.commercial and "forbid" not in card.licence
+    code, out, _ = run("models", "show", str(tmp_path / "run" / "tiny.onnx"))
+    assert code == 0 and "not known of fewer" in out and "non-commercial" not in out
+    one = corpus.with_name("one.csv")
+    one.write_text("\n".join(line for line in lines if "happy" in line or "path" in line) + "\n", encoding="utf-8")
+    code, _, err = run(*arguments(recipe_file, one, tmp_path / "one", *few))
+    assert code == 1 and "every training clip is happy; expected two emotions or more" in " ".join(err.split())
+    nameless = corpus.with_name("nameless.csv")
+    nameless.write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n", encoding="utf-8")
+    code, _, err = run(*arguments(recipe_file, nameless, tmp_path / "nameless", *few))
+    assert code == 0
+    assert "clips without a speaker train and validate: a voice may be on both sides" in " ".join(err.split())
+
+
+def test_a_recipe_of_other_corpora_has_not_their_limits(recipe_file: Path) -> None:
+    assert read("svm").limits and not read("svm", {"corpora": []}).limits
+    assert read("svm", {"corpora": [], "limits": "mine"}).limits == "mine"
+
+
 def test_a_probability_that_is_none_is_a_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Uncertain:
         said = iter((0.5, np.nan, 0.5))

@@ -49,6 +49,11 @@ class Data:
         """The known speakers of these clips, sorted."""
         return tuple(sorted({self.manifest[i].speaker for i in part} - {""}))
 
+    def never_heard(self) -> tuple[str, ...]:
+        """The classes that no training clip has."""
+        there = {self.manifest[i].emotion for i in self.train}
+        return tuple(emotion for emotion in self.emotions if emotion not in there)
+
 
 def gather(
     roots: Mapping[str, Path],

@@ -79,8 +79,9 @@ class Card:
             ``vocalics models calibrate`` was given.
         conformal: From which probability on an emotion is a candidate, by coverage ({"0.9": 0.12}); found as the
             temperature is, see :mod:`vocalics.confidence`.
-        corpora: Each ``{name, licence, commercial, clips, speakers}``.
-        commercial: Whether the licences of all corpora allow commercial use.
+        corpora: Each ``{name, licence, commercial, clips, speakers}``; ``commercial`` is ``None`` where that is not
+            known.
+        commercial: Whether the licences of all corpora are known to allow commercial use.
         licence: The licence of the model's weights.
         protocol: How training, validation and test speakers were chosen.
         seed: The seed of the training run.

@@ -308,7 +308,8 @@ def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recip
     Args:
         name_or_path: "default", or a path that ends in .toml.
         overrides: Dotted keys and values that replace the file's, e.g. ``{"fit.n_epochs": 2}``; "none" leaves out a
-            table that need not be, e.g. ``{"teacher": "none"}``.
+            table that need not be, e.g. ``{"teacher": "none"}``. With other corpora the file's limits are left out:
+            they tell of its own.
 
     Raises:
         RecipeError: For an unknown recipe, key or value.
@@ -332,6 +333,8 @@ def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recip
             if not isinstance(inner, dict):
                 raise RecipeError(f'{path}: "{parent}" is no table; "{key}" cannot be set in it')
         inner[last] = value
+    if "corpora" in (overrides or {}) and "limits" not in (overrides or {}):
+        table.pop("limits", None)  # they are of the corpora that the file names
     for name in [f.name for f in dataclasses.fields(Recipe) if f.default is None and table.get(f.name) == "none"]:
         del table[name]
     recipe: Recipe = parse(Recipe, table, str(path))

@@ -36,6 +36,23 @@ def command(corpus: Path, tmp_path: Path, run: Run) -> Callable[..., tuple[int, 
     return command
 
 
+def test_a_fold_that_cannot_be_trained_is_named_before_any_is(
+    command: Callable[..., tuple[int, str, str]], corpus: Path, tmp_path: Path, run: Run
+) -> None:
+    lines = corpus.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if ",angry," not in line or line.endswith("s4")]
+    few = corpus.with_name("few.csv")
+    few.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    angry = [line for line in kept if ",angry," in line]
+    few.write_text("\n".join(line for line in kept if line not in angry[1:]) + "\n", encoding="utf-8")
+    code, _, err = run(
+        "cross-validate", str(tmp_path / "lr.toml"), "--corpus", f"folder={few}", "-o", str(tmp_path / "cv"),
+        "--protocol", "leave-one-speaker-out", "--threads", "1",
+    )  # fmt: skip
+    assert code == 1 and "fold few/s0: recipe lr: only one training clip is angry" in " ".join(err.split())
+    assert not (tmp_path / "cv").exists()
+
+
 def test_every_fold_is_judged_by_a_model_that_did_not_hear_it(
     command: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from vocalics.errors import RecipeError, VocalicsError
 from vocalics.manifest import Manifest
 from vocalics.models import models
 from vocalics.recipe import Recipe, read, recipes
+from vocalics.training import classical
 
 RATE = 16_000
 PITCH = {"angry": 260.0, "neutral": 170.0, "happy": 110.0}
@@ -157,6 +158,30 @@ def test_one_emotion_alone_is_no_training_set(name: str, corpus: Path, tmp_path:
     few = clips.take([i for i in range(len(clips)) if i not in one])
     with pytest.raises(VocalicsError, match=r"only one training clip is happy; expected two or more of every emotion"):
         training.train(small(name, validation=0.0), few, tmp_path / "few", cache=tmp_path / "cache")
+    assert not [*tmp_path.glob("*/config.json")], "a folder that holds nothing can be taken again"
+
+
+def test_a_manifests_order_changes_no_classifier(corpus: Path, tmp_path: Path) -> None:
+    """Its folds are speakers, wherever their clips stand."""
+    recipe = small("svm", validation=0.0)
+    clips = manifest(corpus, recipe)
+    shuffled = clips.take(np.random.default_rng(0).permutation(len(clips)).tolist())
+    said = []
+    for name, some in (("listed", clips), ("shuffled", shuffled)):
+        path = training.train(recipe, some, tmp_path / name, cache=tmp_path / "cache", threads=1)
+        model = recognizer.load(path)
+        said.append([[*model.predict(u.path).probabilities.values()] for u in clips[:6]])
+    np.testing.assert_allclose(said[0], said[1], atol=1e-6)
+
+
+def test_a_classifiers_file_has_its_name_when_it_was_compared(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small("logistic_regression")
+    monkeypatch.setattr(classical, "TOLERANCE", -1.0)
+    with pytest.raises(VocalicsError, match="differs from the trained classifier"):
+        training.train(recipe, manifest(corpus, recipe), tmp_path / "run", cache=tmp_path / "cache", threads=1)
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json", "history.json"}
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def _cross_validate(
     from rich.console import Console
 
     from vocalics import dataset, plots, training
+    from vocalics.errors import VocalicsError
 
     plots.require()
     console = Console(stderr=True, highlight=False)
@@ -77,6 +78,11 @@ def _cross_validate(
         manifest = dataset.gather(runs.roots(corpus), frozen, display.step, display.say)
     notes = runs.notes(note or [], manifest)
     folds = _folds(manifest, frozen, protocol, notes)
+    for name, data in folds.items():
+        try:
+            training.check_classes(frozen, data)
+        except VocalicsError as error:
+            raise VocalicsError(f"fold {name}: {error}") from None
     training.freeze(output, _config(frozen, protocol, folds), resume, "cross-validation")
     for number, (name, data) in enumerate(folds.items(), start=1):
         figure = _fold(frozen, data, output / f"fold-{number}", cache or output / "cache", threads, console, device)

@@ -82,7 +82,7 @@ def models(
             str(len(card.emotions)),
             f"{card.n_parameters / 1e6:.2f} M" if card.n_parameters >= 10_000 else f"{card.n_parameters:,}",
             f"{path.stat().st_size / 1e6:.1f}",
-            "yes" if card.commercial else "no",
+            "yes" if card.commercial else "no" if any(c.get("commercial") is False for c in card.corpora) else "?",
             Text(plain(figure_text(card.figures[0]) if card.figures else "")),
         )
     Console().print(table)
@@ -348,10 +348,19 @@ def _percent(value: Any) -> str:
     return "?" if value is None else f"{100 * value:.1f}"
 
 
+def _commercial(card: Card) -> str:
+    if card.commercial:
+        return "allowed by all corpora"
+    if any(c.get("commercial") is False for c in card.corpora):
+        return "not allowed by every corpus"
+    unknown = [str(c.get("name")) for c in card.corpora if c.get("commercial") is None]
+    return f"not known of {', '.join(unknown)}" if unknown else "not known"
+
+
 def _lines(card: Card, sha256: str, voice_width: int) -> list[tuple[str, str]]:
     made_of = [
         f"{c.get('name')} ({c.get('licence')}; {c.get('clips')} clips, {c.get('speakers')} speakers"
-        f"{'' if c.get('commercial') else '; non-commercial'}{'; ' + str(c['note']) if c.get('note') else ''})"
+        f"{'; non-commercial' if c.get('commercial') is False else ''}{'; ' + str(c['note']) if c.get('note') else ''})"
         for c in card.corpora
     ]
     takes = f"{card.input} at {card.sample_rate} Hz"
@@ -373,7 +382,7 @@ def _lines(card: Card, sha256: str, voice_width: int) -> list[tuple[str, str]]:
             [f"{float(c):.0%}: every emotion from {p:.1%} on" for c, p in sorted(card.conformal.items())],
         ),
         *_listed("corpora", made_of),
-        ("commercial use", "allowed by all corpora" if card.commercial else "not allowed by every corpus"),
+        ("commercial use", _commercial(card)),
         ("licence", card.licence),
         ("protocol", card.protocol),
         ("seed", str(card.seed)),

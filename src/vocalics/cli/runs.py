@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from vocalics.dataset import Data
     from vocalics.manifest import Manifest
     from vocalics.recipe import Recipe
 
@@ -28,6 +29,28 @@ Device = Annotated[
 ]
 
 
+def speakers(data: Data, part: Sequence[int]) -> str:
+    """Whose clips a part holds: "24 speakers", "1 speaker", "nobody known"."""
+    n = len(data.speakers(part))
+    return f"{n} speaker{'s' if n != 1 else ''}" if n or not part else "unknown speakers"
+
+
+def remarks(recipe: Recipe, data: Data) -> list[str]:
+    """What who trains is to know of the clips before, a line each."""
+    said = []
+    if unheard := data.never_heard():
+        said.append(f"no training clip is {' or '.join(unheard)}: the model is not taught what that sounds like")
+    nameless = any(not data.manifest[i].speaker for i in data.train)
+    if data.validation and nameless and any(not data.manifest[i].speaker for i in data.validation):
+        said.append("clips without a speaker train and validate: a voice may be on both sides; name speakers")
+    if recipe.validation and not data.validation:
+        said.append(
+            f"validation = {recipe.validation:g}, but no speaker can be kept apart: nothing chooses the epoch and "
+            "nothing calibrates"
+        )
+    return said
+
+
 def figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str, Any]:
     """Return a ``report.json`` as a line of a card's figures; notes say of a corpus's copy what it is."""
     uar = report["uar"]
@@ -38,11 +61,11 @@ def figure(report: Mapping[str, Any], notes: Mapping[str, str]) -> Mapping[str, 
         "clips": report["n_clips"],
         "speakers": report["n_speakers"],
         "metric": "UAR",
-        "value": round(uar["value"], 4),
-        "low": round(uar["interval"]["low"], 4),
-        "high": round(uar["interval"]["high"], 4),
+        "value": round(uar["value"], 6),
+        "low": round(uar["interval"]["low"], 6),
+        "high": round(uar["interval"]["high"], 6),
         "interval": f"95 %, bootstrap over {uar['interval']['unit']}",
-        "largest_share": round(report["largest_share"]["share"], 4),
+        "largest_share": round(report["largest_share"]["share"], 6),
     }
 
 

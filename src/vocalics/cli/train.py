@@ -108,9 +108,11 @@ def _train(
         notes = runs.notes(note or [], manifest)
         data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)
         console.print(
-            f"{len(data.train):,} training clips of {len(data.speakers(data.train))} speakers, "
-            f"{len(data.validation):,} validation clips of {len(data.speakers(data.validation))}"
+            f"{len(data.train):,} training clips of {runs.speakers(data, data.train)}, "
+            f"{len(data.validation):,} validation clips of {runs.speakers(data, data.validation)}"
         )
+        for line in runs.remarks(frozen, data):
+            console.print(line, markup=False, soft_wrap=True)
         target = training.train(
             frozen,
             manifest,

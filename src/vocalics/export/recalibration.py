@@ -128,7 +128,9 @@ def teach(target: Path, manifest: Manifest, others: Manifest, progress: Callable
 def learn_strangeness(
     graph: Any, manifest: Manifest, others: Manifest, emotions: tuple[str, ...], progress: Callable[[int, int], Any]
 ) -> None:
-    """Give a net's graph its sense of what is strange, in place; a graph that ends in no linear map gets none.
+    """Give a net's graph its sense of what is strange, in place.
+
+    A graph that ends in no linear map gets none; nor does any where no clip that would scale it holds speech.
 
     Args:
         graph: An ONNX model with its card.
@@ -143,7 +145,9 @@ def learn_strangeness(
     clips = Manifest((*manifest, *others))
     values, heard = familiarity.values(graph, name, [u.path for u in clips], progress)
     truth = np.array([emotions.index(clips[i].emotion) for i in heard])
-    own = np.array([i < len(manifest) for i in heard])
+    own = np.array([i < len(manifest) for i in heard], bool)
+    if not own.any():
+        return
     speakers = np.array([clips[i].speaker or clips[i].path for i in heard])
     # Every speaker's clips are measured by what was learned without them.
     names = sorted(set(speakers[own].tolist()))

@@ -5,7 +5,7 @@ configuration, the checkpoint, the history with its curves, and in the end ``NAM
 """
 
 from vocalics.training.cards import card
-from vocalics.training.checks import check, check_copies
+from vocalics.training.checks import check, check_classes, check_copies
 from vocalics.training.folder import COMPARISON, compare, digest, freeze
 from vocalics.training.inputs import feature_rows
 from vocalics.training.neural import N_COMPARED, TOLERANCE, Report
@@ -18,6 +18,7 @@ __all__ = [
     "Report",
     "card",
     "check",
+    "check_classes",
     "check_copies",
     "compare",
     "digest",

@@ -22,6 +22,7 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
     trained = [data.manifest[i] for i in (*data.train, *data.validation)]
     held_out = f"; apart: {', '.join(map(short, data.tests))}" if data.tests else ""
     rows = tuple(_corpus_row(name, trained, data.notes) for name in sorted({u.corpus for u in trained}))
+    unheard = data.never_heard()
     said = "chose the epoch" if recipe.fit.keep == "best" else "watched the training, the last epoch was kept"
     if recipe.members:
         said = "gave its members their weights"
@@ -38,13 +39,12 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
         excluded=data.excluded,
         corpora=rows,
         commercial=all(row["commercial"] for row in rows),
-        licence="Apache-2.0 for the weights as software; the corpora's licences bind their use"
-        + ("" if all(row["commercial"] for row in rows) else ", and some of them forbid commercial use"),
+        licence="Apache-2.0 for the weights as software; the corpora's licences bind their use" + _forbidden(rows),
         protocol=f"{len(data.speakers(data.train))} training speakers, {share}{held_out}",
         seed=recipe.seed,
         preprocess=recipe.preprocess,
         intended_use=recipe.intended_use,
-        limits=recipe.limits,
+        limits=f"{recipe.limits} Never heard in training: {', '.join(unheard)}.".strip() if unheard else recipe.limits,
         training_speakers=data.speakers(data.train),
         validation_speakers=data.speakers(data.validation),
         recipe=recipe.as_dict(),
@@ -73,13 +73,21 @@ def _encoder_of(chosen: FeatureSet) -> dict[str, Any]:
     return {"encoder": chosen.source, "weights": encoders.identity(folder)}
 
 
+def _forbidden(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What a licence says of corpora that do not allow commercial use, or of which that is not known."""
+    forbidden = ", and some of them forbid commercial use" if any(row["commercial"] is False for row in rows) else ""
+    unknown = [row["name"] for row in rows if row["commercial"] is None]
+    return forbidden + (f"; what {', '.join(unknown)} allows is for its owner to say" if unknown else "")
+
+
 def _corpus_row(name: str, trained: Sequence[Utterance], notes: Mapping[str, str]) -> dict[str, Any]:
     own = [u for u in trained if u.corpus == name]
     known = corpus(name) if name in corpora() else None
     return {
         "name": name,
         "licence": known.licence if known else "the user's own",
-        "commercial": known.commercial if known else False,
+        # Of a corpus of the user's own nobody has said what it allows.
+        "commercial": known.commercial if known else None,
         "clips": len(own),
         "speakers": len({u.speaker for u in own} - {""}),
         **({"note": notes[name]} if name in notes else {}),

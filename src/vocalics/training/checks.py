@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import Any
 
 from vocalics import ensembles
+from vocalics.dataset import Data
 from vocalics.distillation import check_teacher
 from vocalics.emotions import scheme
-from vocalics.errors import EncoderError, RecipeError
+from vocalics.errors import EncoderError, RecipeError, VocalicsError
 from vocalics.features.feature_set import COURSE, FRAMES, SEPARATOR, encoded_front_end, encoded_kind, feature_set
 from vocalics.models import ENCODER, WAVEFORM, ModelSpec, model_spec
 from vocalics.recipe import Recipe, parse
@@ -79,6 +81,27 @@ def check(recipe: Recipe) -> ModelSpec:
         if recipe.teacher is not None:
             raise RecipeError(f"recipe {recipe.name}: only nets over spectrograms learn from a teacher; leave it out")
     return spec
+
+
+def check_classes(recipe: Recipe, data: Data) -> None:
+    """Refuse training clips of which nothing can be learned, or too few of an emotion to divide.
+
+    Raises:
+        VocalicsError: For clips of a single emotion, or, for a model of scikit-learn, a single clip of one.
+    """
+    clips = Counter(data.manifest[i].emotion for i in data.train)
+    if len(clips) < 2:
+        raise VocalicsError(
+            f"recipe {recipe.name}: every training clip is {next(iter(clips), 'left out')}; expected two emotions or "
+            f"more of the scheme {recipe.scheme} ({', '.join(data.emotions)})"
+        )
+    models = [recipe, *ensembles.members(recipe)]
+    divided = any(not one.members and not model_spec(one.model).neural for one in models)
+    if divided and (few := sorted(name for name, n in clips.items() if n < 2)):
+        raise VocalicsError(
+            f"recipe {recipe.name}: only one training clip is {', one is '.join(few)}; expected two or more of every "
+            "emotion; add recordings, or choose a scheme that merges or drops it"
+        )
 
 
 def check_copies(recipe: Recipe) -> None:

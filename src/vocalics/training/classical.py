@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ from vocalics import modelfile
 from vocalics.confidence import thresholds
 from vocalics.dataset import Data, Progress
 from vocalics.errors import VocalicsError
-from vocalics.feature_rows import Rows
+from vocalics.feature_rows import Positions, Rows
 from vocalics.features.feature_set import feature_set
+from vocalics.files import write_text
 from vocalics.metrics import unweighted_average_recall
 from vocalics.models import ModelSpec
 from vocalics.recipe import Recipe
 from vocalics.training.cards import feature_card
-from vocalics.training.folder import COMPARISON
+from vocalics.training.folder import finishing
 from vocalics.training.inputs import feature_rows, row_weights
 from vocalics.training.neural import N_COMPARED, TOLERANCE
 
@@ -44,7 +44,6 @@ def train_classical(
     from vocalics.export import onnx as onnx_export
     from vocalics.models.classical import fit, seeded
 
-    _check_classes(recipe, data)
     table = given or feature_rows(recipe, spec, data, cache, progress)
     raw, (mean, scale) = table.features, table.scaler
     inputs = (raw - mean) / scale
@@ -53,7 +52,9 @@ def train_classical(
     truth = np.array([position[str(name)] for name in table.emotions])
     weight = row_weights(recipe, data, table)
     classifier = seeded(spec.build(len(data.emotions), **recipe.model_settings), recipe.seed)
-    fit(classifier, inputs[table.train], truth[table.train], None if weight is None else weight / weight.mean())
+    order = _in_order(recipe, data, table) if given is None else np.arange(len(table.train))
+    fitted = table.train[order]
+    fit(classifier, inputs[fitted], truth[fitted], None if weight is None else weight[order] / weight.mean())
     present = tuple(data.emotions[int(i)] for i in classifier.classes_)
     graph = onnx_export.from_sklearn(classifier, raw.shape[1:], mean, scale)
     chosen = feature_set(recipe.features or spec.features)
@@ -65,28 +66,25 @@ def train_classical(
         said = classifier.predict_proba(inputs[table.validation])[heard]
         among = np.searchsorted(classifier.classes_, truth[table.validation][heard])
         about = dataclasses.replace(about, conformal=thresholds(said, among))
-    card_file.write(target, graph.SerializeToString(), about)
     if len(table.validation):
         record = _validated(classifier, inputs[table.validation], truth[table.validation])
-        (target.parent / "history.json").write_text(json.dumps([record], indent=1), encoding="utf-8")
+        write_text(target.parent / "history.json", json.dumps([record], indent=1))
     compared = [*table.validation, *table.train][:N_COMPARED]
-    _compare_classical(target, classifier, raw[compared], inputs[compared])
+    with finishing(target) as (part, found):
+        card_file.write(part, graph.SerializeToString(), about)
+        found |= _compare_classical(part, classifier, raw[compared], inputs[compared])
     return target
 
 
-def _check_classes(recipe: Recipe, data: Data) -> None:
-    """Refuse training clips of which nothing can be learned, or too few of an emotion to divide."""
-    clips = Counter(data.manifest[i].emotion for i in data.train)
-    if len(clips) < 2:
-        raise VocalicsError(
-            f"recipe {recipe.name}: every training clip is {next(iter(clips), 'left out')}; expected two emotions or "
-            f"more of the scheme {recipe.scheme} ({', '.join(data.emotions)})"
-        )
-    if few := sorted(name for name, n in clips.items() if n < 2):
-        raise VocalicsError(
-            f"recipe {recipe.name}: only one training clip is {', one is '.join(few)}; expected two or more of every "
-            "emotion; add recordings, or choose a scheme that merges or drops it"
-        )
+def _in_order(recipe: Recipe, data: Data, table: Rows) -> Positions:
+    """The order in which the training rows are learned: a speaker's clips behind one another, as corpora list them.
+
+    What divides them into neighbours (:class:`vocalics.models.classical.Folds`) must not depend on a manifest's order.
+    """
+    place = {corpus: n for n, corpus in enumerate(recipe.corpora)}
+    rows = [(data.manifest[int(table.clips[r])], int(table.copies[r])) for r in table.train]
+    keys = [(place.get(u.corpus, len(place)), u.corpus, u.speaker, u.path, copy) for u, copy in rows]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 
 def _validated(classifier: Any, inputs: Any, truth: npt.NDArray[Any]) -> dict[str, float]:
@@ -98,8 +96,8 @@ def _validated(classifier: Any, inputs: Any, truth: npt.NDArray[Any]) -> dict[st
     return {"epoch": 1, "valid_loss": float(loss), "valid_uar": float(uar)}
 
 
-def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> None:
-    """Compare the written file's probabilities with the classifier's; the errors are :func:`_compare`'s."""
+def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> dict[str, Any]:
+    """Compare the written file's probabilities with the classifier's, as nets' :func:`_compare` does."""
     model = modelfile.load(target)
     expected = classifier.predict_proba(inputs)
     got = np.concatenate([model.probabilities(row[None]) for row in raw])
@@ -107,5 +105,4 @@ def _compare_classical(target: Path, classifier: Any, raw: Any, inputs: Any) -> 
     equal = int((expected.argmax(axis=1) == got.argmax(axis=1)).sum())
     if not difference <= TOLERANCE:  # NaN is none
         raise VocalicsError(f"{target}: differs from the trained classifier by {difference:.2g}; report this")
-    found = {"clips": len(raw), "largest_difference": difference, "equal_emotions": equal}
-    (target.parent / COMPARISON).write_text(json.dumps(found), encoding="utf-8")
+    return {"clips": len(raw), "largest_difference": difference, "equal_emotions": equal}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -96,6 +97,28 @@ def _deciding(config: Any) -> Any:
     if not isinstance(recipe, dict):
         return config
     return {**config, "recipe": {key: value for key, value in recipe.items() if key not in TOLD}}
+
+
+@contextlib.contextmanager
+def finishing(target: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give a run's model file its name when all is in it and it was compared, and say last that the run is finished.
+
+    Args:
+        target: The model file, in the run's folder.
+
+    Yields:
+        Where the file is written meanwhile, and an empty dictionary for what the comparison found.
+    """
+    part = target.with_name(f".{target.stem}.part.onnx")
+    found: dict[str, Any] = {}
+    try:
+        yield part, found
+        (target.parent / COMPARISON).unlink(missing_ok=True)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    # Written last: a folder that has it is finished.
+    write_text(target.parent / COMPARISON, json.dumps(found))
 
 
 def digest(manifest: Manifest) -> str:

@@ -26,7 +26,7 @@ from vocalics.preprocess import chain, trim_silence
 from vocalics.recipe import Recipe, parse
 from vocalics.training.cards import card, feature_card
 from vocalics.training.checks import batches
-from vocalics.training.folder import COMPARISON
+from vocalics.training.folder import finishing
 from vocalics.training.inputs import (
     feature_rows,
     known_of_frames,
@@ -194,9 +194,7 @@ def train_neural(
         about = dataclasses.replace(
             feature_card(recipe, data, chosen, n_features, n_parameters), temperature=cooled, conformal=conformal
         )
-    # The file has its name when all is in it, and was compared.
-    part = target.with_name(f".{target.stem}.part.onnx")
-    try:
+    with finishing(target) as (part, found):
         card_file.write(part, graph.SerializeToString(), about)
         if about.input == "waveform":
             _learn_centres(part, data, progress)
@@ -209,13 +207,7 @@ def train_neural(
             pairs = [(given, inner) for given, inner in pairs if inner.shape[-1] >= LEAST_FRAMES]
         else:
             pairs = [(raw[i], inputs[i]) for i in clips]
-        found = _compare(part, module, pairs)
-        (folder / COMPARISON).unlink(missing_ok=True)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    # Written last: a folder that has it is finished.
-    (folder / COMPARISON).write_text(json.dumps(found), encoding="utf-8")
+        found |= _compare(part, module, pairs)
     return target
 
 

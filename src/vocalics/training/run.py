@@ -14,7 +14,7 @@ from vocalics.feature_rows import Rows
 from vocalics.manifest import Manifest
 from vocalics.recipe import Recipe
 from vocalics.training.cards import card
-from vocalics.training.checks import check
+from vocalics.training.checks import check, check_classes
 from vocalics.training.classical import train_classical
 from vocalics.training.folder import COMPARISON, settle
 from vocalics.training.neural import Report, train_neural
@@ -90,6 +90,7 @@ def train_on(
     """
     spec = check(recipe)
     check_shares(data, recipe.shares)
+    check_classes(recipe, data)
     settle(folder, recipe, data, resume)
     target = folder / f"{recipe.name}.onnx"
     cache = cache or folder / "cache"
