@@ -530,6 +530,20 @@ def test_a_clip_that_was_prepared_stands_in_its_place_in_a_published_division() 
     ]
 
 
+def test_a_copy_under_another_name_is_in_training_or_in_validation() -> None:
+    """Whichever speakers are drawn: the copy of a validation clip does not train."""
+    rows = list(made(a=12))
+    of_1 = next(i for i, u in enumerate(rows) if u.speaker.endswith("s01"))
+    of_2 = next(i for i, u in enumerate(rows) if u.speaker.endswith("s02"))
+    rows[of_2] = replace(rows[of_2], digest=rows[of_1].digest)
+    manifest, sides = Manifest(tuple(rows)), set()
+    for seed in range(12):
+        train, chosen, _ = hold_out(manifest, ["speaker=a/s11"], np.random.default_rng(seed), 0.3)
+        sides.add((of_1 in train, of_2 in train))
+        assert not {manifest[i].digest for i in train} & {manifest[i].digest for i in chosen}
+    assert len(sides) > 1
+
+
 def test_a_published_division_looks_into_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "tabulatedVotes.csv").write_text("a,b\n1,2\n")  # somebody else's

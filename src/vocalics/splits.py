@@ -162,7 +162,8 @@ def hold_out(
 ) -> tuple[Indices, Indices, dict[str, Indices]]:
     """Return training, validation and several test sets for one model.
 
-    Every speaker of any test set, and every copy of a tested clip, is taken out of training and validation altogether.
+    Every speaker of any test set, and every copy of a tested clip, is taken out of training and validation altogether;
+    copies of a validation clip are left out of training.
 
     Args:
         manifest: What to split.
@@ -194,6 +195,7 @@ def hold_out(
             f"nothing is left to train on when {', '.join(specs)} are held out; add corpora or speakers"
         )
     train, chosen = _validation_speakers(manifest, rest, rng, validation)
+    train = _without_copies(manifest, train, chosen)
     return train, chosen, {s: Split("hold-out", train, chosen, t, manifest, s).test for s, t in tests.items()}
 
 
@@ -214,10 +216,14 @@ def train_validation(manifest: Manifest, rng: np.random.Generator, validation: f
     n_drawn = round(validation * len(unknown))
     drawn = {unknown[int(k)] for k in rng.choice(len(unknown), n_drawn, replace=False)} if n_drawn else set()
     chosen = tuple(sorted((*chosen, *drawn)))
+    return _without_copies(manifest, sorted({*train, *unknown} - drawn), chosen), chosen
+
+
+def _without_copies(manifest: Manifest, indices: Sequence[int], others: Sequence[int]) -> Indices:
+    """Those of some clips that are no copy of another part's, and of one origin with none of it."""
     origin = origins(manifest)
-    digests, kept = {_digest(manifest[i]) for i in chosen} - {""}, {origin[i] for i in chosen}
-    rest = sorted({*train, *unknown} - drawn)
-    return tuple(i for i in rest if _digest(manifest[i]) not in digests and origin[i] not in kept), chosen
+    digests, kept = {_digest(manifest[i]) for i in others} - {""}, {origin[i] for i in others}
+    return tuple(i for i in indices if _digest(manifest[i]) not in digests and origin[i] not in kept)
 
 
 def _random(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
@@ -287,7 +293,8 @@ def _dealt(manifest: Manifest, n_folds: int, rng: np.random.Generator) -> list[s
 def _leave_one_corpus_out(manifest: Manifest, rng: np.random.Generator, validation: float) -> list[Split]:
     protocol = "leave-one-corpus-out"
     if len(manifest.corpora) < 2:
-        raise ManifestError(f'protocol "{protocol}" needs at least two corpora; there is only {manifest.corpora}')
+        only = ", ".join(manifest.corpora) or "none"
+        raise ManifestError(f'protocol "{protocol}" needs at least two corpora; there is only {only}')
     return [
         _apart(manifest, protocol, lambda u, c=corpus: u.corpus == c, rng, validation, corpus)  # type: ignore[misc]
         for corpus in manifest.corpora
