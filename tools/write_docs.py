@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import json
 import re
 import sys
 import textwrap
@@ -25,22 +26,25 @@ from typing import Any
 
 from vocalics import modelfile
 from vocalics.augment import AUGMENTATIONS
+from vocalics.calls.names import KEY_VARIABLE
 from vocalics.cli.main import build
 from vocalics.cli.predictions import print_predictions
 from vocalics.corpora import Corpus, corpora
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS, SCHEMES, Scheme
-from vocalics.features.feature_set import FEATURE_SETS, FeatureSet
+from vocalics.encoders import FOLDER_VARIABLE
+from vocalics.features.feature_set import FEATURE_SETS, SEPARATOR, FeatureSet
 from vocalics.manifest import OLDEST, REQUIRED, Utterance
 from vocalics.modelfile import Card
 from vocalics.models import ENCODER, WAVEFORM, ModelSpec, models
 from vocalics.models.logmel_batches import BatchAugmentation
 from vocalics.models.rows import RowAugmentation
 from vocalics.models.transfer import FrameAugmentation
-from vocalics.named_models import bundled, heads
+from vocalics.named_models import MODELS_VARIABLE, bundled, heads
 from vocalics.preprocess import PREPROCESSING
 from vocalics.preprocess.settings import settings_of
 from vocalics.recipe import Fit, Publication, Recipe, Teacher
 from vocalics.training.checks import given
+from vocalics.web import tokens
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120
@@ -66,6 +70,28 @@ EXIT_CODES = (
 """What every command's exit code means."""
 
 
+ENVIRONMENT = (
+    (
+        MODELS_VARIABLE,
+        "the folder of models that were put together on this machine (`models get`); else `vocalics/models` in the "
+        "user's folder for data",
+    ),
+    (
+        FOLDER_VARIABLE,
+        "a folder of [pre-trained encoders'](../README.md#pre-trained-encoders) folders, looked through first",
+    ),
+    (
+        tokens.VARIABLE,
+        "bearer tokens of `serve` as the lines of a file of `--tokens`, set apart by commas or white space; where that "
+        "is not given",
+    ),
+    ("VOCALICS_CALLS_DB", "the database of calls, as `--db`, where that is not given"),
+    (KEY_VARIABLE, "the key of pseudonyms, where no `--key` names a file that holds it"),
+    ("VOCALICS_DATA", "for the tests alone: a folder that holds `corpora/` and `protocols/`"),
+)
+"""The environment variables, and what each says."""
+
+
 def cli() -> str:
     """Return the reference of all commands."""
     from typer.main import get_command
@@ -76,6 +102,8 @@ def cli() -> str:
         "`vocalics COMMAND -h` prints the same.",
         "",
         *EXIT_CODES,
+        "",
+        *_table(("environment variable", "holds"), [(f"`{name}`", text) for name, text in ENVIRONMENT]),
         "",
     ]
     for name in sorted(app.commands):
@@ -125,6 +153,8 @@ def _items(rows: Iterable[tuple[str, str | None, Any]]) -> list[str]:
             text += " Required."
         elif default not in (None, False, ""):
             text += f" Default: `{default}`."
+        if variable := getattr(parameter, "envvar", None):
+            text += f" Environment variable: `{variable}`."
         lines += textwrap.wrap(f"- {name}: {text}", WIDTH, subsequent_indent="  ", **_WHOLE)
     return lines
 
@@ -170,7 +200,7 @@ def corpora_page() -> str:
         *_paragraphs(
             "What a scan writes and other commands read: CSV in UTF-8 or Parquet, a row for each clip. A column that "
             "is not required may be missing, and its cells empty. Paths that are not absolute count from the "
-            "manifest's folder, votes stand as JSON (`{\"angry\": 3}`), and columns of your own are passed over."
+            'manifest\'s folder, votes stand as JSON (`{"angry": 3}`), and columns of your own are passed over.'
         ),
         "",
         *_table(
@@ -489,7 +519,7 @@ def _figures(name: str, card: Card) -> str:
     made_of = ", ".join(c["name"] + (f" ({c['note']})" if c.get("note") else "") for c in card.corpora)
     use = "The licences allow commercial use" if card.commercial else "Some licences forbid commercial use"
     about = (
-        f"**`{name}`**: {len(card.emotions)} emotions ({', '.join(card.emotions)}), {card.n_parameters:,} parameters. "
+        f"**`{name}`**: {len(card.emotions)} emotions ({', '.join(card.emotions)}), {_size(name, card)}. "
         f"Trained on {made_of}. {use}."
     )
     rows = [
@@ -500,7 +530,7 @@ def _figures(name: str, card: Card) -> str:
             str(f.get("speakers", "")),
             _percent(f.get("value")) + _interval(f) + ("" if f.get("metric", "UAR") == "UAR" else f", {f['metric']}"),
             _percent(f.get("largest_share")),
-            str(f.get("measured_on", "")),
+            re.sub("^1 models? of", "a model of", str(f.get("measured_on", ""))),
         )
         for f in card.figures
     ]
@@ -515,6 +545,18 @@ def _figures(name: str, card: Card) -> str:
     )
     table = _table(head, rows) if rows else ["Nothing was measured."]
     return "\n".join([*textwrap.wrap(about, WIDTH, **_WHOLE), "", *table])
+
+
+def _size(name: str, card: Card) -> str:
+    """How many parameters a model has: of a head with its encoder, as the benchmark counted them.
+
+    The card of a head counts its own, and the encoder need not be on this machine.
+    """
+    if SEPARATOR not in card.feature_set:
+        return f"{card.n_parameters:,} parameters"
+    rows = json.loads((ROOT / "docs" / "results" / "benchmark.json").read_text(encoding="utf-8"))
+    n = max(row["parameters"] for row in rows if row["model"] == name)
+    return f"{n / 1e6:.1f} million parameters with its encoder"
 
 
 def _percent(value: Any) -> str:
