@@ -56,7 +56,7 @@ class Fit:
             an average of weights, where the best of many epochs on few validation speakers is the luckiest.
         patience: Epochs without a better validation UAR after which training stops; 0 is never.
         calibrate: Scale a net's probabilities by the temperature that makes the validation labels most likely, and find
-            sets of candidates on the same clips.
+            sets of candidates on the same clips; a net of sound then learns what is strange to it, too.
         autocast: Compute in bfloat16 where the processor has instructions for it; elsewhere it would be slower.
     """
 
