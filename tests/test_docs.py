@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,34 @@ def test_the_example_of_a_feature_computes_it() -> None:
 def test_the_example_of_a_model_keeps_the_contract() -> None:
     spec = code("add-a-model.md", {})["MODELS"]["gru"]
     assert spec.build(5)(torch.zeros(2, 25, 216)).shape == (2, 5)
+
+
+def keys_of(table: dict[str, Any], where: str = "") -> set[tuple[str, str]]:
+    """Every key of a recipe with the heading of the page below which it stands."""
+    found = set()
+    for key, value in table.items():
+        found.add((where, key))
+        if isinstance(value, dict) and key != "shares":
+            inner = table.get("model", "") if key in ("model_settings", "settings") else "fit" if key == "fit" else key
+            found |= keys_of(value, str(inner))
+    return found
+
+
+@pytest.mark.parametrize("path", [*recipe.recipes().values(), ROOT / "examples" / "own.toml"], ids=lambda p: p.stem)
+def test_every_key_that_a_recipe_has_is_told(path: Path) -> None:
+    """What the bundled recipes say, which is not how the page is made, stands on it below the heading of its table."""
+    parts = re.split(r"^##+ (.*)$", (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    told = {"": parts[0]}
+    for heading, text in zip(parts[1::2], parts[2::2], strict=True):
+        told |= dict.fromkeys(re.findall(r"\w+", heading.replace(" and ", " ")), text)
+    for where, key in keys_of(tomllib.loads(path.read_text(encoding="utf-8"))):
+        assert f"| `{key}` |" in told[where], f"{path.name}: [{where}] {key}"
+
+
+def test_a_setting_that_no_docstring_tells_is_refused() -> None:
+    with pytest.raises(SystemExit, match=r"has no line on width"):
+        DOCS["_said"]({"depth": "Residual blocks."}, "width", test_a_setting_that_no_docstring_tells_is_refused)
+    assert DOCS["_said"]({"depth": "Residual blocks."}, "depth", len) == "Residual blocks."
 
 
 def test_the_example_recipe_reads() -> None:

@@ -58,6 +58,7 @@ def main() -> None:
     frames = commands.add_parser(FRAMES)
     frames.add_argument("manifests", nargs="+", type=Path, help="clips of the model's corpora")
     frames.add_argument("--clips", type=int, default=200)
+    frames.add_argument("--models", nargs=1, default=["default"], help="whose untrained speakers' clips are drawn")
     commands.add_parser("page")
     arguments = parser.parse_args()
     if arguments.command == FRAMES:

@@ -44,7 +44,7 @@ def main() -> None:
     about = modelfile.load(arguments.model).card
     rows = json.loads(arguments.figures.read_text(encoding="utf-8"))
     figures = [
-        {**{key: row[key] for key in STATED}, "measured_on": f"{len(row['by_seed'])} models of its recipe per fold"}
+        {**{key: row[key] for key in STATED}, "measured_on": _measured_on(len(row["by_seed"]))}
         for row in rows
         if row["model"] == about.name and row["voice"] in VOICES
     ]
@@ -62,6 +62,10 @@ def main() -> None:
     words = {key: getattr(told, key) for key in ("description", "intended_use", "limits")}
     card_file.write(target, data, dataclasses.replace(about, figures=tuple(figures), **words))
     print(f"written to {target} ({target.stat().st_size / 1e6:.2f} MB)")
+
+
+def _measured_on(n: int) -> str:
+    return f"{'a model' if n == 1 else f'{n} models'} of its recipe per fold"
 
 
 if __name__ == "__main__":

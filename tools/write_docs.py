@@ -11,28 +11,40 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import inspect
 import io
+import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vocalics import modelfile
 from vocalics.augment import AUGMENTATIONS
+from vocalics.calls.names import KEY_VARIABLE
 from vocalics.cli.main import build
 from vocalics.cli.predictions import print_predictions
 from vocalics.corpora import Corpus, corpora
-from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
-from vocalics.features.feature_set import FEATURE_SETS, FeatureSet
+from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS, SCHEMES, Scheme
+from vocalics.encoders import FOLDER_VARIABLE
+from vocalics.features.feature_set import FEATURE_SETS, SEPARATOR, FeatureSet
+from vocalics.manifest import OLDEST, REQUIRED, Utterance
 from vocalics.modelfile import Card
-from vocalics.models import models
-from vocalics.named_models import bundled, heads
+from vocalics.models import ENCODER, WAVEFORM, ModelSpec, models
+from vocalics.models.logmel_batches import BatchAugmentation
+from vocalics.models.rows import RowAugmentation
+from vocalics.models.transfer import FrameAugmentation
+from vocalics.named_models import MODELS_VARIABLE, bundled, heads
 from vocalics.preprocess import PREPROCESSING
 from vocalics.preprocess.settings import settings_of
+from vocalics.recipe import Fit, Publication, Recipe, Teacher
+from vocalics.training.checks import given
+from vocalics.web import tokens
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120
@@ -58,6 +70,28 @@ EXIT_CODES = (
 """What every command's exit code means."""
 
 
+ENVIRONMENT = (
+    (
+        MODELS_VARIABLE,
+        "the folder of models that were put together on this machine (`models get`); else `vocalics/models` in the "
+        "user's folder for data",
+    ),
+    (
+        FOLDER_VARIABLE,
+        "a folder of [pre-trained encoders'](../README.md#pre-trained-encoders) folders, looked through first",
+    ),
+    (
+        tokens.VARIABLE,
+        "bearer tokens of `serve` as the lines of a file of `--tokens`, set apart by commas or white space; where that "
+        "is not given",
+    ),
+    ("VOCALICS_CALLS_DB", "the database of calls, as `--db`, where that is not given"),
+    (KEY_VARIABLE, "the key of pseudonyms, where no `--key` names a file that holds it"),
+    ("VOCALICS_DATA", "for the tests alone: a folder that holds `corpora/` and `protocols/`"),
+)
+"""The environment variables, and what each says."""
+
+
 def cli() -> str:
     """Return the reference of all commands."""
     from typer.main import get_command
@@ -68,6 +102,8 @@ def cli() -> str:
         "`vocalics COMMAND -h` prints the same.",
         "",
         *EXIT_CODES,
+        "",
+        *_table(("environment variable", "holds"), [(f"`{name}`", text) for name, text in ENVIRONMENT]),
         "",
     ]
     for name in sorted(app.commands):
@@ -117,6 +153,8 @@ def _items(rows: Iterable[tuple[str, str | None, Any]]) -> list[str]:
             text += " Required."
         elif default not in (None, False, ""):
             text += f" Default: `{default}`."
+        if variable := getattr(parameter, "envvar", None):
+            text += f" Environment variable: `{variable}`."
         lines += textwrap.wrap(f"- {name}: {text}", WIDTH, subsequent_indent="  ", **_WHOLE)
     return lines
 
@@ -157,7 +195,27 @@ def corpora_page() -> str:
             else ""
         )
         lines += [f"**{c.name}**: {c.title}. From <{c.url}>.{told} Cite: {c.citation}", ""]
+    lines += [
+        *("## A manifest's columns", ""),
+        *_paragraphs(
+            "What a scan writes and other commands read: CSV in UTF-8 or Parquet, a row for each clip. A column that "
+            "is not required may be missing, and its cells empty. Paths that are not absolute count from the "
+            'manifest\'s folder, votes stand as JSON (`{"angry": 3}`), and columns of your own are passed over.'
+        ),
+        "",
+        *_table(
+            ("column", "required", "holds"),
+            [(f"`{name}`", "yes" if name in REQUIRED else "", _words(text)) for name, _, text in _fields(Utterance)],
+        ),
+    ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _words(text: str) -> str:
+    """What a docstring says, with the values of the constants that it names."""
+    for name, value in (("OTHER_EMOTIONS", ", ".join(OTHER_EMOTIONS)), ("EMOTIONS", ", ".join(EMOTIONS))):
+        text = text.replace(f"`{name}`", value)
+    return text.replace("`OLDEST`", str(OLDEST))
 
 
 def _corpus(c: Corpus) -> tuple[str, ...]:
@@ -253,6 +311,156 @@ def networks() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def recipes_page() -> str:
+    """Return every key of a recipe: what it means, and what it is where a recipe does not say."""
+    spectrograms, frames, rows = (
+        ", ".join(f"`{m.name}`" for m in models().values() if m.neural and m.features in kinds and m.uneven == uneven)
+        for kinds, uneven in (((WAVEFORM,), True), ((ENCODER,), True), ({m.features for m in models().values()}, False))
+    )
+    lines = [
+        *(NOTE, "", "# Recipes: every key", ""),
+        *_paragraphs(
+            "A recipe is a TOML file that decides everything about a training run: `vocalics train FILE`. A key stands "
+            "in the file or on the command line, `--set fit.n_epochs=5`; one that there is not, or a value of another "
+            "type, ends the run before it begins. What has no default has to be given. Examples: "
+            "[examples/own.toml](../examples/own.toml), and [those that come with vocalics](../src/vocalics/recipes)."
+        ),
+        "",
+        *_keys(_fields(Recipe, _LINKS)),
+        "",
+        *_paragraphs(
+            "`augment`, `preprocess` and the chains of `variants` are lists of [steps](steps.md): tables with a "
+            "`name`, with settings and, for augmentation, with a `probability` (1)."
+        ),
+        *("", "## Schemes", ""),
+        *_table(("`scheme`", "emotions", "counted as another", "left out"), [_scheme(s) for s in SCHEMES.values()]),
+        *("", "## `[fit]`", ""),
+        *_paragraphs(
+            "Of a classifier of scikit-learn only `calibrate` counts, and finds its sets of candidates; its "
+            "probabilities stay as they are."
+        ),
+        *("", *_keys(_fields(Fit)), ""),
+        *("## `[batch]` and `[late_batch]`", ""),
+        *_paragraphs(
+            "Which keys there are depends on the model; a classifier of scikit-learn has none. `[late_batch]` names "
+            "those keys of `[batch]` that are others from `fit.restart` on; the last kind has none. A strength of 0 "
+            "turns a change off."
+        ),
+    ]
+    for of, names, kind in (
+        ("Of a net over spectrograms", spectrograms, BatchAugmentation),
+        ("Of a net over an encoder's frames", frames, FrameAugmentation),
+        ("Of a net over rows of features", rows, RowAugmentation),
+    ):
+        lines += ["", *_paragraphs(f"{of} ({names}):"), "", *_keys(_fields(kind))]
+    lines += [
+        *("", "## `[teacher]`", ""),
+        *_paragraphs(
+            f"For {spectrograms}; none where the table is missing, or with `--set teacher=none`. `[teacher.settings]` "
+            "has the keys of the teacher's model, [below](#model_settings), `[teacher.fit]` those of `[fit]`."
+        ),
+        *("", *_keys(_fields(Teacher)), ""),
+        *("## `[model_settings]`", ""),
+        "What each [model](networks.md) takes. What follows from the rest of a recipe stands here for no model.",
+        "",
+    ]
+    for m in models().values():
+        keys = _parameters(m)
+        lines += [f"### `{m.name}`", "", *(_keys(keys) if keys else ["Has none."]), ""]
+    lines += [
+        *("## `[publication]`", ""),
+        "Of a recipe that follows a published system: what `vocalics reproduce` has to know of it.",
+        *("", *_keys(_fields(Publication))),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_LINKS = {
+    "model": "[models](networks.md)",
+    "scheme": "[below](#schemes)",
+    "corpora": "[corpora](corpora.md)",
+    "features": "[feature sets](feature-sets.md)",
+    "model_settings": "[below](#model_settings)",
+    "augment": "[steps](steps.md)",
+    "preprocess": "[steps](steps.md)",
+    "variants": "[steps](steps.md)",
+    "batch": "[below](#batch-and-late_batch)",
+    "late_batch": "[below](#batch-and-late_batch)",
+    "fit": "[below](#fit)",
+    "publication": "[below](#publication)",
+    "teacher": "[below](#teacher)",
+}
+"""Where more is said of a recipe's keys."""
+
+_Key = tuple[str, Any, str]
+"""A name, its default (or :data:`_MUST`) and what it means."""
+_MUST = dataclasses.MISSING
+
+
+def _keys(keys: Iterable[_Key]) -> list[str]:
+    return _table(("key", "default", "what it is"), [(f"`{name}`", _toml(value), text) for name, value, text in keys])
+
+
+def _fields(kind: Any, links: Mapping[str, str] = MappingProxyType({})) -> list[_Key]:
+    """The keys of a table that becomes a frozen dataclass."""
+    said = _described(kind, "Attributes")
+    keys = []
+    for f in dataclasses.fields(kind):
+        default = f.default if f.default_factory is _MUST else f.default_factory()
+        text = _said(said, f.name, kind) + (f"; {links[f.name]}" if f.name in links else "")
+        keys.append((f.name, default, text))
+    return keys
+
+
+def _parameters(m: ModelSpec) -> list[_Key]:
+    """The settings of a model that a recipe may give."""
+    said = _described(m.build, "Args")
+    return [
+        (name, p.default, _said(said, name, m.build))
+        for name, p in inspect.signature(m.build).parameters.items()
+        if name not in given(m)
+    ]
+
+
+def _said(said: Mapping[str, str], name: str, of: Any) -> str:
+    if name not in said or ":class:" in said[name] or ":data:" in said[name]:
+        raise SystemExit(f"{of.__qualname__}: its docstring has no line on {name} that a page can hold; write one")
+    return said[name]
+
+
+def _described(of: Any, section: str) -> dict[str, str]:
+    """What a docstring says of each name in its section "Attributes" or "Args"."""
+    text = inspect.getdoc(of) or ""
+    found = re.search(rf"^{section}:\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
+    if found is None:
+        return {}
+    pairs = re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", found[1], re.DOTALL | re.MULTILINE)
+    return {name: _plain(words) for name, words in pairs}
+
+
+def _toml(value: Any) -> str:
+    """A default as a recipe would write it; empty where there is none."""
+    if value is _MUST or value is inspect.Parameter.empty:
+        return "must be given"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    if isinstance(value, int | float):
+        return f"`{value}`"
+    if isinstance(value, tuple | list):
+        return f"`{list(value)}`"
+    if dataclasses.is_dataclass(value):
+        return "see there"
+    return "none" if value is None else "empty"
+
+
+def _scheme(s: Scheme) -> tuple[str, ...]:
+    merged = ", ".join(f"{a} as {b}" for a, b in s.merged.items())
+    out = [e for e in EMOTIONS + OTHER_EMOTIONS if e not in s.emotions and e not in s.merged]
+    return f"`{s.name}`", " ".join(s.emotions), merged, " ".join(out)
+
+
 def steps() -> str:
     """Return the tables of augmentations and of preprocessing steps, with their settings."""
     lines = [
@@ -281,8 +489,12 @@ def _settings(function: Callable[..., Any]) -> str:
 
 
 def _first_line(function: Callable[..., Any]) -> str:
-    text = " ".join((function.__doc__ or "").strip().split("\n\n")[0].split())
-    return text.replace(":func:", "").replace("``", "`").rstrip(".")
+    return _plain((function.__doc__ or "").strip().split("\n\n")[0])
+
+
+def _plain(text: str) -> str:
+    """A docstring's words in a line of Markdown, without the last full stop."""
+    return re.sub(":(?:func|mod):", "", " ".join(text.split())).replace("``", "`").rstrip(".")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -307,7 +519,7 @@ def _figures(name: str, card: Card) -> str:
     made_of = ", ".join(c["name"] + (f" ({c['note']})" if c.get("note") else "") for c in card.corpora)
     use = "The licences allow commercial use" if card.commercial else "Some licences forbid commercial use"
     about = (
-        f"**`{name}`**: {len(card.emotions)} emotions ({', '.join(card.emotions)}), {card.n_parameters:,} parameters. "
+        f"**`{name}`**: {len(card.emotions)} emotions ({', '.join(card.emotions)}), {_size(name, card)}. "
         f"Trained on {made_of}. {use}."
     )
     rows = [
@@ -318,7 +530,7 @@ def _figures(name: str, card: Card) -> str:
             str(f.get("speakers", "")),
             _percent(f.get("value")) + _interval(f) + ("" if f.get("metric", "UAR") == "UAR" else f", {f['metric']}"),
             _percent(f.get("largest_share")),
-            str(f.get("measured_on", "")),
+            re.sub("^1 models? of", "a model of", str(f.get("measured_on", ""))),
         )
         for f in card.figures
     ]
@@ -333,6 +545,18 @@ def _figures(name: str, card: Card) -> str:
     )
     table = _table(head, rows) if rows else ["Nothing was measured."]
     return "\n".join([*textwrap.wrap(about, WIDTH, **_WHOLE), "", *table])
+
+
+def _size(name: str, card: Card) -> str:
+    """How many parameters a model has: of a head with its encoder, as the benchmark counted them.
+
+    The card of a head counts its own, and the encoder need not be on this machine.
+    """
+    if SEPARATOR not in card.feature_set:
+        return f"{card.n_parameters:,} parameters"
+    rows = json.loads((ROOT / "docs" / "results" / "benchmark.json").read_text(encoding="utf-8"))
+    n = max(row["parameters"] for row in rows if row["model"] == name)
+    return f"{n / 1e6:.1f} million parameters with its encoder"
 
 
 def _percent(value: Any) -> str:
@@ -364,6 +588,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/corpora.md": corpora_page,
     "docs/feature-sets.md": feature_sets,
     "docs/networks.md": networks,
+    "docs/recipes.md": recipes_page,
     "docs/steps.md": steps,
     "MODEL-LICENCES.md": licences,
 }

@@ -32,29 +32,31 @@ class Fit:
 
     Attributes:
         optimiser: "adam", "adamw", "muon", "sgd" or "rmsprop".
-        rate: Highest learning rate.
-        weight_decay: Decoupled for adamw and muon.
+        rate: Highest learning rate, at least 0.
+        weight_decay: Decoupled for adamw and muon; at least 0.
         momentum: Of sgd and rmsprop.
-        schedule: "constant", "cosine" or "plateau".
+        schedule: Of the learning rate: "constant", "cosine" or "plateau".
         warm_up: Share of the epochs in which a cosine rises; the first epoch goes by whole. 0 is none.
         factor: What a plateau multiplies the rate by.
         plateau_patience: Epochs that make a plateau.
         plateau_of: The loss that a plateau is seen in: "validation" (that of training where nothing is validated) or
             "training".
         lowest_rate: Below which the rate does not fall.
-        n_epochs: Most epochs.
-        restart: Epoch after which a cosine starts over, at ``restart_rate``; 0 is never.
-        restart_rate: Highest learning rate of the second course.
-        batch_size: Clips per step.
-        draws: Clips per epoch where clips are drawn by weight; 0 is as many as there are.
-        label_smoothing: Share of each target spread over all classes.
-        vote_share: Share of each target that is the listeners' votes, where a clip has some; for nets over spectrograms
-            or an encoder's frames.
-        average: Decay per step of the average of weights that is validated and kept; 0 is none.
+        n_epochs: Most epochs, at least 1.
+        restart: Epoch after which a cosine starts over, at ``restart_rate``, and from which ``late_batch`` holds; below
+            ``n_epochs``, 0 is never.
+        restart_rate: Highest learning rate of the second course, above 0 where a cosine starts over.
+        batch_size: Clips per step, at least 1.
+        draws: Clips per epoch where clips are drawn; 0 is as many as there are.
+        label_smoothing: Share of each target spread over all classes, from 0 to below 1.
+        vote_share: Share of each target that is the listeners' votes, where a clip has some, from 0 to 1; for nets over
+            spectrograms or an encoder's frames.
+        average: Decay per step of the average of weights that is validated and kept, below 1; 0 is none.
         keep: "best": the epoch of highest validation UAR; "last": the last one, for a rate that falls to nothing over
             an average of weights, where the best of many epochs on few validation speakers is the luckiest.
         patience: Epochs without a better validation UAR after which training stops; 0 is never.
-        calibrate: Scale the probabilities by a temperature that makes validation labels most likely.
+        calibrate: Scale a net's probabilities by the temperature that makes the validation labels most likely, and find
+            sets of candidates on the same clips; a net of sound then learns what is strange to it, too.
         autocast: Compute in bfloat16 where the processor has instructions for it; elsewhere it would be slower.
     """
 
@@ -112,17 +114,20 @@ class Teacher:
     Attributes:
         features: A feature set, e.g. the blocks of an encoder, "whisper-base@2,3".
         model: A model of ``vocalics.models`` for vectors.
-        settings: Passed to the model.
+        settings: Of that model; ``n_features`` follows from the features.
         fit: How its weights are found, where it is a net; the last epoch is kept.
-        share: Of every target that is the teacher's; the rest is the label's.
-        n_folds: In how many parts the training clips are divided; each is judged by a teacher fitted to the others.
+        share: Of every target that is the teacher's, from 0 to 1; the rest is the label's.
+        n_folds: In how many parts the training clips are divided, at least 2; each is judged by a teacher fitted to the
+            others.
         apart: What no two parts have in common: "speakers" or "clips".
-        n_hints: How many leading components of its features the net is to foretell.
-        hint_weight: What their mean squared error counts beside the cross-entropy.
-        n_frame_hints: How many leading components of its encoder's frames the net is to foretell, moment by moment.
-        frame_hint_weight: What their mean squared error counts.
+        n_hints: How many leading components of its features the net is to foretell; 0 is none.
+        hint_weight: What their mean squared error counts beside the cross-entropy; goes with ``n_hints``.
+        n_frame_hints: How many leading components of its encoder's frames the net is to foretell, moment by moment; 0
+            is none.
+        frame_hint_weight: What their mean squared error counts; goes with ``n_frame_hints``.
         calibrates: Whether the clips of validation speakers count, where probabilities are calibrated on them, so that
-            the teacher finds them as hard as it finds its corpora's training speakers.
+            the teacher finds them as hard as it finds its corpora's training speakers; goes with ``fit.calibrate`` and
+            ``apart = "speakers"``.
     """
 
     features: str
@@ -175,30 +180,31 @@ class Recipe:
     """One training run.
 
     Attributes:
-        name: What the model will be called.
+        name: What the model and its file will be called.
         description: One line for the card.
-        model: A name of ``vocalics.models``.
+        model: A name of ``vocalics.models``, or "ensemble".
         scheme: The emotion scheme, see ``vocalics.emotions``.
         corpora: Names of the corpora that it trains on.
         features: A feature set's name; empty where the model's front end is part of it.
-        model_settings: Passed to the model.
-        shares: Share of the draws that each corpus gets (any scale); within a corpus, emotions are drawn equally often.
-            Empty: every clip once per epoch; of a net over spectrograms or frames, as many draws as there are clips.
-        validation: Share of the training speakers of each corpus kept apart to choose the epoch.
-        n_copies: Augmented copies kept per training clip.
+        model_settings: What the model is built with.
+        shares: Share of the draws that each corpus gets (any scale, at least 0); within a corpus, emotions are drawn
+            equally often. Empty: every clip once per epoch; of a net over spectrograms or frames, as many draws as
+            there are clips.
+        validation: Share of the training speakers of each corpus kept apart to choose the epoch, from 0 to below 1.
+        n_copies: Augmented copies kept per training clip; goes with ``augment``.
         augment: Steps applied to the waveform of each copy.
         preprocess: Steps applied to every clip, in training and before every prediction, see
             :mod:`vocalics.preprocess`.
         variants: Chains of steps, of which each makes one copy more of every training clip. A model of features takes
             its copies from the excerpt that its feature set hears.
-        batch: Settings of :class:`vocalics.models.logmel_batches.BatchAugmentation`.
-        late_batch: What of ``batch`` is another from ``fit.restart`` on.
+        batch: How a net's batches are changed, anew at every step.
+        late_batch: What of ``batch`` is another from ``fit.restart`` on; of a net over spectrograms or frames.
         fit: How the weights are found.
-        seed: Of split, weights, order and augmentation.
+        seed: Of split, weights, order and augmentation, from 0 to 2³² - 1.
         intended_use: For the card.
         limits: For the card.
         publication: The published system that the recipe follows.
-        teacher: What the default net learns from besides the labels.
+        teacher: What a net over spectrograms learns from besides the labels.
         members: Recipes (names, or paths of .toml files) whose models are trained on the same clips and averaged; their
             weights are found on the validation speakers. ``model`` is then "ensemble", and what is said of features,
             batches and fit is the members' own.

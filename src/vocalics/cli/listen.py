@@ -46,7 +46,13 @@ def listen(
     format: Annotated[
         Format, typer.Option(help="A picture (lines of changes where no terminal is), or JSON lines.")
     ] = Format.METER,
-    window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Sound that each prediction is of.")] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Sound that each prediction is of; else the model's own, 3 s for all that come with vocalics.",
+        ),
+    ] = None,
     hop: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="From one prediction to the next; 0.5, or a shorter --window."),

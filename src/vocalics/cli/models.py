@@ -358,11 +358,14 @@ def _commercial(card: Card) -> str:
 
 
 def _lines(card: Card, sha256: str, voice_width: int) -> list[tuple[str, str]]:
+    from vocalics.features.feature_set import SEPARATOR
+
     made_of = [
         f"{c.get('name')} ({c.get('licence')}; {c.get('clips')} clips, {c.get('speakers')} speakers"
         f"{'; non-commercial' if c.get('commercial') is False else ''}{'; ' + str(c['note']) if c.get('note') else ''})"
         for c in card.corpora
     ]
+    on_encoder = SEPARATOR in card.feature_set
     takes = f"{card.input} at {card.sample_rate} Hz"
     if card.feature_set:
         takes = f"the features {card.feature_set} ({card.n_features or 'any length'}) at {card.sample_rate} Hz"
@@ -375,7 +378,7 @@ def _lines(card: Card, sha256: str, voice_width: int) -> list[tuple[str, str]]:
         *_listed("front end", [f"{key} = {value}" for key, value in card.front_end.items()]),
         ("windows", f"{card.window_seconds:g} s, every {card.hop_seconds:g} s in a timeline"),
         *([("voices", f"gets used to them, knows {voice_width} numbers of one")] if voice_width else []),
-        ("parameters", f"{card.n_parameters:,}"),
+        ("parameters", f"{card.n_parameters:,}" + (", without what makes its features" if on_encoder else "")),
         *([("temperature", f"{card.temperature:.3f}")] if card.temperature != 1 else []),
         *_listed(
             "candidates",

@@ -62,8 +62,19 @@ def _timeline(
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
-    window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the windows.")] = None,
-    hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="From one window to the next.")] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Length of the windows; else the model's own, 3 s for all that come with vocalics.",
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="From one window to the next; else the model's own, 1.5 s, or a window if shorter."
+        ),
+    ] = None,
     mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
     voice: Known = None,
     adapt: Annotated[

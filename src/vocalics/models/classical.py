@@ -165,7 +165,7 @@ def random_forest(
 
     Args:
         n_classes: Unused.
-        n_trees: At least 1.
+        n_trees: Number of trees, at least 1.
         n_leaves: Most leaves of a tree, at least 2; the file grows with ``n_trees``·``n_leaves``·n_classes, whatever
             the number of clips.
         share_of_features: Share of the features that a split chooses from, above 0, at most 1.

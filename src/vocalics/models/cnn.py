@@ -28,13 +28,13 @@ class Cnn(nn.Module):
 
     Args:
         n_classes: Size of the output.
-        shape: Shape of one input: (n_features,), or (n_features, n_frames).
+        shape: Of one input: the number of features, or of features and of frames.
         n_layers: Blocks, at least 1; each halves every side of the input, which has to stand that.
-        n_filters: Of every convolution.
+        n_filters: Of every convolution, at least 1.
         filter_size: Length of a filter along every side; of an even one the odd sample is padded at the end.
-        activation: A name of :data:`ACTIVATIONS`.
+        activation: "relu", "elu", "gelu", "silu" or "tanh".
         n_hidden: Size of the dense layer.
-        dropout: Share dropped behind each block and the dense layer.
+        dropout: Share dropped behind each block and the dense layer, from 0 to below 1.
 
     Attributes:
         shape: The shape of one input.

@@ -47,7 +47,7 @@ def cnn1d_deep(n_classes: int = 7, n_features: int = 162, dropout: float = 0.25)
     Args:
         n_classes: Size of the output.
         n_features: Length of the input, at least 64.
-        dropout: Share of values dropped in the three places.
+        dropout: Share of values dropped behind the second, fourth and sixth convolution.
     """
     layers: list[nn.Module] = [
         SameConv1d(1, 256, 8),

@@ -70,6 +70,12 @@ def dense_128(n_classes: int = 6, n_features: int = 268, dropout: float = 0.0, l
     """Return two layers of 128 and three of 64 on 268 features, the last four with an L2 penalty.
 
     268·128 + 128, 128·128 + 128, 128·64 + 64, 2·(64·64 + 64) and 64·6 + 6 make 67,910 parameters for 6 classes.
+
+    Args:
+        n_classes: Size of the output.
+        n_features: Length of the input.
+        dropout: Share dropped behind each hidden layer.
+        l2: Weight of the penalty; the publication leaves it open, 0.01 is Keras's own default.
     """
     return PenalisedDense(n_classes, n_features, (128, 128, 64, 64, 64), dropout, l2)
 
@@ -80,6 +86,12 @@ def dense_wide(
     """Return three layers of about twice, once and half the input's size, dropout behind each.
 
     193·400 + 400, 400·200 + 200, 200·100 + 100 and 100·8 + 8 make 178,708 parameters for 8 classes.
+
+    Args:
+        n_classes: Size of the output.
+        n_features: Length of the input.
+        dropout: Share dropped behind each hidden layer.
+        widths: Sizes of the hidden layers.
     """
     return Dense(n_classes, n_features, tuple(widths), dropout)
 
@@ -122,7 +134,15 @@ def dense_head(
     dropout: float = 0.5,
     input_dropout: float = 0.3,
 ) -> DenseHead:
-    """Return two wide layers for the means and deviations of two blocks of a pre-trained encoder."""
+    """Return two wide layers for the means and deviations of two blocks of a pre-trained encoder.
+
+    Args:
+        n_classes: Size of the output.
+        n_features: Length of the input; another number of blocks, or their course, has another.
+        widths: Sizes of the hidden layers.
+        dropout: Share dropped behind each hidden layer.
+        input_dropout: Share of the input dropped.
+    """
     return DenseHead(n_classes, n_features, tuple(widths), dropout, input_dropout)
 
 

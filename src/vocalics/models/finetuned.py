@@ -72,7 +72,7 @@ class TunedEncoder(nn.Module):
         block_width: Numbers per frame.
         encoder: The encoder's name, see :func:`vocalics.encoders.find`.
         after: The number of the block whose frames are given.
-        n_tuned: How many blocks behind it are computed and trained.
+        n_tuned: How many blocks behind the one whose frames are given are computed and trained.
         rank: Of what is learned beside each dense map of these blocks; 0 learns changes of all their weights.
         n_hidden: Width of the attention.
         dropout: Share of the pooled features dropped while training.

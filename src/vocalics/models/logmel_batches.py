@@ -45,7 +45,7 @@ class BatchAugmentation:
     """How a batch of log-mel spectrograms is changed; a strength of 0 turns a change off.
 
     Attributes:
-        n_frames: Length that training clips are cut or filled up to.
+        n_frames: Length that training clips are cut or filled up to; 100 frames are a second.
         stretch: Largest relative change of tempo.
         warp: Largest relative change of all frequencies, as of a longer or shorter vocal tract (VTLP; Jaitly and
             Hinton, ICML workshop 2013).

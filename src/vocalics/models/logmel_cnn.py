@@ -212,9 +212,12 @@ class LogMelCnn(LogMelNet):
 
     Args:
         n_classes: Width of the output.
-        n_mels: Number of mel bands.
+        n_mels: Number of mel bands; the front end makes 64.
         channels: Width of the four blocks.
-        n_hidden: As of :class:`LogMelNet`, and what follows.
+        n_hidden: Width of the attention and of the last hidden layer.
+        dropout: Share of pooled features dropped while training.
+        n_hints: As of :class:`LogMelNet`.
+        n_frame_hints: As of :class:`LogMelNet`.
     """
 
     def __init__(
@@ -246,12 +249,16 @@ class LogMelTdnn(LogMelNet):
 
     Args:
         n_classes: Width of the output.
-        n_mels: Number of mel bands.
+        n_mels: Number of mel bands; the front end makes 64.
         n_first: Width of what goes over bands.
         width: Of what goes along time.
         depth: Residual blocks along time; the first at 40 ms a step, the others at 80.
-        halving: One of :data:`HALVINGS`, of time from 20 ms a step on, and of bands with it.
-        n_hidden: As of :class:`LogMelNet`, and what follows.
+        halving: Of time from 20 ms a step on, and of bands with it: "max", the larger of every two steps, or "blur",
+            every second, blurred before.
+        n_hidden: Width of the attention and of the last hidden layer.
+        dropout: Share of pooled features dropped while training.
+        n_hints: As of :class:`LogMelNet`.
+        n_frame_hints: As of :class:`LogMelNet`.
     """
 
     def __init__(

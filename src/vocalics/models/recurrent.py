@@ -107,7 +107,16 @@ def lstm(
     bidirectional: bool = True,
     dropout: float = 0.3,
 ) -> Recurrent:
-    """Return an LSTM that reads every frame, see :class:`Recurrent`."""
+    """Return an LSTM that reads every frame, see :class:`Recurrent`.
+
+    Args:
+        n_classes: Size of the output.
+        shape: Rows and frames of one input.
+        width: Size of the LSTM's state, per direction, at least 1.
+        n_layers: LSTM layers on top of one another, at least 1.
+        bidirectional: Whether the frames are also read backwards.
+        dropout: Share dropped before the LSTM, between LSTM layers and before the output, from 0 to below 1.
+    """
     return Recurrent(n_classes, shape, (), width, n_layers, bidirectional, dropout)
 
 
@@ -120,7 +129,17 @@ def cnn_lstm(
     bidirectional: bool = True,
     dropout: float = 0.3,
 ) -> Recurrent:
-    """Return convolutions and an LSTM over what they make of four frames each, see :class:`Recurrent`."""
+    """Return convolutions and an LSTM over what they make of four frames each, see :class:`Recurrent`.
+
+    Args:
+        n_classes: Size of the output.
+        shape: Rows and frames of one input.
+        channels: Widths of the convolutions of 5 frames; max pooling by 2 follows each.
+        width: Size of the LSTM's state, per direction, at least 1.
+        n_layers: LSTM layers on top of one another, at least 1.
+        bidirectional: Whether the frames are also read backwards.
+        dropout: Share dropped behind the convolutions, between LSTM layers and before the output, from 0 to below 1.
+    """
     return Recurrent(n_classes, shape, tuple(channels), width, n_layers, bidirectional, dropout)
 
 

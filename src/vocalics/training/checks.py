@@ -29,8 +29,7 @@ def check(recipe: Recipe) -> ModelSpec:
         specs = [check(member) for member in ensembles.members(recipe)]
         return specs[0]
     spec = model_spec(recipe.model)
-    given = ("n_classes", "n_hints", "n_frame_hints", *GIVEN) if spec.uneven else ("n_classes",)
-    spec.check_settings(recipe.model_settings, given, f"recipe {recipe.name}: model_settings")
+    spec.check_settings(recipe.model_settings, given(spec), f"recipe {recipe.name}: model_settings")
     if spec.uneven:
         batches(recipe, spec)
         if spec.features == ENCODER:
@@ -102,6 +101,11 @@ def check_classes(recipe: Recipe, data: Data) -> None:
             f"recipe {recipe.name}: only one training clip is {', one is '.join(few)}; expected two or more of every "
             "emotion; add recordings, or choose a scheme that merges or drops it"
         )
+
+
+def given(spec: ModelSpec) -> tuple[str, ...]:
+    """Return the settings of a model that follow from the rest of a recipe, which does not give them."""
+    return ("n_classes", "n_hints", "n_frame_hints", *GIVEN) if spec.uneven else ("n_classes",)
 
 
 def check_copies(recipe: Recipe) -> None:
