@@ -116,7 +116,7 @@ class Teacher:
         fit: How its weights are found, where it is a net; the last epoch is kept.
         share: Of every target that is the teacher's; the rest is the label's.
         n_folds: In how many parts the training clips are divided; each is judged by a teacher fitted to the others.
-        apart: What no two parts have in common: "speakers" or "clips".
+        apart: What no two parts have in common: "speakers" or "clips", each with its copies.
         n_hints: How many leading components of its features the net is to foretell.
         hint_weight: What their mean squared error counts beside the cross-entropy.
         n_frame_hints: How many leading components of its encoder's frames the net is to foretell, moment by moment.
