@@ -295,14 +295,10 @@ def test_a_study_that_was_begun_before_bounds_were_written_in_full_goes_on(
     assert config["space"]["model_settings.C"] == "0.001..10.0:log"
     config["space"]["model_settings.C"] = "0.001..10:log"
     path.write_text(json.dumps(config), encoding="utf-8")
-    # Six digits do not tell these apart, but what its trials drew from does.
-    for other in ("1e-3..10.000001:log", "0.0010000001..10:log"):
-        if n_done:
-            with pytest.raises(VocalicsError) as caught:
+    if n_done:  # six digits do not tell these apart, but what its trials drew from does
+        for other in ("1e-3..10.000001:log", "0.0010000001..10:log"):
+            with pytest.raises(VocalicsError, match=r"of another configuration \(space.*\.C is 0.001..10.0:log there"):
                 searched(tmp_path, 14, Scorer(), resume=True, asked=(f"model_settings.C={other}", SPACE[1]))
-            assert "holds a study of another configuration (space.model_settings.C is 0.001..10.0:log there, not" in str(
-                caught.value
-            )
     again = searched(tmp_path, 14, Scorer(), resume=True)
     assert told(again) == told(whole[0])
     assert told(searched(tmp_path, 14, Scorer(), resume=True)) == told(again)
@@ -502,7 +498,7 @@ def test_a_space_that_is_written_is_read_back_and_no_two_are_written_alike() -> 
         ("fit.rate=-inf..1", '"-inf..1" is not finite'),
         ("fit.rate=nan..1", '"nan..1" is not finite'),
         ("fit.rate=1e-4..1e999:log", '"1e-4..1e999:log" is not finite'),
-        (f"fit.n_epochs=1..1{400 * '0'}", "0\" is not finite"),
+        (f"fit.n_epochs=1..1{400 * '0'}", '0" is not finite'),
         ("fit.rate=-1e308..1e308", '"-1e308..1e308" is not finite'),
         ("fit.rate=0..1:log", '0 has no logarithm; begin above 0, or leave ":log" out'),
         ("fit.optimiser=adam|adam", "a choice is empty or stands there twice"),

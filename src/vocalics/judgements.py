@@ -159,8 +159,8 @@ def truth_in(classes: Scheme, clips: Iterable[Utterance]) -> list[str]:
         truth = classes.emotion(clip.emotion)
         if truth is None:
             raise VocalicsError(
-                f'{clip.path}: {clip.emotion} is dropped by the scheme "{classes.name}"; leave such clips out, or judge '
-                "in a scheme that has them"
+                f'{clip.path}: {clip.emotion} is dropped by the scheme "{classes.name}"; leave such clips out, or '
+                "judge in a scheme that has them"
             )
         found.append(truth)
     return found
