@@ -264,7 +264,7 @@ def folds(corpora: list[str], groups: list[str], n: int, seed: int) -> list[npt.
     Raises:
         RecipeError: When there are fewer groups than folds.
     """
-    rng, of_group, dealt = np.random.default_rng(seed), {}, 0
+    rng, of_group, dealt = np.random.default_rng(seed), dict[str, int](), 0
     for corpus in dict.fromkeys(corpora):
         own = {g for g, c in zip(groups, corpora, strict=True) if c == corpus}
         for group in rng.permutation(sorted(own - of_group.keys())):
