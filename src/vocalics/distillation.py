@@ -271,7 +271,9 @@ def folds(corpora: list[str], groups: list[str], n: int, seed: int) -> list[npt.
             of_group[str(group)] = dealt % n
             dealt += 1
     if dealt < n:
-        raise RecipeError(f"teacher.n_folds = {n}, but there are only {dealt} speakers or clips to divide")
+        raise RecipeError(
+            f"teacher.n_folds = {n}, but there are only {dealt} speakers, or clips without their copies, to divide"
+        )
     place = np.array([of_group[g] for g in groups])
     return [np.flatnonzero(place == k) for k in range(n)]
 
