@@ -355,6 +355,14 @@ def test_classes_are_those_of_the_corpus_not_of_a_fold(clips: Manifest) -> None:
     assert classes_of(protocol("leave-one-corpus-out"), whole).emotions == scheme("eight").emotions
 
 
+def test_classes_are_those_that_a_corpus_has_once_they_are_merged() -> None:
+    four = dataclasses.replace(protocol("savee-loso"), scheme="four")
+    rows = [Utterance(f"{e}.wav", "savee", "savee/DC", "", e) for e in ("calm", "happy", "disgust", "angry")]
+    clips = Manifest(tuple(rows))
+    assert classes_of(four, clips).emotions == ("neutral", "happy", "angry")  # no sad; disgust is no class
+    assert classes_of(four, clips.take([1, 2, 3])).emotions == ("happy", "angry")
+
+
 def test_one_model_is_tested_on_a_fold_of_each_corpus_and_heard_none_of_them(clips: Manifest, tmp_path: Path) -> None:
     planned = [*runs("savee-loso"), *runs("tess-cross")]
     models = benchmark.together(planned, clips, Path())

@@ -138,6 +138,51 @@ def test_folds_hold_whole_groups_of_every_corpus() -> None:
         folds(["a", "a"], ["x", "y"], 3, 0)
 
 
+# The deal when the bundled models were trained.
+DEALT = [[3, 4, 5, 9], [0, 2, 7, 11], [1, 6, 8, 10]]
+
+
+def test_groups_of_one_corpus_are_dealt_as_they_always_were() -> None:
+    parts = folds(["a"] * 7 + ["b"] * 5, [f"{i}.wav" for i in range(12)], 3, 1)
+    assert [p.tolist() for p in parts] == DEALT
+
+
+def test_a_group_in_two_corpora_is_dealt_once() -> None:
+    parts = folds(["a", "a", "b", "b", "b"], ["x", "y", "x", "z", "z"], 3, 0)
+    assert sorted(map(len, parts)) == [1, 2, 2]
+    assert [0, 2] in [p.tolist() for p in parts]
+    with pytest.raises(RecipeError, match="n_folds = 2, but there are only 1"):
+        folds(["a", "b"], ["x", "x"], 2, 0)
+
+
+def test_a_teacher_of_clips_has_heard_no_copy_of_what_it_speaks_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emotions = ("neutral", "happy", "angry")
+    rows = [Utterance(f"{i}.wav", "x", "", "", emotions[i % 3], digest=f"{i}") for i in range(24)]
+    copies = [
+        *(dataclasses.replace(u, path=f"noisy/{u.path}", digest="n" + u.digest, parent=u.path) for u in rows[:12]),
+        *(dataclasses.replace(u, path=f"again/{u.path}", corpus="y") for u in rows[6:18]),  # the very file
+    ]
+    dealt: list[list[np.ndarray]] = []
+    real = distillation.folds
+    monkeypatch.setattr(distillation, "folds", lambda *given: dealt.append(real(*given)) or dealt[-1])
+    monkeypatch.setattr(distillation, "compute", lambda clips, *_: np.array([[[float(i)]] for i in range(len(clips))]))
+    teacher = Teacher("mfcc_pitch_energy_statistics", n_folds=4, apart="clips")
+    for clips in (rows, rows + copies):
+        data = Data(Manifest(tuple(clips)), tuple(range(len(clips))), (), {}, emotions)
+        lesson(teacher, data, 3, tmp_path, quiet)
+    alone, whole = ([p.tolist() for p in parts] for parts in dealt)
+    # Without copies every clip is a group of its own.
+    assert alone == [p.tolist() for p in real(["x"] * 24, [u.path for u in rows], 4, 3)]
+    assert sorted(map(len, alone)) == [6] * 4
+    fold_of = {i: k for k, part in enumerate(whole) for i in part}
+    assert len(fold_of) == 48
+    for i in range(12):
+        assert fold_of[24 + i] == fold_of[i]
+        assert fold_of[36 + i] == fold_of[6 + i]
+
+
 @pytest.mark.parametrize("shape", [(40, 12), (12, 40), (150, 80), (80, 150)])
 def test_components_are_those_of_a_singular_value_decomposition(shape: tuple[int, int]) -> None:
     values = np.random.default_rng(0).normal(size=shape) * np.arange(1, shape[1] + 1)

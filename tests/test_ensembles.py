@@ -339,3 +339,41 @@ def test_a_member_that_differs_from_its_file_is_never_finished(
     for resume in (False, True, True):
         with pytest.raises(VocalicsError, match="differs from the trained"):
             training.train_on(data, made, tmp_path / "run", resume, cache, threads=1)
+
+
+def test_the_weights_for_known_voices_come_from_validation_clips_with_their_voice_known(
+    data: Data, cache: Path, tmp_path: Path
+) -> None:
+    from vocalics.models import calibration
+
+    # Validation clips that are often mislabelled, so that no member is sure to be right.
+    wrong = {data.validation[k]: data.emotions[(k + 1) % 3] for k in (0, 3)}
+    rows = tuple(dataclasses.replace(u, emotion=wrong.get(i, u.emotion)) for i, u in enumerate(data.manifest))
+    data = dataclasses.replace(data, manifest=Manifest(rows))
+    made = recipe(tmp_path, "voiced", "pooled")
+    voiced = tmp_path / "voiced.toml"  # trained for long enough to be sure of itself
+    voiced.write_text(voiced.read_text(encoding="utf-8").replace("n_epochs = 4", "n_epochs = 40"), encoding="utf-8")
+    path = training.train_on(data, made, tmp_path / "run", False, cache, threads=1)
+    known = json.loads((path.parent / ensembles.ENSEMBLE_FILE).read_text(encoding="utf-8"))
+    members = [recognizer.load(path.parent / n / f"{n}.onnx") for n in ("voiced", "pooled")]
+    clips = data.manifest.take(data.validation)
+    truth = [data.emotions.index(u.emotion) for u in clips]
+    others = apart(clips, len(clips), np.random.default_rng(made.seed))
+    assert {len(heard) for _, heard in others} == {4, 5}
+
+    def figures(with_voice: bool) -> tuple[list[float], float]:
+        said = np.zeros((2, len(clips), 3))
+        for judged, heard in others:
+            for k, member in enumerate(members):
+                if with_voice and member.model.voice_width:
+                    member = member.knowing(clips[i].path for i in heard)
+                for i in judged:
+                    said[k, i] = [*member.predict(clips[i].path).probabilities.values()]
+        weights = mixture_weights([*said], truth)
+        mean = np.tensordot(weights, said, axes=1)
+        return weights, calibration.temperature(mean / mean.sum(axis=1, keepdims=True), truth)
+
+    for said, key in ((figures(False), ""), (figures(True), "known_")):
+        assert known[f"{key}weights"] == pytest.approx(said[0], abs=2e-3)
+        assert known[f"{key}temperature"] == pytest.approx(said[1], abs=2e-3)
+    assert abs(known["known_weights"][0] - known["weights"][0]) > 0.01

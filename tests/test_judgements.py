@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from vocalics import judgements
+from vocalics.emotions import scheme
 from vocalics.errors import ManifestError, VocalicsError
 from vocalics.judgements import Judgements
 from vocalics.manifest import Manifest, Utterance
@@ -105,7 +107,7 @@ def test_a_clip_that_two_folds_judged_is_refused() -> None:
         ("path,corpus,speaker,truth,prediction,probability_sad\n", "and a row"),
         (
             "path,corpus,speaker,truth,prediction,probability_sad\na,c,s,sad,sad,much\n",
-            r"x.csv:2: a probability is not",
+            r'x.csv:2: probability_sad is "much"; expected a probability, a number from 0 to 1',
         ),
     ],
 )
@@ -113,6 +115,27 @@ def test_a_table_that_is_none_is_refused(text: str, message: str, tmp_path: Path
     (tmp_path / "x.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ManifestError, match=message):
         judgements.read(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "7", "1.001", "-3", "-0.001", ""])
+def test_what_is_no_probability_is_refused(value: str, tmp_path: Path) -> None:
+    rows = ["path,corpus,speaker,truth,prediction,probability_sad,probability_happy", "a,c,s,sad,sad,1,0"]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([*rows, f"b,c,s,sad,sad,0.5,{value}", ""]), encoding="utf-8")
+    with pytest.raises(ManifestError, match=rf'x.csv:3: probability_happy is "{value}"; expected a probability'):
+        judgements.read(path)
+    # What rounding leaves is none the less one, and where no speech was heard there is none.
+    path.write_text("\n".join([*rows, "b,c,s,sad,sad,1.0000001,0", f"c,c,s,sad,,,{value}", ""]), encoding="utf-8")
+    assert judgements.read(path).prediction == ("sad", "sad", None)
+
+
+def test_a_clip_that_the_classes_leave_out_is_told_before_anything_is_judged() -> None:
+    rows = clips(2) + Manifest((Utterance("/a/odd.wav", "c", "c/1", "", "surprise"),))
+    model: Any = None  # is not asked
+    with pytest.raises(VocalicsError, match=r'/a/odd.wav: surprise is dropped by the scheme "four"; leave such clips'):
+        judgements.judged(model, rows, scheme("four"), lambda *_: None)
+    calm = Manifest((Utterance("/a/c.wav", "c", "c/1", "", "calm"),))
+    assert judgements.truth_in(scheme("four"), clips(1) + calm) == ["happy", "neutral"]
 
 
 def test_a_missing_table_says_what_writes_it(tmp_path: Path) -> None:

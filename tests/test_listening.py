@@ -92,6 +92,22 @@ def test_a_report_tells_of_the_listeners() -> None:
     assert report.to_json()["listening"]["n_votes"] == 13
 
 
+def test_doubt_that_is_always_the_same_goes_with_nothing() -> None:
+    report = evaluate(
+        ["sad", "happy"],
+        None,
+        ("sad", "happy"),
+        speakers=["a", "b"],
+        corpora=["x"] * 2,
+        rng=np.random.default_rng(0),
+        probabilities=[[0.5, 0.5]] * 2,
+        votes=[[1, 1], [2, 2]],
+    )
+    assert report.listening is not None and np.isnan(report.listening.entropy_correlation)
+    assert "its doubt goes with the listeners' by r = –." in report.to_markdown()
+    assert "nan" not in report.to_markdown()
+
+
 def test_a_net_learns_from_votes(tmp_path: Path) -> None:
     rows = []
     for i in range(24):

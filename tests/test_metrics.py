@@ -242,6 +242,8 @@ def test_wrong_arguments_are_said() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(VocalicsError, match="one per clip"):
         metrics.bootstrap_interval(metrics.uar_of, [0, 1], [0, 1], ["a"], rng)
+    with pytest.raises(VocalicsError, match="3 names for 2 clips; expected one per clip"):
+        metrics.calibration_error_by_chance([[0.5, 0.5]] * 2, ["a", "b", "c"])
     with pytest.raises(VocalicsError, match="between 0 and 1"):
         metrics.bootstrap_interval(metrics.uar_of, [0, 1], [0, 1], ["a", "b"], rng, level=95)
     with pytest.raises(VocalicsError, match="out of range"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import fakes
 import numpy as np
@@ -15,7 +17,7 @@ from vocalics.audio import Clip
 from vocalics.emotions import scheme
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
-from vocalics.recognizer import Recognizer
+from vocalics.recognizer import Prediction, Recognizer
 from vocalics.robustness import CLEAN, FAMILIES, Condition, conditions, measure, to_markdown
 
 Run = Callable[..., tuple[int, str, str]]
@@ -91,6 +93,47 @@ def test_what_is_random_is_the_same_every_time_and_for_every_strength(clips: Man
     clip = fakes.voice(1.0)
     one, other = (c(clip, np.random.default_rng(3)).samples - clip.samples for c in (loud, soft))
     assert np.corrcoef(one, other)[0, 1] > 0.999
+
+
+def test_noise_follows_from_seed_and_clip_and_is_one_for_every_strength(tmp_path: Path) -> None:
+    real = Recognizer(modelfile.load(fakes.waveform_model()))
+    given: list[np.ndarray] = []
+
+    def predict(clip: Clip) -> Prediction:
+        given.append(clip.samples)
+        return real.predict(clip)
+
+    model: Any = SimpleNamespace(card=real.card, predict=predict)
+    rows = []
+    for pitch in (110, 170):
+        path = tmp_path / f"{pitch}.wav"
+        audio.write(path, fakes.voice(1.0, pitch))
+        rows.append(Utterance(str(path), "folder", f"folder/{pitch}", "", "neutral"))
+    clips = Manifest(tuple(rows)).with_digests()
+    under = tuple(c for c in conditions() if c.title in (CLEAN, "white noise, 20 dB", "white noise, 0 dB"))
+
+    def noises(seed: int) -> np.ndarray:
+        """Shape (clip, strength, sample)."""
+        given.clear()
+        measure(model, clips, scheme("eight"), under, seed, quiet)
+        clean, soft, loud = (np.array(given[k::3]) for k in range(3))
+        return np.stack([soft - clean, loud - clean], axis=1)
+
+    first, again, other = noises(0), noises(0), noises(1)
+    np.testing.assert_array_equal(first, again)
+    for noise in (*first, *other):
+        assert np.corrcoef(noise[0], noise[1])[0, 1] > 0.999
+        assert np.std(noise[1]) > 5 * np.std(noise[0]) > 0
+    for one, another in ((first[0], first[1]), (first[0], other[0]), (first[1], other[1])):
+        assert abs(np.corrcoef(one[0], another[0])[0, 1]) < 0.1
+
+
+def test_a_clip_that_the_classes_leave_out_is_told_at_once() -> None:
+    model: Any = None  # is not asked
+    emotions = {"fine.wav": "happy", "odd.wav": "surprise"}
+    clips = Manifest(tuple(Utterance(f"/a/{name}", "x", "x/0", "", emotion) for name, emotion in emotions.items()))
+    with pytest.raises(VocalicsError, match=r'/a/odd.wav: surprise is dropped by the scheme "four"'):
+        measure(model, clips, scheme("four"), conditions(), 0, quiet)
 
 
 def test_what_is_random_does_not_depend_on_what_else_is_measured(clips: Manifest, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import soundfile
 from vocalics import dataset, recognizer, training
 from vocalics.audio import Clip
 from vocalics.cli.train import _relation
+from vocalics.dataset import Data
 from vocalics.errors import RecipeError, VocalicsError
 from vocalics.features.feature_set import feature_set
 from vocalics.manifest import Manifest, Utterance
@@ -473,6 +474,25 @@ def test_a_net_of_features_is_drawn_by_shares_and_mixed(corpus: Path, tmp_path: 
     again = training.train(recipe, manifest, tmp_path / "again", cache=tmp_path / "cache", threads=1)
     assert history(tmp_path / "run")[-1]["train_loss"] == history(tmp_path / "again")[-1]["train_loss"]
     assert again.is_file()
+
+
+def test_a_card_counts_clips_where_no_speaker_is_known() -> None:
+    known = rows(n_speakers=4)  # ten clips each
+    nameless = Manifest(tuple(dataclasses.replace(u, path=f"x-{u.path}", speaker="") for u in known))
+
+    def protocol(clips: Manifest, train: Sequence[int], validation: Sequence[int]) -> str:
+        data = Data(clips, tuple(train), tuple(validation), {}, ("angry", "neutral"))
+        return training.card(small(), data, input="waveform", sample_rate=RATE).protocol
+
+    said = "chose the epoch"
+    assert protocol(known, range(30), range(30, 40)) == f"3 training speakers, 1 speakers apart {said}"
+    unknown = "clips of unknown speakers"
+    assert protocol(nameless, range(36), range(36, 40)) == f"36 training {unknown}, 4 {unknown} apart {said}"
+    assert protocol(nameless, range(36), ()) == f"36 training {unknown}, none apart"
+    assert (
+        protocol(known + nameless, range(10, 60), (*range(10), 60, 61))
+        == f"3 training speakers and 20 {unknown}, 1 speakers and 2 {unknown} apart {said}"
+    )
 
 
 def test_protocol_and_fold_go_together() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,13 +80,15 @@ class Scorer:
         return float(0.9 - 0.1 * abs(np.log10(c) + 1) - 0.01 * number + 0.02 * tried.model_settings.get("balanced", 0))
 
 
-def searched(folder: Path, n_trials: int, scorer: Any, resume: bool = False, **values: Any) -> tuning.Found:
+def searched(
+    folder: Path, n_trials: int, scorer: Any, resume: bool = False, asked: Sequence[str] = SPACE, **values: Any
+) -> tuning.Found:
     """A search over nine speakers, one of them held out, with a scorer in training's place."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Bench, "score", lambda *given: scorer(*given))
         one = recipe(**{"corpora": ("x",), **values})
         data = dataset.divide(rows(), one, ["speaker=x/3"])
-        space = tuning.search_space(one, SPACE, only=True)
+        space = tuning.search_space(one, asked, only=True)
         folds = tuning.inner_folds(data, one, 3)
         return tuning.search(one, data, folds, space, folder, n_trials, resume=resume)
 
@@ -275,6 +278,34 @@ def test_another_configuration_is_refused(tmp_path: Path) -> None:
         searched(tmp_path, 1, Scorer(), resume=True, seed=5)
 
 
+def test_a_space_that_differs_in_a_late_digit_is_another(tmp_path: Path) -> None:
+    searched(tmp_path, 1, Scorer())
+    wider = ("model_settings.C=1e-3..10.000001:log", SPACE[1])
+    with pytest.raises(VocalicsError, match=r"space\.model_settings\.C is .*10\.0:log.* there, not .*10\.000001:log"):
+        searched(tmp_path, 2, Scorer(), resume=True, asked=wider)
+
+
+@pytest.mark.parametrize("n_done", [0, 8])
+def test_a_study_that_was_begun_before_bounds_were_written_in_full_goes_on(
+    whole: tuple[tuning.Found, Scorer], n_done: int, tmp_path: Path
+) -> None:
+    searched(tmp_path, n_done, Scorer())
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    assert config["space"]["model_settings.C"] == "0.001..10.0:log"
+    config["space"]["model_settings.C"] = "0.001..10:log"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    if n_done:  # six digits do not tell these apart, but what its trials drew from does
+        for other in ("1e-3..10.000001:log", "0.0010000001..10:log"):
+            with pytest.raises(VocalicsError, match=r"of another configuration \(space.*\.C is 0.001..10.0:log there"):
+                searched(tmp_path, 14, Scorer(), resume=True, asked=(f"model_settings.C={other}", SPACE[1]))
+    again = searched(tmp_path, 14, Scorer(), resume=True)
+    assert told(again) == told(whole[0])
+    assert told(searched(tmp_path, 14, Scorer(), resume=True)) == told(again)
+    with pytest.raises(VocalicsError, match=r"space\.model_settings\.C"):
+        searched(tmp_path, 14, Scorer(), resume=True, asked=("model_settings.C=1e-3..20:log", SPACE[1]))
+
+
 # --- trials -----------------------------------------------------------------------------------------------------
 
 
@@ -445,6 +476,17 @@ def test_parameters_are_read(text: str, expected: Range | Choice) -> None:
     assert parameter(text) == expected
 
 
+def test_a_space_that_is_written_is_read_back_and_no_two_are_written_alike() -> None:
+    texts = (
+        "k=1000000..1234567", "k=1000000..1234568", "k=1..2", "k=1.0..2.0", "k=0..0.6", "k=1e-5..0.1:log",
+        "k=1e-5..0.10000001:log", "k=2..128:log", "k=-3..1e22", "k=a|b",
+    )  # fmt: skip
+    spaces = [parameter(text) for text in texts]
+    assert [parameter(f"{one.key}={one}") for one in spaces] == spaces
+    assert len({str(one) for one in spaces}) == len({*spaces}) == len(texts)
+    assert str(spaces[0]) == "1000000..1234567"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -452,6 +494,12 @@ def test_parameters_are_read(text: str, expected: Range | Choice) -> None:
         ("fit.rate=0.1", "is one value; expected LOW..HIGH or A|B|C, or --set fit.rate=0.1"),
         ("fit.rate=a..b", '"a..b" is no range of numbers'),
         ("fit.rate=1..1", "1 is not below 1"),
+        ("fit.rate=1e-4..inf", '"1e-4..inf" is not finite; expected e.g. fit.rate=1e-4..1e-2:log'),
+        ("fit.rate=-inf..1", '"-inf..1" is not finite'),
+        ("fit.rate=nan..1", '"nan..1" is not finite'),
+        ("fit.rate=1e-4..1e999:log", '"1e-4..1e999:log" is not finite'),
+        (f"fit.n_epochs=1..1{400 * '0'}", '0" is not finite'),
+        ("fit.rate=-1e308..1e308", '"-1e308..1e308" is not finite'),
         ("fit.rate=0..1:log", '0 has no logarithm; begin above 0, or leave ":log" out'),
         ("fit.optimiser=adam|adam", "a choice is empty or stands there twice"),
         ("fit.optimiser=adam|adamm", 'fit.optimiser = "adamm" is unknown; did you mean "adam"?'),

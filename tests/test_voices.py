@@ -23,7 +23,7 @@ from vocalics.export import voice as graphs
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recognizer import Recognizer
 from vocalics.streaming import StreamingRecognizer
-from vocalics.voices import PRIOR, Voice, apart, centres, directions
+from vocalics.voices import PRIOR, Voice, apart, centres, directions, recordings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -177,6 +177,21 @@ def test_changed_copies_tell_nothing_of_what_they_were_made_from() -> None:
         assert not {i // 4 for i in together if i % 4 < 3} & {*told} and len({*told}) == len(told)
         assert not {i for i in together if i % 4 == 3} & {*heard}
     assert {len(heard) for _, heard in parts} == {19, 20}  # of 24 recordings
+
+
+def test_a_recording_is_what_shares_a_digest_or_an_origin() -> None:
+    def clip(path: str, digest: str, speaker: str, parent: str = "") -> Utterance:
+        return Utterance(path, "", speaker, "", "neutral", digest=digest, parent=parent)
+
+    rows = [
+        clip("b.wav", "1", "s"),
+        clip("c.wav", "", "s"),
+        clip("a.wav", "2", "t"),
+        clip("a-noise.wav", "1", "", "a.wav"),  # of the content of the first, made from the third
+        clip("d.wav", "", "s"),
+    ]
+    assert recordings(rows) == [[0, 2, 3], [1], [4]]  # a digest that is not stated is nobody's
+    assert recordings(rows[:3]) == [[0], [1], [2]] and recordings([]) == []
 
 
 # What the deal was when the figures of docs/results/benchmark.md with known voices were measured.

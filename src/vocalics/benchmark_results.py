@@ -256,8 +256,11 @@ def read(path: Path) -> list[Result]:
 def joined(kept: Sequence[Result], found: Sequence[Result]) -> list[Result]:
     """Return results that were kept and new ones: of one key the new one, by protocol, then by model.
 
-    Of one key and the same settings, other seeds are put together with what was kept, and seeds that it holds already
-    change nothing. What was kept of known voices goes where the model itself was measured anew: it was another.
+    Of one key, settings and folds, seeds of which none was kept are put together with what was kept, and a part of its
+    seeds, with the figures that it has of them, changes nothing. In every other case the new result stands alone: where
+    only some of its seeds were kept (of 0 and 1, then 1 and 2, seed 0 goes), since means over some of the same models
+    cannot be put together, and where a seed has another figure. What was kept of known voices goes where the model
+    itself was measured anew: it was another.
     """
     old = {result.key: result for result in kept}
     found = [_with(old.get(new.key), new) for new in found]

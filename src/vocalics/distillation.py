@@ -27,9 +27,11 @@ from vocalics.dataset import Data, Progress
 from vocalics.errors import RecipeError
 from vocalics.feature_rows import compute, divisors
 from vocalics.features.feature_set import SEPARATOR, feature_set
+from vocalics.manifest import Manifest
 from vocalics.models import ModelSpec, model_spec
 from vocalics.preprocess import Preparation
 from vocalics.recipe import Teacher
+from vocalics.voices import recordings
 
 Floats = npt.NDArray[np.float32]
 Judge = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -97,7 +99,7 @@ def lesson(
     values = features.reshape(len(clips), -1).astype(np.float64)
     truth = np.array([data.emotions.index(u.emotion) for u in clips])
     # Clips whose speaker is not known may all be of one: they stay together, corpus by corpus.
-    groups = [u.speaker or f"{u.corpus}/" for u in clips] if teacher.apart == "speakers" else [u.path for u in clips]
+    groups = [u.speaker or f"{u.corpus}/" for u in clips] if teacher.apart == "speakers" else _by_recording(clips)
     others = data.manifest.take(data.validation if teacher.calibrates else [])
     asked = (
         compute(others, feature_set(teacher.features), (), seed, cache, progress, preparation)[:, 0]
@@ -126,6 +128,12 @@ def lesson(
             counts[own] = tilted(found[own], expected[of == corpus].mean())
     hints = components(values, teacher.n_hints)
     return Lesson(said.astype(np.float32), hints, counts if teacher.calibrates else None)
+
+
+def _by_recording(clips: Manifest) -> list[str]:
+    """The path of the first clip of each one's recording: a clip without copies is dealt by its own."""
+    first = {i: copies[0] for copies in recordings(clips) for i in copies}
+    return [clips[first[i]].path for i in range(len(clips))]
 
 
 def _losses(said: npt.NDArray[np.float64], truth: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -245,25 +253,27 @@ def check_teacher(teacher: Teacher) -> ModelSpec:
 
 
 def folds(corpora: list[str], groups: list[str], n: int, seed: int) -> list[npt.NDArray[np.int64]]:
-    """Deal groups (speakers, or clips) into ``n`` folds, corpus by corpus, and return the positions in each.
+    """Deal groups (speakers, or recordings) into ``n`` folds, corpus by corpus, and return the positions in each.
 
     Args:
         corpora: Of every clip.
-        groups: Of every clip; all of a group are in one fold.
+        groups: Of every clip; all of a group are in one fold, and one of several corpora is dealt with the first.
         n: Number of folds.
         seed: Of the order in which they are dealt.
 
     Raises:
         RecipeError: When there are fewer groups than folds.
     """
-    rng, of_group, dealt = np.random.default_rng(seed), {}, 0
+    rng, of_group, dealt = np.random.default_rng(seed), dict[str, int](), 0
     for corpus in dict.fromkeys(corpora):
-        own = sorted({g for g, c in zip(groups, corpora, strict=True) if c == corpus})
-        for group in rng.permutation(own):
+        own = {g for g, c in zip(groups, corpora, strict=True) if c == corpus}
+        for group in rng.permutation(sorted(own - of_group.keys())):
             of_group[str(group)] = dealt % n
             dealt += 1
     if dealt < n:
-        raise RecipeError(f"teacher.n_folds = {n}, but there are only {dealt} speakers or clips to divide")
+        raise RecipeError(
+            f"teacher.n_folds = {n}, but there are only {dealt} speakers, or clips without their copies, to divide"
+        )
     place = np.array([of_group[g] for g in groups])
     return [np.flatnonzero(place == k) for k in range(n)]
 

@@ -573,6 +573,7 @@ def _markdown(report: EvaluationReport) -> str:
 
 
 def _listening(told: Listening) -> list[str]:
+    doubt = told.entropy_correlation
     rows = [
         ("what the actor meant: accuracy", _percent(told.listeners_accuracy), _percent(told.model_accuracy)),
         ("what the actor meant: UAR", _percent(told.listeners_uar), _percent(told.model_uar)),
@@ -586,7 +587,7 @@ def _listening(told: Listening) -> list[str]:
         f"The model says what most listeners heard in {_percent(told.agreement)} %. Its probabilities are "
         f"{told.divergence:.2f} nats from the shares of the votes (Kullback-Leibler, mean; always saying the mean "
         f"shares: {told.constant_divergence:.2f}); its doubt goes with the listeners' by r = "
-        f"{told.entropy_correlation:.2f}.",
+        f"{'–' if math.isnan(doubt) else f'{doubt:.2f}'}.",
         "",
     ]
 

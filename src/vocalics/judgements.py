@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from vocalics.dataset import Progress
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS, Scheme
 from vocalics.errors import AudioError, ManifestError, VocalicsError
 from vocalics.evaluation import EvaluationReport, evaluate
-from vocalics.manifest import Manifest, csv_rows
+from vocalics.manifest import Manifest, Utterance, csv_rows
 from vocalics.recognizer import Prediction, Recognizer
 from vocalics.spreadsheets import escaped, plain
 from vocalics.voices import Parts
@@ -24,6 +25,7 @@ from vocalics.voices import Parts
 COLUMNS = ("path", "corpus", "speaker", "truth", "prediction")
 PREFIX = "probability_"
 """Before an emotion in the name of a column."""
+_ROUNDING = 1e-6  # above 1, as metrics.reliability allows it
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +115,7 @@ def judged(
     Args:
         model: Knows these classes, or others that the scheme merges into them; what it says of further ones is left
             out and the rest scaled to 1.
-        clips: Emotions of any scheme.
+        clips: The scheme has a class for each one's emotion.
         classes: The scheme.
         progress: Called with ("judging", done, all).
         parts: Which clips are judged with a known voice; ``None``: with none.
@@ -121,8 +123,10 @@ def judged(
             the others. Where ``None``, the first such clip is an error.
 
     Raises:
+        VocalicsError: When the scheme drops a clip's emotion, before anything is judged.
         AudioError: When a clip is no usable sound, unless ``failed`` is called.
     """
+    truth = truth_in(classes, clips)
     rows, done = np.full((len(clips), len(classes.emotions)), np.nan), 0
     for together, heard in parts or [(range(len(clips)), ())]:
         knowing = model
@@ -141,8 +145,25 @@ def judged(
                 failed(i, error)
             done += 1
             progress("judging", done, len(clips))
-    truth = [str(classes.emotion(u.emotion)) for u in clips]
     return Judgements.of(clips, truth, classes.emotions, rows)
+
+
+def truth_in(classes: Scheme, clips: Iterable[Utterance]) -> list[str]:
+    """Return each clip's emotion in a scheme's classes.
+
+    Raises:
+        VocalicsError: For a clip whose emotion the scheme drops.
+    """
+    found = []
+    for clip in clips:
+        truth = classes.emotion(clip.emotion)
+        if truth is None:
+            raise VocalicsError(
+                f'{clip.path}: {clip.emotion} is dropped by the scheme "{classes.name}"; leave such clips out, or '
+                "judge in a scheme that has them"
+            )
+        found.append(truth)
+    return found
 
 
 def report(said: Judgements, rng: np.random.Generator, **values: Any) -> EvaluationReport:
@@ -191,7 +212,8 @@ def read(path: Path) -> Judgements:
     """Read a ``predictions.csv``.
 
     Raises:
-        ManifestError: When the file is missing, or is not such a table.
+        ManifestError: When the file is missing, or is not such a table; for a value that is no probability, with its
+            row and column.
     """
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; vocalics evaluate MODEL MANIFEST -o FOLDER writes it")
@@ -204,15 +226,20 @@ def read(path: Path) -> Judgements:
         if None in row.values():
             raise ManifestError(f"{path}:{i + 2}: fewer cells than columns; expected a whole row")
         if row["prediction"]:
-            try:
-                chances[i] = [float(row[PREFIX + e]) for e in emotions]
-            except (TypeError, ValueError):
-                raise ManifestError(f"{path}:{i + 2}: a probability is not a number") from None
+            chances[i] = [_probability(row[PREFIX + e], f"{path}:{i + 2}: {PREFIX}{e}") for e in emotions]
 
     def column(name: str) -> tuple[str, ...]:
         return tuple(plain(row[name]) for row in rows)
 
     return Judgements(column("path"), column("corpus"), column("speaker"), column("truth"), emotions, chances)
+
+
+def _probability(cell: str, where: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(cell)
+        if 0 <= value <= 1 + _ROUNDING:
+            return value
+    raise ManifestError(f'{where} is "{cell}"; expected a probability, a number from 0 to 1')
 
 
 def pooled(parts: Sequence[Judgements]) -> Judgements:

@@ -274,10 +274,12 @@ def calibration_error_by_chance(
     AISTATS 2022.
 
     Raises:
-        VocalicsError: As :func:`reliability`.
+        VocalicsError: As :func:`reliability`, or for clips that are not as many as the rows.
     """
     chances = np.asarray(probabilities, dtype=np.float64)
     bins = reliability(chances, np.zeros(chances.shape[:1], dtype=np.int64), n_bins)
+    if clips is not None and len(clips) != len(chances):
+        raise VocalicsError(f"{len(clips)} names for {len(chances)} clips; expected one per clip")
     confidence = np.minimum(chances.max(axis=1), 1.0)
     place = _bins_of(confidence, bins.edges)
     _, clip = np.unique(range(len(confidence)) if clips is None else list(clips), return_inverse=True)

@@ -155,12 +155,12 @@ def fold_name(spec: str) -> str:
 def classes_of(one: Protocol, clips: Manifest) -> Scheme:
     """Return the classes that judgements are given in.
 
-    They are the protocol's; of a closed one, less those that the tested corpus does not have at all (a single fold's
-    clips must not narrow them: what they are is not known).
+    They are the protocol's; of a closed one, less those that the tested corpus does not have at all, merged as the
+    scheme merges them (a single fold's clips must not narrow them: what they are is not known).
     """
     whole = scheme(one.scheme)
     if not one.closed:
         return whole
-    present = {u.emotion for u in clips if u.corpus == one.corpus}
+    present = {whole.emotion(u.emotion) for u in clips if u.corpus == one.corpus}
     kept = tuple(e for e in whole.emotions if e in present)
     return dataclasses.replace(whole, emotions=kept) if len(kept) > 1 else whole

@@ -119,7 +119,7 @@ class Teacher:
         share: Of every target that is the teacher's, from 0 to 1; the rest is the label's.
         n_folds: In how many parts the training clips are divided, at least 2; each is judged by a teacher fitted to the
             others.
-        apart: What no two parts have in common: "speakers" or "clips".
+        apart: What no two parts have in common: "speakers" or "clips", each with its copies.
         n_hints: How many leading components of its features the net is to foretell; 0 is none.
         hint_weight: What their mean squared error counts beside the cross-entropy; goes with ``n_hints``.
         n_frame_hints: How many leading components of its encoder's frames the net is to foretell, moment by moment; 0

@@ -19,7 +19,7 @@ from vocalics.augment import Step, chain
 from vocalics.dataset import Progress
 from vocalics.emotions import Scheme
 from vocalics.evaluation import EvaluationReport
-from vocalics.judgements import Judgements, chances_of
+from vocalics.judgements import Judgements, chances_of, truth_in
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recognizer import Recognizer
 
@@ -123,7 +123,7 @@ def measure(
 
     Args:
         model: The model.
-        clips: Their emotions are among the classes of the scheme.
+        clips: The scheme has a class for each one's emotion.
         classes: The scheme.
         under: See :func:`conditions`.
         seed: Of what is random.
@@ -131,7 +131,12 @@ def measure(
 
     Returns:
         A row per condition. Where it leaves no voiced sound, that is "no speech", and counts as a miss.
+
+    Raises:
+        VocalicsError: When the scheme drops a clip's emotion, before anything is judged.
+        AudioError: When a clip is no usable sound.
     """
+    truth = truth_in(classes, clips)
     said = np.zeros((len(under), len(clips), len(classes.emotions)))
     changed = np.zeros((len(under), len(clips)), bool)
     for i, utterance in enumerate(clips):
@@ -144,7 +149,6 @@ def measure(
             same = k > 0 and not changed[k, i] and not changed[0, i]
             said[k, i] = said[0, i] if same else chances_of(model.predict(heard), classes)
         progress("judging", i + 1, len(clips))
-    truth = [str(classes.emotion(u.emotion)) for u in clips]
     rows = []
     for condition, chances, touched in zip(under, said, changed, strict=True):
         told = Judgements.of(clips, truth, classes.emotions, chances)

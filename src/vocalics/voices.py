@@ -205,26 +205,34 @@ def apart(clips: Sequence[Utterance], n: int, rng: np.random.Generator) -> list[
     Returns:
         Positions of the judged clips, and of those that are heard before, in this order.
     """
-    origin = origins(clips)
+    every = recordings(clips)
     found: list[tuple[list[int], list[int]]] = []
     for name in sorted({u.speaker for u in clips}):
         own = [i for i, u in enumerate(clips) if u.speaker == name]
         if not name:
             found.append((own, []))
             continue
-        recordings = _recordings([(clips[i].digest, origin[i]) for i in own])
-        copies_of = {own[copies[0]]: [own[k] for k in copies] for copies in recordings}
-        firsts = np.array(list(copies_of))
+        shared = [[i for i in copies if clips[i].speaker == name] for copies in every]
+        copies_of = {copies[0]: copies for copies in shared if copies}
+        firsts = np.array(sorted(copies_of))
         for group in np.array_split(rng.permutation(firsts), min(_N_GROUPS, len(firsts))):
             others = rng.permutation(np.setdiff1d(firsts, group))[:n]
             found.append((sorted(i for first in group.tolist() for i in copies_of[first]), others.tolist()))
     return found
 
 
-def _recordings(names: Sequence[tuple[str, str]]) -> list[list[int]]:
-    """Return each recording's positions, ascending: of clips that share a digest or an origin, or both with a third."""
+def recordings(clips: Sequence[Utterance]) -> list[list[int]]:
+    """Return which clips are one recording: of one file's digest, made from one clip, or both with a third.
+
+    Args:
+        clips: Digests are compared where they are stated; none is computed. Parents are followed as
+            :func:`vocalics.manifest.origins` does.
+
+    Returns:
+        Each recording's positions, ascending, every clip in one; recordings by their first clip.
+    """
     first: dict[tuple[int, str], int] = {}
-    before = list(range(len(names)))  # an earlier clip of the same recording, or the clip itself
+    before = list(range(len(clips)))  # an earlier clip of the same recording, or the clip itself
 
     def root(i: int) -> int:
         while before[i] != i:
@@ -232,12 +240,12 @@ def _recordings(names: Sequence[tuple[str, str]]) -> list[list[int]]:
             i = before[i]
         return i
 
-    for i, own in enumerate(names):
+    for i, own in enumerate(zip((u.digest for u in clips), origins(clips), strict=True)):
         for key in enumerate(own):
             if key[1]:
                 low, high = sorted((root(first.setdefault(key, i)), root(i)))
                 before[high] = low
     found: dict[int, list[int]] = {}
-    for i in range(len(names)):
+    for i in range(len(clips)):
         found.setdefault(root(i), []).append(i)
     return list(found.values())

@@ -50,7 +50,7 @@ def test_it_writes_a_study_a_report_and_the_best_recipe(command: Command, tmp_pa
     assert len({row["model_settings.C"] for row in rows}) == 5
     assert training.check(read(str(folder / "best.toml"))).name == "logistic_regression"
     assert "24 clips of 4 speakers in 2 inner folds; 6 test clips left out" in err
-    assert "searched: model_settings.C 0.001..10:log, model_settings.balanced true|false" in err
+    assert "searched: model_settings.C 0.001..10.0:log, model_settings.balanced true|false" in err
     assert "trial 5/5 UAR" in err
     assert "the recipe as it stood: mean UAR" in out
     assert "is optimistic; train with best.toml and test on speakers kept apart." in out

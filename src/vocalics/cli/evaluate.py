@@ -335,11 +335,12 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
         table.add_row(score.emotion, *shown, f"{score.support:,}", f"{100 * score.share:.1f}")
     console.print(table)
     if (told := report.listening) is not None:
+        doubt = told.entropy_correlation
         console.print(
             f"most listeners hear what was meant in {100 * told.listeners_accuracy:.1f} %, the model in "
             f"{100 * told.model_accuracy:.1f} %, what most listeners hear in {100 * told.agreement:.1f} %; divergence "
             f"from the votes {told.divergence:.2f} nats ({told.constant_divergence:.2f} knowing nothing), correlation "
-            f"of doubt {told.entropy_correlation:.2f}"
+            f"of doubt {'–' if doubt != doubt else f'{doubt:.2f}'}"
         )
     for division in report.divided:
         said = ", ".join(f"{part.name} {100 * part.uar.value:.1f} %" for part in division.parts)

@@ -31,7 +31,7 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
     by_temperature = recipe.members or model_spec(recipe.model).neural
     if (recipe.fit.calibrate or recipe.members) and data.validation:
         said += ", the temperature is theirs" if by_temperature else ", the sets of candidates are theirs"
-    share = f"{len(data.speakers(data.validation))} speakers apart {said}" if data.validation else "none apart"
+    share = f"{_counted(data, data.validation)} apart {said}" if data.validation else "none apart"
     return Card(
         name=recipe.name,
         description=recipe.description,
@@ -40,7 +40,7 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
         corpora=rows,
         commercial=all(row["commercial"] for row in rows),
         licence="Apache-2.0 for the weights as software; the corpora's licences bind their use" + _forbidden(rows),
-        protocol=f"{len(data.speakers(data.train))} training speakers, {share}{held_out}",
+        protocol=f"{_counted(data, data.train, 'training ')}, {share}{held_out}",
         seed=recipe.seed,
         preprocess=recipe.preprocess,
         intended_use=recipe.intended_use,
@@ -52,6 +52,14 @@ def card(recipe: Recipe, data: Data, **values: Any) -> Card:
         vocalics_version=vocalics.__version__,
         **values,
     )
+
+
+def _counted(data: Data, positions: Sequence[int], what: str = "") -> str:
+    """Speakers, and clips of nobody known: "9 training speakers", "9 speakers and 4 clips of unknown speakers"."""
+    n, n_nameless = len(data.speakers(positions)), sum(not data.manifest[i].speaker for i in positions)
+    speakers = f"{n} {what}speakers" if n or not n_nameless else ""
+    clips = f"{n_nameless} {'' if speakers else what}clips of unknown speakers" if n_nameless else ""
+    return " and ".join(filter(None, (speakers, clips)))
 
 
 def feature_card(recipe: Recipe, data: Data, chosen: Any, n_features: int | None, n_parameters: int) -> Card:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -112,6 +113,13 @@ class Range:
         return (int(self.low), int(self.high)) if self.whole else (self.low, self.high)
 
     def __str__(self) -> str:
+        """Return the range as :func:`parameter` reads it back, so that no two are written alike."""
+        low, high = (repr(int(v) if self.whole else v) for v in (self.low, self.high))
+        return f"{low}..{high}" + (":log" if self.log else "")
+
+    @property
+    def rounded(self) -> str:
+        """The range as studies noted it at first, in six digits."""
         return f"{self.low:g}..{self.high:g}" + (":log" if self.log else "")
 
 
@@ -204,12 +212,22 @@ def parameter(text: str) -> Range | Choice:
     numbers = [v for v in (low, high) if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) < 2:
         raise RecipeError(f'--param "{text}": "{values}" is no range of numbers; expected e.g. {EXAMPLE}')
+    if not _finite(low, high):
+        raise RecipeError(f'--param "{text}": "{values}" is not finite; expected e.g. {EXAMPLE}')
     if not low < high:
         raise RecipeError(f'--param "{text}": {low} is not below {high}')
     if bounds[3] and low <= 0:
         raise RecipeError(f'--param "{text}": {low} has no logarithm; begin above 0, or leave ":log" out')
     whole = isinstance(low, int) and isinstance(high, int)
     return Range(key, float(low), float(high), whole, bool(bounds[3]))
+
+
+def _finite(low: float, high: float) -> bool:
+    """Whether both are numbers that a float can hold, and what lies between them is, too."""
+    try:
+        return math.isfinite(float(high) - float(low))
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def literal(word: str) -> Any:

@@ -21,7 +21,7 @@ from vocalics.errors import MissingExtraError, VocalicsError
 from vocalics.recipe import Recipe
 from vocalics.tuning.report import COMPLETE, FAILED, PRUNED, Found, Trial, importances
 from vocalics.tuning.scoring import Bench
-from vocalics.tuning.space import Choice, Space, changed, literal
+from vocalics.tuning.space import Choice, Range, Space, changed, literal
 
 N_RANDOM = 10
 """Trials drawn at random before the sampler learns from those done."""
@@ -76,14 +76,14 @@ def search(
         report: Called with every trial as it ends, and with the best so far.
 
     Raises:
-        VocalicsError: When the folder holds a study and ``resume`` is not asked for, or holds another one, or when
-            every one of the first trials fails.
+        VocalicsError: When the folder holds a study and ``resume`` is not asked for, or holds one of another recipe,
+            of other clips or of another space, or when every one of the first trials fails.
         KeyboardInterrupt: As it came; the study can be gone on with.
     """
     require()
     import optuna
 
-    training.freeze(folder, _config(recipe, data, folds, space), resume, "study")
+    training.freeze(folder, _as_begun(_config(recipe, data, folds, space), space, folder), resume, "study")
     began = time.monotonic()
     cache = cache or folder / "cache"
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}")
@@ -92,6 +92,7 @@ def search(
         study = optuna.create_study(
             storage=storage, study_name="study", direction="maximize", pruner=pruner, load_if_exists=True
         )
+        _check_drawn(study, space, folder)
         started = _settle_interrupted(study)
         reference = _reference(study, recipe, Bench(folds, folder / "work" / "recipe", cache, threads, progress))
         trials = _trials(study)
@@ -244,6 +245,36 @@ def _trials(study: Any) -> list[Trial]:
 def _best(trials: Sequence[Trial]) -> Trial | None:
     complete = [t for t in trials if t.state == COMPLETE]
     return max(complete, key=lambda t: t.score, default=None)
+
+
+def _as_begun(config: dict[str, Any], space: Space, folder: Path) -> dict[str, Any]:
+    """A configuration with the ranges as the study in the folder notes them, if that noted them in six digits.
+
+    These may be another range's, too: what its trials drew from tells (:func:`_check_drawn`).
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        return config
+    kept = json.loads(path.read_text(encoding="utf-8")).get("space", {})
+    rounded = {r.key: r.rounded for r in space if isinstance(r, Range) and kept.get(r.key) == r.rounded}
+    return {**config, "space": {**config["space"], **rounded}}
+
+
+def _check_drawn(study: Any, space: Space, folder: Path) -> None:
+    """Refuse a study whose trials drew from other ranges."""
+    from optuna.distributions import IntDistribution
+
+    for trial in study.get_trials(deepcopy=False):
+        for one in space:
+            drawn = trial.distributions.get(one.key)
+            if drawn is None or isinstance(one, Choice):
+                continue
+            there = Range(one.key, drawn.low, drawn.high, isinstance(drawn, IntDistribution), drawn.log)
+            if there != one:
+                raise VocalicsError(
+                    f"{folder}: holds a study of another configuration (space.{one.key} is {there} there, not {one}); "
+                    "choose another folder with -o"
+                )
 
 
 def _config(recipe: Recipe, data: Data, folds: Sequence[Data], space: Space) -> dict[str, Any]:
