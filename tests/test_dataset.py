@@ -104,7 +104,7 @@ def test_a_name_of_ones_own_that_is_nearly_a_known_one(tmp_path: Path) -> None:
     anything = replace(OWN, corpora=())
     with pytest.raises(CorpusError, match=r'"ravdes" is taken for a folder of your own; did you mean "ravdess"\?\)$'):
         dataset.gather({"ravdes": tmp_path}, anything)
-    with pytest.raises(CorpusError, match=r'is no emotion\. Known: [a-z, _]*$'):
+    with pytest.raises(CorpusError, match=r"is no emotion\. Known: [a-z, _]*$"):
         dataset.gather({"xyzzy": tmp_path}, anything)
     with pytest.raises(CorpusError, match='cannot be called "a/b"'):
         dataset.gather({"a/b": tmp_path}, anything)
@@ -139,7 +139,8 @@ def test_speakers_that_are_written_in_two_ways_are_told(table: Path) -> None:
     said: list[str] = []
     dataset.gather({"mine": table}, replace(OWN, corpora=()), say=said.append)
     (line,) = said
-    assert line.startswith("mine: Speakers whose names differ by case or blanks only") and '"mine/S0" and "mine/s0"' in line
+    assert line.startswith("mine: Speakers whose names differ by case or blanks only")
+    assert '"mine/S0" and "mine/s0"' in line
 
 
 # --- what is left out is told -----------------------------------------------------------------------------------------

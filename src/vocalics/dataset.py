@@ -70,7 +70,7 @@ def gather(
     Raises:
         RecipeError: When a corpus of the recipe has no folder, or a folder no place in the recipe; when the manifest
             that is given for a known corpus holds clips of another.
-        CorpusError: When a name of one's own is none that a corpus can have, or what it stands before cannot be scanned.
+        CorpusError: When a name of one's own is none that a corpus can have, or nothing can be scanned there.
     """
     wanted = _wanted(recipe, roots)
     if missing := [name for name in wanted if name not in roots]:

@@ -85,8 +85,9 @@ def _scan(
         typer.Option(
             "--name",
             metavar="NAME",
-            help='Of "folder", what the corpus is called, and its speakers with it (NAME/ann); by default as the folder, '
-            "or as the CSV without its ending. Parts of one corpus need one name: a speaker of both is one person then.",
+            help='Of "folder", what the corpus is called, and its speakers with it (NAME/ann); by default as the '
+            "folder, or as the CSV without its ending. Parts of one corpus need one name: a speaker of both is one "
+            "person then.",
         ),
     ] = "",
     format: Annotated[

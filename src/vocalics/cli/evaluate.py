@@ -167,10 +167,11 @@ def _namesakes(card: Card, manifest: Manifest) -> list[str]:
     if not pairs:
         return []
     said = some([f"{here} = {there}?" for here, there in pairs], 3)
+    n_alike = len({here for here, _ in pairs})
     return [
-        f"{len({here for here, _ in pairs}):,} of {len(manifest.speakers):,} speakers have names of ones that were heard "
-        f"in training, from another corpus of your own ({said}): if they are the same people, this is no figure on new "
-        "speakers; give both corpora one name (vocalics scan folder ROOT --name NAME)."
+        f"{n_alike:,} of {len(manifest.speakers):,} speakers have names of ones that were heard in training, from "
+        f"another corpus of your own ({said}): if they are the same people, this is no figure on new speakers; give "
+        "both corpora one name (vocalics scan folder ROOT --name NAME)."
     ]
 
 
