@@ -116,6 +116,26 @@ def test_unknown_speakers_on_both_sides_are_unclear() -> None:
     assert audit({"train": train, "test": test.take([1])}, fingerprints=False).verdict == "clean"
 
 
+def test_speakers_of_one_name_in_two_corpora_of_ones_own_are_unclear() -> None:
+    def of(corpus: str, *speakers: str) -> Manifest:
+        return rows(*(replace(row(f"{corpus}{s}", s), corpus=corpus, speaker=f"{corpus}/{s}") for s in speakers))
+
+    parts = {"train": of("train", "en01", "en02"), "test": of("test", "EN01", "en03")}
+    report = audit(parts, fingerprints=False)
+    assert report.verdict == report.divisions[0].verdict == "unclear"
+    (note,) = (note for note in report.notes if "one name" in note)
+    assert "may be the same people: test/EN01 = train/en01?. If" in note and "scan folder ROOT --name NAME" in note
+    assert report.as_dict()["divisions"][0]["speakers_of_one_name"] == [["test/EN01", "train/en01"]]
+    for apart in (of("test", "en03"), of("ravdess", "en01")):  # built-in corpora share no speakers with others
+        clean = audit({**parts, "test": apart}, fingerprints=False)
+        assert clean.verdict == "clean" and not any("one name" in note for note in clean.notes)
+    both = parts["train"] + parts["test"]
+    assert audit(both, fingerprints=False).verdict == "unclear"
+    assert audit_protocol(both, "leave-one-corpus-out", rng(), False).verdict == "unclear"
+    leaking = audit({**parts, "test": parts["test"] + parts["train"].take([1])}, fingerprints=False)
+    assert leaking.verdict == "leaks" and any("one name" in note for note in leaking.notes)
+
+
 def test_what_was_not_looked_for_is_said() -> None:
     train, test = rows(row("a", "1")), rows(replace(row("b", "2"), digest=""))
     text = audit({"train": train, "test": test}, fingerprints=False).to_markdown()

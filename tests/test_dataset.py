@@ -10,10 +10,10 @@ from typing import Any
 import fakes
 import pytest
 
-from vocalics import audio, dataset
+from vocalics import audio, dataset, splits
 from vocalics.cli import runs
 from vocalics.corpora import scan
-from vocalics.errors import RecipeError, VocalicsError
+from vocalics.errors import CorpusError, RecipeError, VocalicsError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.recipe import Recipe
 
@@ -61,6 +61,88 @@ def test_a_corpus_is_given_once() -> None:
         runs.roots(["ravdess=a", "ravdess=b"])
 
 
+# --- names of one's own ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> dict[str, Path]:
+    """Two tables of one name in two folders, whose speakers have the same names."""
+    found = {}
+    for site in ("a", "b"):
+        (tmp_path / site).mkdir()
+        found[site] = fakes.speakers_table(tmp_path / site, n_speakers=2, n_takes=1)
+    return found
+
+
+def test_a_table_has_the_name_that_stands_before_it(parts: dict[str, Path]) -> None:
+    assert {file.name for file in parts.values()} == {"clips.csv"}
+    said: list[str] = []
+    for listed in ((), ("a", "b"), ("folder",)):
+        gathered = dataset.gather(parts, replace(OWN, corpora=listed), say=said.append)
+        assert gathered.corpora == ("a", "b") and gathered.speakers == ("a/s0", "a/s1", "b/s0", "b/s1")
+    assert gathered.take(splits.tested(gathered, "corpus=b")).speakers == ("b/s0", "b/s1")
+    assert said == []
+    as_now = dataset.gather({"folder": parts["a"]}, OWN)
+    assert as_now.speakers == ("clips/s0", "clips/s1")
+
+
+def test_a_folder_has_the_name_that_stands_before_it(parts: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "root" / "happy").mkdir(parents=True)
+    audio.write(tmp_path / "root" / "happy" / "1.wav", fakes.voice(0.5))
+    either = replace(OWN, corpora=("folder", "mine"))
+    gathered = dataset.gather({"folder": parts["a"], "mine": tmp_path / "root"}, either)
+    assert gathered.corpora == ("clips", "mine")
+    with pytest.raises(RecipeError, match=r"recipe own needs the corpora folder"):
+        dataset.gather({"mine": tmp_path / "root"}, either)
+    with pytest.raises(RecipeError, match=r"recipe own does not use savee; it trains on folder"):
+        dataset.gather({"folder": parts["a"], "savee": tmp_path}, OWN)
+
+
+def test_a_name_of_ones_own_that_is_nearly_a_known_one(tmp_path: Path) -> None:
+    (tmp_path / "Actor_01").mkdir()
+    audio.write(tmp_path / "Actor_01" / "03-01-01-01-01-01-01.wav", fakes.voice(0.5))
+    anything = replace(OWN, corpora=())
+    with pytest.raises(CorpusError, match=r'"ravdes" is taken for a folder of your own; did you mean "ravdess"\?\)$'):
+        dataset.gather({"ravdes": tmp_path}, anything)
+    with pytest.raises(CorpusError, match=r"is no emotion\. Known: [a-z, _]*$"):
+        dataset.gather({"xyzzy": tmp_path}, anything)
+    with pytest.raises(CorpusError, match='cannot be called "a/b"'):
+        dataset.gather({"a/b": tmp_path}, anything)
+
+
+def test_a_manifest_keeps_its_corpora_whatever_stands_before_it_and_that_is_told(parts: dict[str, Path]) -> None:
+    said: list[str] = []
+    manifests = {}
+    for site, table in parts.items():
+        manifests[site] = table.with_name("m.csv")
+        scan("folder", table).manifest.write(manifests[site])
+    gathered = dataset.gather(manifests, replace(OWN, corpora=()), say=said.append)
+    assert gathered.corpora == ("clips",) and gathered.speakers == ("clips/s0", "clips/s1")
+    assert said == [
+        *(
+            f"{site}: its manifest says that the clips are of clips; that is what they are held out and shared out by "
+            "(--hold-out corpus=clips)"
+            for site in "ab"
+        ),
+        "a and b: speakers of one name (clips/s0, clips/s1) are taken for the same people; if they are not, scan one "
+        "of the two under another name (vocalics scan folder --name)",
+    ]
+    said.clear()
+    for site, table in parts.items():
+        scan("folder", table, called=site).manifest.write(manifests[site])
+    gathered = dataset.gather(manifests, replace(OWN, corpora=()), say=said.append)
+    assert gathered.corpora == ("a", "b") and said == []
+
+
+def test_speakers_that_are_written_in_two_ways_are_told(table: Path) -> None:
+    table.write_text(table.read_text(encoding="utf-8").replace(",s1", ",S0", 1), encoding="utf-8")
+    said: list[str] = []
+    dataset.gather({"mine": table}, replace(OWN, corpora=()), say=said.append)
+    (line,) = said
+    assert line.startswith("mine: Speakers whose names differ by case or blanks only")
+    assert '"mine/S0" and "mine/s0"' in line
+
+
 # --- what is left out is told -----------------------------------------------------------------------------------------
 
 
@@ -85,6 +167,19 @@ def test_clips_that_are_missing_are_told(tmp_path: Path) -> None:
     audio.write(tmp_path / "1001_DFA_ANG_XX.wav", fakes.voice(0.5))
     dataset.gather({"crema_d": tmp_path}, replace(OWN, corpora=("crema_d",)), say=said.append)
     assert said == ["crema_d: 7,441 of 7,442 clips are left out (7,441 missing)"], "their names are not known"
+
+
+def test_clips_whose_name_another_has_are_told(tmp_path: Path) -> None:
+    said: list[str] = []
+    for copy, seconds in (("one", 0.5), ("two", 0.6)):
+        (tmp_path / copy).mkdir()
+        audio.write(tmp_path / copy / "DC_a01.wav", fakes.voice(seconds))
+    audio.write(tmp_path / "stranger.wav", fakes.voice(0.5))
+    assert len(scan("savee", tmp_path).unexpected) == 2, "one clip of a name that is taken, one that is none"
+    dataset.gather({"savee": tmp_path}, replace(OWN, corpora=("savee",)), say=said.append)
+    assert said == [
+        "savee: 480 of 481 clips are left out (1 whose name another has, 479 missing); vocalics scan names them"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_file_with_a_byte_order_mark_and_only_the_required_columns(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"{HEAD}\nx.wav,a,a/1,W,angry\nx.wav,a,a/1,W,angri\n", r'm\.csv:3: .*"angri" is not an emotion; did you mean'),
+        (f"{HEAD}\nx.wav,a,a/1,W,angry\nx.wav,a,a/1,W,angri\n", r'm\.csv:3: .*"angri" .*did you mean "angry"\? K'),
         (f"{HEAD},age\nx.wav,a,a/1,W,angry,old\n", r'm\.csv:2: age "old" is not a whole number'),
         (f"{HEAD},age\nx.wav,a,a/1,W,angry,1985\n", r"m\.csv:2: .*age 1985 is out of range; expected 0 to 150 years"),
         (f"{HEAD},age\nx.wav,a,a/1,W,angry,-1\n", r"m\.csv:2: .*age -1 is out of range"),
@@ -132,7 +132,14 @@ def test_a_file_with_a_byte_order_mark_and_only_the_required_columns(tmp_path: P
         (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,many\n", r'm\.csv:2: ratings "many" are not JSON'),
         (f"{HEAD},ratings\nx.wav,a,a/1,W,angry,3\n", r'm\.csv:2: ratings "3" are not JSON like'),
         (f"{HEAD}\n,a,a/1,W,angry\n", r"m\.csv:2: the path is empty"),
-        ("path,emotion\nx.wav,angry\n", r"lacks the column\(s\) corpus, speaker, label"),
+        (f"{HEAD}\nx.wav,a,a/1,W,\n", r"m\.csv:2: the emotion is empty; fill it in"),
+        (
+            "path,emotion\nx.wav,angry\n",
+            r"lacks the column\(s\) corpus, speaker, label; .* scan folder \S*m\.csv -o FILE$",
+        ),
+        ("file,emotion\nx.wav,angry\n", r'lacks the column\(s\) path, corpus, .*\. It has "file", "emotion"$'),
+        ("path;emotion\nx.wav;angry\n", r'It has "path;emotion"; separate columns by commas, not by ";"'),
+        ("path;emotion\nx.wav;angry, or so\n", r"m\.csv: expected a table with commas .* not by \";\""),
         (f"{HEAD}\n", "holds no utterance"),
     ],
 )

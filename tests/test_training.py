@@ -416,6 +416,13 @@ def test_a_net_says_what_it_was_not_taught(
 def test_a_recipe_of_other_corpora_has_not_their_limits(recipe_file: Path) -> None:
     assert read("svm").limits and not read("svm", {"corpora": []}).limits
     assert read("svm", {"corpora": [], "limits": "mine"}).limits == "mine"
+    assert read("default", {"corpora": []}).shares == {}
+    assert read("default", {"corpora": ["savee", "folder"], "shares.folder": 2.0}).shares == {
+        "savee": 0.16,
+        "folder": 2.0,
+    }
+    with pytest.raises(RecipeError, match="shares names mine, which corpora does not list"):
+        read("default", {"corpora": ["savee"], "shares.mine": 2.0})
 
 
 def test_a_probability_that_is_none_is_a_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

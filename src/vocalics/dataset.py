@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vocalics import splits
-from vocalics.corpora import ScanReport, corpora, scan
+from vocalics.corpora import ScanReport, check_name, corpora, is_built_in, scan
 from vocalics.emotions import Scheme, scheme
-from vocalics.errors import RecipeError, UsageError, VocalicsError
+from vocalics.errors import CorpusError, RecipeError, UsageError, VocalicsError
 from vocalics.manifest import Manifest, Utterance, is_manifest
 from vocalics.recipe import Recipe
+from vocalics.registry import some, suggestion
 from vocalics.splits import Split
 
 Progress = Callable[[str, int, int], Any]
@@ -64,39 +65,95 @@ def gather(
     """Scan the recipe's corpora and return one manifest.
 
     Args:
-        roots: Folder of every corpus by name; a ``.csv`` or ``.parquet`` file is read as a manifest. Of "folder", a CSV
-            without a manifest's columns is read as a table of path, emotion[, speaker].
-        recipe: Says which corpora are needed.
+        roots: Folder of every corpus by name; a ``.csv`` or ``.parquet`` file is read as a manifest. Of "folder", and
+            of a name of one's own, a CSV without a manifest's columns is read as a table of path, emotion[, speaker].
+            What is scanned under a name of one's own has that as its corpus; the rows of a manifest keep theirs.
+        recipe: Says which corpora are needed; "folder" stands for every name of one's own that is given.
         progress: Called with (corpus, files read, files in all).
-        say: Called with a line for every corpus of which clips are left out.
+        say: Called with a line for every corpus of which clips are left out, and for what else is to be known of it.
 
     Raises:
         RecipeError: When a corpus of the recipe has no folder, or a folder no place in the recipe; when the manifest
             that is given for a known corpus holds clips of another.
+        CorpusError: When a name of one's own is none that a corpus can have, or nothing can be scanned there.
     """
-    wanted = recipe.corpora or tuple(roots)
+    wanted = _wanted(recipe, roots)
     if missing := [name for name in wanted if name not in roots]:
         raise RecipeError(
             f"recipe {recipe.name} needs the corpora {', '.join(missing)}; name their folders with "
             f"{' '.join(f'--corpus {m}=FOLDER' for m in missing)}"
+            + (f"; --set 'corpora=[]' trains it on {', '.join(roots)} instead" if roots else "")
         )
     if extra := [name for name in roots if name not in wanted]:
         raise RecipeError(f"recipe {recipe.name} does not use {', '.join(extra)}; it trains on {', '.join(wanted)}")
-    whole = Manifest(())
+    tell: Callable[[str], Any] = say or (lambda line: None)
+    for name in wanted:  # before anything is read
+        if name not in corpora():
+            check_name("folder", name)
+    gathered: dict[str, Manifest] = {}
     for name in wanted:
-        if is_manifest(roots[name]) if name == "folder" else roots[name].suffix in (".csv", ".parquet"):
-            whole += _of_corpus(name, Manifest.read(roots[name]), roots[name]).with_digests()
+        if roots[name].suffix in (".csv", ".parquet") if is_built_in(name) else is_manifest(roots[name]):
+            gathered[name] = _of_corpus(name, Manifest.read(roots[name]), roots[name]).with_digests()
+            stated = gathered[name].corpora
+            if name not in corpora() and stated != (name,):
+                tell(
+                    f"{name}: its manifest says that the clips are of {some(stated)}; that is what they are held out "
+                    f"and shared out by (--hold-out corpus={stated[0]})"
+                )
             continue
 
         def step(done: int, n: int, name: str = name) -> None:
             if progress is not None:
                 progress(f"scanning {name}", done, n)
 
-        report = scan(name, roots[name], step)
-        if say is not None and (line := _left_out(report)):
-            say(line)
-        whole += report.manifest
-    return whole
+        report = _scan(name, roots[name], step)
+        for line in (_left_out(report), *(f"{report.corpus.name}: {note}" for note in report.notes)):
+            if line:
+                tell(line)
+        gathered[name] = report.manifest
+    if line := _merged(gathered):
+        tell(line)
+    return Manifest(tuple(u for manifest in gathered.values() for u in manifest))
+
+
+def _wanted(recipe: Recipe, roots: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the names that are to be gathered: the recipe's, with those of one's own in the place of "folder"."""
+    if "folder" not in recipe.corpora:
+        return recipe.corpora or tuple(roots)
+    own = [n for n in roots if n == "folder" or not (n in corpora() or n in recipe.corpora)] or ["folder"]
+    return tuple(n for name in recipe.corpora for n in (own if name == "folder" else [name]))
+
+
+def _scan(name: str, root: Path, progress: Callable[[int, int], None]) -> ScanReport:
+    """Scan a corpus, or what has a name of one's own.
+
+    Raises:
+        CorpusError: As :func:`vocalics.corpora.scan`; of a name that is nearly a known one, it says so.
+    """
+    if name in corpora():
+        return scan(name, root, progress)
+    try:
+        return scan("folder", root, progress, name)
+    except CorpusError as error:
+        if close := suggestion(name, corpora()):
+            raise CorpusError(f'{error} ("{name}" is taken for a folder of your own{close})') from None
+        raise
+
+
+def _merged(gathered: Mapping[str, Manifest]) -> str:
+    """Say where what was given under several names is one corpus: its speakers are taken for the same people."""
+    given: dict[str, list[str]] = {}
+    for name, manifest in gathered.items():
+        for speaker in manifest.speakers:
+            given.setdefault(speaker, []).append(name)
+    both = [speaker for speaker, names in given.items() if len(names) > 1]
+    if not both:
+        return ""
+    where = " and ".join(given[both[0]])
+    return (
+        f"{where}: speakers of one name ({some(both, 3)}) are taken for the same people; if they are not, scan one of "
+        "the two under another name (vocalics scan folder --name)"
+    )
 
 
 def _of_corpus(name: str, manifest: Manifest, file: Path) -> Manifest:
@@ -118,13 +175,17 @@ def _left_out(report: ScanReport) -> str:
     >>> _left_out(ScanReport(corpus("savee"), Manifest(()), ("DC_a02",), 1, (), bad, (), ()))
     'savee: 2 of 2 clips are left out (1 unreadable, 1 missing); vocalics scan names them'
     """
-    counts = {"unreadable": len(report.unreadable), "missing": report.n_missing}
+    counts = {
+        "unreadable": len(report.unreadable),
+        "whose name another has": report.n_clashes,
+        "missing": report.n_missing,
+    }
     n = sum(counts.values())
     if not n:
         return ""
     why = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
     # Of a corpus whose full list is not known, nothing can name what is missing.
-    told = "; vocalics scan names them" if report.unreadable or report.missing else ""
+    told = "; vocalics scan names them" if report.unreadable or report.n_clashes or report.missing else ""
     verb = "is" if n == 1 else "are"
     return f"{report.corpus.name}: {n:,} of {n + len(report.manifest):,} clips {verb} left out ({why}){told}"
 
@@ -202,7 +263,7 @@ def of_recipe(manifest: Manifest, recipe: Recipe) -> Manifest:
 
     A folder or a manifest of one's own holds clips of any name: where a recipe lists one, all that was gathered is its.
     """
-    if {*recipe.corpora} - ({*corpora()} - {"folder"}):
+    if not all(map(is_built_in, recipe.corpora)):
         return manifest
     return manifest.where(lambda u: u.corpus in recipe.corpora)
 

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,8 @@ class Utterance:
         if self.emotion not in EMOTIONS and self.emotion not in OTHER_EMOTIONS:
             raise ManifestError(
                 f'{self.path}: "{self.emotion}" is not an emotion'
-                f"{suggestion(self.emotion, EMOTIONS + OTHER_EMOTIONS)}. Known: {', '.join(EMOTIONS + OTHER_EMOTIONS)}"
+                f"{suggestion(self.emotion, EMOTIONS + OTHER_EMOTIONS) or '.'} "
+                f"Known: {', '.join(EMOTIONS + OTHER_EMOTIONS)}"
             )
         if self.age is not None and not 0 <= self.age <= OLDEST:
             raise ManifestError(f"{self.path}: age {self.age} is out of range; expected 0 to {OLDEST} years, or none")
@@ -188,7 +190,10 @@ class Manifest(Sequence[Utterance]):  # type: ignore[misc]
             raise ManifestError(f"{source}: holds no utterance; make one with: vocalics scan NAME ROOT -o FILE")
         missing = [c for c in REQUIRED if c not in rows[0]]
         if missing:
-            raise ManifestError(f"{source}: lacks the column(s) {', '.join(missing)}; expected {', '.join(COLUMNS)}")
+            raise ManifestError(
+                f"{source}: lacks the column(s) {', '.join(missing)}; expected {', '.join(COLUMNS)}. "
+                f"{_from_table(source, rows[0]) or found_in(rows[0])}"
+            )
         folder = source.parent.resolve()
         utterances = [_utterance(row, folder, f"{source}:{line}") for line, row in enumerate(rows, start=2)]
         lines: dict[str, int] = {}
@@ -209,6 +214,34 @@ def is_manifest(path: Path) -> bool:
     return bool(rows) and all(column in rows[0] for column in REQUIRED)
 
 
+def _from_table(path: Path, row: Mapping[str, Any]) -> str:
+    """How a table of one's own becomes a manifest; nothing where it is no such table."""
+    if path.suffix != ".csv" or not {"path", "emotion"} <= {column.strip().lower() for column in row}:
+        return ""
+    made = f"vocalics scan folder {shlex.quote(str(path))} -o FILE"
+    return f"Of a table of path, emotion[, speaker] one is made with: {made}"
+
+
+def found_in(row: Mapping[str, Any]) -> str:
+    """Say which columns a table has, and where its only one seems to be several that something else separates.
+
+    >>> found_in({"path;emotion": "x.wav;sad"})
+    'It has "path;emotion"; separate columns by commas, not by ";"'
+    >>> found_in({"file": "x.wav", "emotion": "sad"})
+    'It has "file", "emotion"'
+    """
+    columns = [column for column in row if column is not None]
+    said = "It has " + ", ".join(f'"{column}"' for column in columns)
+    separator = _other_separator(columns)
+    return f"{said}; separate columns by commas, not by {separator}" if separator else said
+
+
+def _other_separator(columns: Sequence[str]) -> str:
+    """What stands between the columns of a table that seems to have only one, in words; nothing where it has commas."""
+    known = {";": '";"', "\t": "tabs", "|": '"|"'}
+    return next((words for sign, words in known.items() if len(columns) == 1 and sign in columns[0]), "")
+
+
 def csv_rows(path: Path, error: type[VocalicsError] = ManifestError) -> list[dict[str, str]]:
     """Return the rows of a CSV in UTF-8, by the names in its first line.
 
@@ -222,6 +255,8 @@ def csv_rows(path: Path, error: type[VocalicsError] = ManifestError) -> list[dic
         raise error(f"{path}: is no CSV in UTF-8 ({fault}); expected a table in plain text") from None
     for number, row in enumerate(rows, start=2):
         if None in row:
+            if _other_separator([column for column in row if column is not None]):  # the commas are in its cells
+                raise error(f"{path}: expected a table with commas between its columns. {found_in(row)}")
             raise error(f"{path}:{number}: more cells than the first line names; put a cell with commas in quotes")
     return rows
 
@@ -305,7 +340,7 @@ def _whole(text: str) -> int:
     return int(value)
 
 
-def _ratings(cell: Any) -> dict[str, int] | None:
+def ratings_in(cell: Any) -> dict[str, int] | None:
     """Votes as a table holds them, JSON or (in a Parquet) a mapping; ``None`` where they are neither."""
     if isinstance(cell, Mapping):  # one field for every emotion of the column, empty where this clip has no vote
         return {emotion: votes for emotion, votes in cell.items() if votes is not None}
@@ -327,7 +362,9 @@ def _utterance(row: Mapping[str, Any], folder: Path, where: str) -> Utterance:
 
     if not row["path"]:
         raise ManifestError(f"{where}: the path is empty")
-    ratings = _ratings(row.get("ratings"))
+    if not row["emotion"]:
+        raise ManifestError(f"{where}: the emotion is empty; fill it in, or take the line out")
+    ratings = ratings_in(row.get("ratings"))
     if ratings is None:
         raise ManifestError(f'{where}: ratings "{row["ratings"]}" are not JSON like {{"angry": 3}}')
     known = {c: "" if row[c] is None else str(row[c]) for c in COLUMNS if c in row}

@@ -146,7 +146,8 @@ class Card:
         for emotion in self.emotions:
             if emotion not in known:
                 raise ModelFileError(
-                    f'the card\'s "{emotion}" is not an emotion{suggestion(emotion, known)}. Known: {", ".join(known)}'
+                    f'the card\'s "{emotion}" is not an emotion{suggestion(emotion, known) or "."} '
+                    f"Known: {', '.join(known)}"
                 )
         if len(set(self.emotions)) < len(self.emotions):
             raise ModelFileError(f"the card names an emotion twice: {', '.join(self.emotions)}")

@@ -314,8 +314,8 @@ def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recip
     Args:
         name_or_path: "default", or a path that ends in .toml.
         overrides: Dotted keys and values that replace the file's, e.g. ``{"fit.n_epochs": 2}``; "none" leaves out a
-            table that need not be, e.g. ``{"teacher": "none"}``. With other corpora the file's limits are left out:
-            they tell of its own.
+            table that need not be, e.g. ``{"teacher": "none"}``. With other corpora the file's limits and the shares
+            of those that are not listed any more are left out.
 
     Raises:
         RecipeError: For an unknown recipe, key or value.
@@ -339,12 +339,22 @@ def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Recip
             if not isinstance(inner, dict):
                 raise RecipeError(f'{path}: "{parent}" is no table; "{key}" cannot be set in it')
         inner[last] = value
-    if "corpora" in (overrides or {}) and "limits" not in (overrides or {}):
-        table.pop("limits", None)  # they are of the corpora that the file names
+    if "corpora" in (overrides or {}):
+        _of_other_corpora(table, overrides or {})
     for name in [f.name for f in dataclasses.fields(Recipe) if f.default is None and table.get(f.name) == "none"]:
         del table[name]
     recipe: Recipe = parse(Recipe, table, str(path))
     return recipe
+
+
+def _of_other_corpora(table: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Leave out, in place, what a recipe says of corpora that it does not name any more."""
+    if "limits" not in overrides:
+        table.pop("limits", None)
+    listed, shares = table["corpora"], table.get("shares")
+    if isinstance(listed, list) and isinstance(shares, dict):
+        given = {key.removeprefix("shares.") for key in overrides}
+        table["shares"] = {name: share for name, share in shares.items() if name in listed or name in given}
 
 
 def parse(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:

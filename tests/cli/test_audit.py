@@ -55,6 +55,24 @@ def test_clean_parts_exit_with_0_and_leaking_ones_with_1(folder: Path, run: Run)
     assert code == 1 and "identical with train" in out and "speakers with train" in out
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(folder: Path, run: Run) -> None:
+    for part, site in (("train", "a"), ("test", "b")):
+        Path(site).mkdir()
+        Manifest.read(f"{part}.csv").write(f"{site}/m.csv")
+    for place in (Path(), folder):
+        out = run("audit", str(place / "a/m.csv"), str(place / "b/m.csv"), "--no-fingerprint")[1]
+        assert out.startswith("clean: a/m.csv / b/m.csv; 0 of 16")
+    assert run("audit", "a/m.csv", "a/m.csv", "--no-fingerprint")[1].startswith("leaks: m.csv / m.csv;")
+
+
+def test_a_table_that_is_no_manifest_yet_is_told_how_it_becomes_one(tmp_path: Path, run: Run) -> None:
+    table = fakes.speakers_table(tmp_path, n_speakers=1, n_takes=1)
+    for command in (("audit",), ("explore",), ("evaluate", "default")):
+        code, out, err = run(*command, str(table))
+        assert (code, out) == (1, "")
+        assert f"vocalics scan folder {table} -o FILE" in err
+
+
 def test_folds_are_listed_one_by_one(folder: Path, run: Run) -> None:
     code, out, _ = run("audit", "all.csv", "--protocol", "folds=folds.csv", "--no-fingerprint")
     assert code == 1

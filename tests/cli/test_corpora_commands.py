@@ -58,6 +58,28 @@ def test_scan_as_json_is_complete(root: Path) -> None:
     assert len(report["duplicates"]) == 1
 
 
+def test_a_folder_of_ones_own_is_called_as_one_says(root: Path, tmp_path: Path) -> None:
+    table = tmp_path / "train.csv"
+    rows = "".join(f"{root / 'DC_a0'}{n}.wav,sad,{s}\n" for n, s in ((1, "Ann"), (2, "ann"), (3, "bob")))
+    table.write_text(f"path,emotion,speaker\n{rows}", encoding="utf-8")
+    text = run("scan", "folder", str(table), "--name", "mine", "-o", str(tmp_path / "m.csv"))
+    assert "corpus      mine: A folder of your own" in text
+    assert "note        Speakers whose names differ by case or blanks only" in text
+    assert Manifest.read(tmp_path / "m.csv").speakers == ("mine/Ann", "mine/ann", "mine/bob")
+    assert "corpus      folder:" in run("scan", "folder", str(table))
+
+
+def test_a_published_corpus_has_its_name(root: Path, monkeypatch, capsys) -> None:
+    for arguments, message in (
+        (("savee", str(root), "--name", "mine"), "savee has its name"),
+        (("folder", str(root), "--name", "savee"), 'cannot be called "savee"'),
+    ):
+        monkeypatch.setattr("sys.argv", ["vocalics", "scan", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert caught.value.code == 2 and message in capsys.readouterr().err
+
+
 def test_an_error_is_one_line_and_exit_code_1(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

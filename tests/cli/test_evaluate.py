@@ -70,6 +70,15 @@ def test_clips_of_unknown_speakers_are_said_to_be_unchecked(folder: Path, run: R
     assert "4 clips name no speaker, so that leakage could not be checked for them." in evaluate(run, folder)[1]
 
 
+def test_speakers_of_the_names_of_training_speakers_are_told(folder: Path, run: Run) -> None:
+    said = "speakers have names of ones that were heard in training, from another corpus of your own"
+    fakes.waveform_model(folder / "m.onnx", training_speakers=["y/1", "y/9"])
+    code, out, _ = evaluate(run, folder)
+    assert code == 0 and f"1 of 3 {said} (x/1 = y/1?): if they are the same people" in out
+    fakes.waveform_model(folder / "m.onnx", training_speakers=["ravdess/1", "y/9"])
+    assert said not in evaluate(run, folder)[1]
+
+
 def test_without_a_folder_nothing_is_written(folder: Path, run: Run) -> None:
     before = sorted(folder.iterdir())
     assert evaluate(run, folder)[0] == 0

@@ -18,6 +18,7 @@ import numpy as np
 from vocalics import sentences, splits
 from vocalics.audit.relations import Progress, Relations, content, families_of, groups, normal, relations, speaker
 from vocalics.audit.report import KINDS, WHOLE, AuditReport, DivisionAudit, Estimate, Finding
+from vocalics.corpora import namesakes
 from vocalics.errors import ManifestError
 from vocalics.manifest import Manifest, Utterance
 from vocalics.registry import lookup, some
@@ -194,15 +195,23 @@ def audit_divisions(
             for finding in _shared(related, part, parts[part], other, parts[other])
         ]
         nameless = {name: sum(not related.manifest[i].speaker for i in part) for name, part in parts.items()}
-        found.append(DivisionAudit(d.name, {n: len(p) for n, p in parts.items()}, tuple(findings), nameless))
+        alike = [
+            pair
+            for part, other in SIDES
+            if part in parts and other in parts
+            for pair in namesakes(*({related.manifest[i].speaker for i in parts[name]} for name in (part, other)))
+        ]
+        counts = {n: len(p) for n, p in parts.items()}
+        found.append(DivisionAudit(d.name, counts, tuple(findings), nameless, tuple(alike)))
     notes = _notes(related)
     rows = related.manifest
     some_folds = placed[:: len(placed) // _N_PARTS + 1]
     notes += _told(([rows[i] for i in d.parts["train"]], [rows[i] for i in d.parts["test"]]) for d in some_folds)
     unclear = [d for d in found if sum(n > 0 for n in d.nameless.values()) > 1]
     if unclear:
-        counts = ", ".join(f"{n:,} in {part}" for part, n in unclear[0].nameless.items() if n)
-        notes.append(f"Clips of unknown speaker ({counts}) may be of one on both sides; add the column speaker.")
+        said = ", ".join(f"{n:,} in {part}" for part, n in unclear[0].nameless.items() if n)
+        notes.append(f"Clips of unknown speaker ({said}) may be of one on both sides; add the column speaker.")
+    notes += _alike([pair for d in found for pair in d.namesakes])
     return AuditReport(subject, tuple(found), tuple(notes)), related, placed
 
 
@@ -220,6 +229,8 @@ def _audit_whole(manifest: Manifest, subject: str, fingerprints: bool, progress:
             f"{nameless:,} of {len(rows):,} clips name no speaker; those of one corpus are taken for one speaker's."
         )
     notes += _told(_by_speakers(rows))
+    alike = namesakes(rows.speakers, rows.speakers)
+    notes += _alike(alike)
     n_groups, n_speakers = len(set(groups(related))), len({speaker(u) for u in rows})
     if n_groups < 2:
         notes.append(f"A division by speakers is not possible: {n_speakers} speaker(s), all linked; 2 are needed.")
@@ -230,7 +241,7 @@ def _audit_whole(manifest: Manifest, subject: str, fingerprints: bool, progress:
         )
     else:
         notes.append(f"A division by speakers is possible: {n_speakers} speakers, no clip of one among another's.")
-    found = DivisionAudit("", {WHOLE: len(rows)}, tuple(findings), {WHOLE: nameless})
+    found = DivisionAudit("", {WHOLE: len(rows)}, tuple(findings), {WHOLE: nameless}, tuple(alike))
     return AuditReport(subject, (found,), tuple(notes))
 
 
@@ -345,6 +356,17 @@ def _told(folds: Iterable[tuple[Sequence[Utterance], Sequence[Utterance]]]) -> l
         "words reaches there may not be the voice alone."
         for corpus, found in sentences.told(folds).items()
         if found.uar >= found.chance + _TOLD
+    ]
+
+
+def _alike(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """A note on speakers of one name in two corpora: nothing else here could tell that they are one person."""
+    said = list(dict.fromkeys(" = ".join(sorted(pair)) + "?" for pair in pairs))
+    if not said:
+        return []
+    return [
+        f"Speakers of one name in two corpora of your own may be the same people: {some(said)}. If they are, give both "
+        "corpora one name (vocalics scan folder ROOT --name NAME); if not, name the speakers apart."
     ]
 
 

@@ -59,19 +59,21 @@ class DivisionAudit:
         parts: Clips by part.
         findings: In the order of ``SIDES`` and ``KINDS``; only those that touch a clip.
         nameless: Clips of unknown speaker by part.
+        namesakes: Pairs of speakers of one name in two corpora of one's own, on both sides: they may be one person.
     """
 
     name: str
     parts: Mapping[str, int]
     findings: tuple[Finding, ...]
     nameless: Mapping[str, int]
+    namesakes: tuple[tuple[str, str], ...] = ()
 
     @property
     def verdict(self) -> str:
-        """ "leaks"; "unclear" where nothing was found, but clips on both sides name no speaker; else "clean"."""
+        """ "leaks"; "unclear" where nothing was found, but speakers on both sides may be one; else "clean"."""
         if any(f.leaks for f in self.findings):
             return "leaks"
-        return "unclear" if sum(n > 0 for n in self.nameless.values()) > 1 else "clean"
+        return "unclear" if self.namesakes or sum(n > 0 for n in self.nameless.values()) > 1 else "clean"
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -240,6 +242,7 @@ def _plain(division: DivisionAudit) -> dict[str, Any]:
         "verdict": division.verdict,
         "clips": dict(division.parts),
         "clips_of_unknown_speaker": dict(division.nameless),
+        "speakers_of_one_name": [list(pair) for pair in division.namesakes],
         "n_touched": len(division.touched),
         "touched": list(division.touched),
         "findings": [

@@ -64,8 +64,8 @@ def audit_command(
     clips and their parents; equal sentences are counted, but are no leak. One manifest alone is searched for clips
     that are one.
 
-    Exits with 0 where nothing leaks (or that is unclear, since speakers are unknown), with 1 where something does or
-    the audit failed, with 2 for wrong usage.
+    Exits with 0 where nothing leaks (or that is unclear, since speakers are unknown or have one name in two corpora of
+    your own), with 1 where something does or the audit failed, with 2 for wrong usage.
 
     A note says where the words tell the emotion: what one reaches who knows of a clip only which sentence it is.
     """
@@ -132,11 +132,22 @@ def _audited(
             divisions, notes = divide(whole, protocol, np.random.default_rng(seed))
         else:
             whole, division = joined(dict(zip(PARTS, read, strict=False)))
-            divisions, subject = [division], " / ".join(path.name for path in manifests)
+            divisions, subject = [division], " / ".join(_titles(manifests))
         report, related, placed = audit_divisions(whole, divisions, subject, fingerprint, progress)
         return replace(report, notes=(*report.notes, *notes)), placed, related
     finally:
         finish()
+
+
+def _titles(paths: list[Path]) -> list[str]:
+    """Return the files' names, with as many of their folders as make different files differ.
+
+    >>> _titles([Path("data/a/m.csv"), Path("data/b/m.csv")]), _titles([Path("data/a.csv"), Path("data/b.csv")])
+    (['a/m.csv', 'b/m.csv'], ['a.csv', 'b.csv'])
+    """
+    most = max(len(path.parts) for path in paths)
+    shown = ([str(Path(*path.parts[-n:])) for path in paths] for n in range(1, most + 1))
+    return next(names for names in shown if len({*names}) == len({*paths}))
 
 
 def _estimated(

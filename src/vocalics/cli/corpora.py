@@ -16,7 +16,7 @@ from rich.table import Table
 
 from vocalics.cli.standard_output import keep_apart_from
 from vocalics.cli.usage import checking
-from vocalics.corpora import Corpus, Finding, ScanReport, corpora, scan
+from vocalics.corpora import Corpus, Finding, ScanReport, check_name, corpora, corpus, scan
 from vocalics.emotions import EMOTIONS, OTHER_EMOTIONS
 from vocalics.manifest import writable
 
@@ -80,6 +80,16 @@ def _scan(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the manifest here (.csv or .parquet)."),
     ] = None,
+    called: Annotated[
+        str,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help='Of "folder", what the corpus is called, and its speakers with it (NAME/ann); by default as the '
+            "folder, or as the CSV without its ending. Parts of one corpus need one name: a speaker of both is one "
+            "person then.",
+        ),
+    ] = "",
     format: Annotated[
         Format, typer.Option("--format", help="How the report is printed; json is complete.")
     ] = Format.table,
@@ -91,11 +101,15 @@ def _scan(
     if output is not None:
         with checking():
             writable(output)  # said before everything is read
+    known = corpus(name).name
+    if called:
+        with checking():
+            check_name(known, called)
     keep_apart_from(output)  # decoders look into every file
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task(f"reading {name}", total=None)
-        report = scan(name, root, lambda n, total: bar.update(task, completed=n, total=total))
+        report = scan(name, root, lambda n, total: bar.update(task, completed=n, total=total), called)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         report.manifest.write(output)
@@ -145,6 +159,7 @@ def _summary(report: ScanReport) -> list[str]:
     lines += _listed("repeated", len(report.repeated), _said(report.repeated))
     pairs = [" = ".join(group) for group in report.duplicates]
     lines += _listed("identical", len(pairs), pairs)
+    lines += [f"note        {note}" for note in report.notes]
     return lines
 
 

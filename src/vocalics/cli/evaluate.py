@@ -156,7 +156,23 @@ def selected(
         notes.append("The model's card lists no training speakers, so that leakage could not be checked.")
     elif nameless := sum(not u.speaker for u in kept):
         notes.append(f"{nameless:,} clips name no speaker, so that leakage could not be checked for them.")
-    return kept, classes, leak, notes
+    return kept, classes, leak, [*notes, *_namesakes(card, kept)]
+
+
+def _namesakes(card: Card, manifest: Manifest) -> list[str]:
+    """A sentence where speakers have the names of ones that the model knows from another corpus of one's own."""
+    from vocalics.corpora import namesakes
+
+    pairs = namesakes(manifest.speakers, {*card.training_speakers, *card.validation_speakers})
+    if not pairs:
+        return []
+    said = some([f"{here} = {there}?" for here, there in pairs], 3)
+    n_alike = len({here for here, _ in pairs})
+    return [
+        f"{n_alike:,} of {len(manifest.speakers):,} speakers have names of ones that were heard in training, from "
+        f"another corpus of your own ({said}): if they are the same people, this is no figure on new speakers; give "
+        "both corpora one name (vocalics scan folder ROOT --name NAME)."
+    ]
 
 
 def _scheme(card: Card, name: str | None) -> Scheme:

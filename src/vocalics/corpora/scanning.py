@@ -20,6 +20,7 @@ from vocalics.corpora.corpus import Corpus, Parsed
 from vocalics.errors import AudioError, CorpusError
 from vocalics.machine import available_cores
 from vocalics.manifest import Manifest, Utterance
+from vocalics.registry import some
 
 Progress = Callable[[int, int], None]
 
@@ -41,10 +42,12 @@ class ScanReport:
         manifest: One row per readable clip, sorted by canonical name.
         missing: Canonical names of the clips that are not there, where the full list can be derived.
         n_missing: How many clips are not there (also where their names cannot be derived).
-        unexpected: Audio files that are no clip of the corpus.
+        unexpected: Audio files that are no clip of the corpus, or have the name of another but not its content.
         unreadable: Clips that cannot be decoded; they are not in the manifest.
         repeated: Further copies of a clip that is in the manifest (doubled folders); the reason names the one kept.
         duplicates: Groups of clips of different names in the manifest whose files are the same, byte for byte.
+        n_clashes: How many of the unexpected are clips whose name is taken.
+        notes: What else is to be known, a sentence each.
     """
 
     corpus: Corpus
@@ -55,6 +58,8 @@ class ScanReport:
     unreadable: tuple[Finding, ...]
     repeated: tuple[Finding, ...]
     duplicates: tuple[tuple[str, ...], ...]
+    n_clashes: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -86,6 +91,7 @@ class ScanReport:
             "unreadable": plain(self.unreadable),
             "repeated": plain(self.repeated),
             "duplicates": [list(group) for group in self.duplicates],
+            "notes": list(self.notes),
         }
 
 
@@ -98,12 +104,18 @@ class _Content:
 
 def scan_corpus(corpus: Corpus, root: Path, progress: Progress | None = None) -> ScanReport:
     """Find the clips of a corpus below ``root``; see :func:`vocalics.corpora.scan`."""
+    own = corpus.n_clips is None
     if not root.exists():
+        if own:
+            raise CorpusError(
+                f"{root}: no such file or folder; expected one folder per emotion, like {corpus.pattern}, or a CSV of "
+                "path, emotion[, speaker]"
+            )
         raise CorpusError(f"{root}: no such folder; expected the root of {corpus.name}, to be had from {corpus.url}")
     clips, unexpected = _find(corpus, root)
     if not clips:
         what = f"{len(unexpected)} other audio file(s)" if unexpected else "no audio file"
-        if corpus.n_clips is None:
+        if own:
             raise CorpusError(
                 f"{root}: holds no clip in a folder called by an emotion ({what}); expected files like "
                 f"{corpus.pattern}, or a CSV of path, emotion[, speaker] in its place"
@@ -116,18 +128,27 @@ def scan_corpus(corpus: Corpus, root: Path, progress: Progress | None = None) ->
     utterances: dict[str, Utterance] = {}
     unreadable: dict[str, list[Finding]] = defaultdict(list)
     repeated: list[Finding] = []
+    n_clashes = 0
     for (path, parsed), content in zip(clips, contents, strict=True):
         if isinstance(content, str):
             unreadable[parsed.name].append(Finding(str(path), content))
             continue
         utterance = _utterance(corpus, root, path, parsed, content)
-        kept = utterances.setdefault(parsed.name, utterance)
-        if kept is utterance:
-            continue
-        if kept.digest == content.digest and (kept.speaker, kept.emotion) == (utterance.speaker, utterance.emotion):
-            repeated.append(Finding(str(path), f"is a copy of {kept.path}, which is kept"))
+        names = [parsed.name]
+        if own:  # a.flac and a.wav may be two recordings; a name that only one has stays as short as it was
+            names += [parsed.name + path.suffix, str(path)]
+        for name in names:
+            kept = utterances.setdefault(name, utterance)
+            if kept is utterance:
+                break
+            if _is_copy(utterance, kept):
+                same = kept.path == utterance.path
+                said = "is listed more than once" if same else f"is a copy of {kept.path}, which is kept"
+                repeated.append(Finding(str(path), said))
+                break
         else:
-            unexpected.append(Finding(str(path), _contradiction(kept, utterance)))
+            n_clashes += 1
+            unexpected.append(Finding(str(path), f"has the name of {kept.path}, which is kept, but other content"))
     if not utterances:
         first = next(iter(unreadable.values()))[0]
         raise CorpusError(f"{root}: no clip of {corpus.name} can be read; the first: {first.path}: {first.reason}")
@@ -144,15 +165,35 @@ def scan_corpus(corpus: Corpus, root: Path, progress: Progress | None = None) ->
         unreadable=tuple(sorted(f for group in unreadable.values() for f in group)),
         repeated=tuple(sorted(repeated)),
         duplicates=_identical(ordered),
+        n_clashes=n_clashes,
+        notes=_alike({u.speaker for u in ordered}),
+    )
+
+
+def _is_copy(utterance: Utterance, kept: Utterance) -> bool:
+    return (utterance.digest, utterance.speaker, utterance.emotion) == (kept.digest, kept.speaker, kept.emotion)
+
+
+def _alike(speakers: set[str]) -> tuple[str, ...]:
+    """A note where names of speakers differ by case or blanks only: mostly they are one person, written carelessly."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for speaker in sorted(speakers - {""}):
+        groups["".join(speaker.split()).casefold()].append(speaker)
+    found = [" and ".join(f'"{name}"' for name in group) for group in groups.values() if len(group) > 1]
+    if not found:
+        return ()
+    return (
+        f"Speakers whose names differ by case or blanks only are taken for different people: {some(found, 3)}; write "
+        "each one's name in one way.",
     )
 
 
 def _find(corpus: Corpus, root: Path) -> tuple[list[tuple[Path, Parsed]], list[Finding]]:
     """Return the corpus's clips, the shallowest of each name first, and the audio files that are none."""
     if root.is_file():
-        if corpus.name != own_folder.CORPUS.name:
+        if corpus.n_clips is not None:
             raise CorpusError(f"{root}: is a file; expected the folder that holds {corpus.name}")
-        return own_folder.read_table(root), []
+        return list(own_folder.read_table(root)), []
     clips: list[tuple[Path, Parsed]] = []
     unexpected: list[Finding] = []
     for path in _audio_files(root):
@@ -218,9 +259,13 @@ def _read(path: Path) -> _Content | str:
 def _utterance(corpus: Corpus, root: Path, path: Path, parsed: Parsed, content: _Content) -> Utterance:
     name, label = corpus.name, parsed.label
     emotion: str | None = corpus.emotions.get(label)
+    own = parsed if isinstance(parsed, own_folder.Listed) else own_folder.Listed(parsed.name, "", label)
     if corpus.n_clips is None:
-        where = root.resolve()
-        name, emotion = (where.stem if root.is_file() else where.name) or corpus.name, own_folder.emotion_of(label)
+        emotion = own_folder.emotion_of(label)
+        if name == own_folder.CORPUS.name:  # nobody has called it otherwise
+            where = root.resolve()
+            name = (where.stem if root.is_file() else where.name) or name
+        name, label = own.corpus or name, own.code or label
     assert emotion is not None, label
     return Utterance(
         path=str(path),
@@ -230,27 +275,15 @@ def _utterance(corpus: Corpus, root: Path, path: Path, parsed: Parsed, content: 
         emotion=emotion,
         sex=parsed.sex,
         age=parsed.age,
-        language=corpus.language,
+        language=own.language or corpus.language,
         statement=parsed.statement,
         intensity=parsed.intensity,
         duration=content.duration,
         sample_rate=content.sample_rate,
         digest=content.digest,
+        ratings=own.ratings,
+        parent=own.parent,
     )
-
-
-def _contradiction(kept: Utterance, other: Utterance) -> str:
-    """Why a clip of the name of one that is kept is neither that one nor a copy of it."""
-    if kept.digest != other.digest:
-        return f"has the name of {kept.path}, which is kept, but other content"
-    what = "is listed" if kept.path == other.path else f"is a copy of {kept.path} and is listed"
-    if kept.emotion != other.emotion:
-        return f"{what} as {kept.emotion} and as {other.emotion}; the first is kept"
-    return f"{what} as of the speaker {_named(kept)} and of {_named(other)}; the first is kept"
-
-
-def _named(utterance: Utterance) -> str:
-    return utterance.speaker.partition("/")[2] or "(unknown)"
 
 
 def _identical(utterances: Sequence[Utterance]) -> tuple[tuple[str, ...], ...]:
