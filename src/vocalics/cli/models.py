@@ -106,7 +106,7 @@ def show(
         return
     lines = _lines(loaded.card, loaded.sha256, loaded.voice_width)
     # Whoever wrote the card may not draw on the terminal, nor add a line that looks like one of ours.
-    print("\n".join(f"{key + ':' if key else '':<16} {plain(value)}".rstrip() for key, value in lines))
+    print("\n".join(f"{key + ':' if key else '':<16} {plain(value)}".rstrip() for key, value in lines if value))
 
 
 def get(
