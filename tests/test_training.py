@@ -218,9 +218,9 @@ def test_a_corpus_that_the_shares_forget_is_refused(corpus: Path, recipe_file: P
         ({"batch.n_frames": 20, "batch.time_mask": 30}, "time_mask = 30; expected 0 to n_frames, 20"),
         (
             {"model_settings.halving": "blurr"},
-            'recipe default: model_settings: halving = blurr; did you mean "blur"?; expected max or blur',
+            'recipe default: model_settings: halving = blurr; did you mean "blur"? Known: max, blur',
         ),
-        ({"model_settings.halving": 2}, "recipe default: model_settings: halving = 2; expected max or blur"),
+        ({"model_settings.halving": 2}, "recipe default: model_settings: halving = 2. Known: max, blur"),
         ({"teacher.settings": {"width": [3]}}, 'teacher.settings: unknown key "width"; did you mean "widths"?'),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_blurred_net_minds_less_where_a_clip_begins() -> None:
 
 
 def test_an_unknown_halving_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r'halving = blurr; did you mean "blur"\?; expected max or blur'):
+    with pytest.raises(RecipeError, match=r'halving = blurr; did you mean "blur"\? Known: max, blur'):
         LogMelTdnn(halving="blurr")
 
 

@@ -33,10 +33,7 @@ def _benchmark(
     model: Annotated[
         list[str] | None, typer.Option(metavar="RECIPE", help="A bundled recipe's name or a .toml file. Repeat.")
     ] = None,
-    corpus: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=ROOT", help="A corpus and its folder, or a manifest (.csv, .parquet). Repeat."),
-    ] = None,
+    corpus: runs.MaybeRoots = None,
     protocols: Annotated[
         Path,
         typer.Option(

@@ -25,10 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def _cross_validate(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name or a .toml file.")],
-    corpus: Annotated[
-        list[str],
-        typer.Option(metavar="NAME=ROOT", help="A corpus and its folder, or a manifest (.csv, .parquet). Repeat."),
-    ],
+    corpus: runs.Roots,
     protocol: Annotated[
         str,
         typer.Option(

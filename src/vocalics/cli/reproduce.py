@@ -29,10 +29,7 @@ def _reproduce(
             "none is named.",
         ),
     ] = None,
-    corpus: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=ROOT", help="A corpus and its folder, or a manifest (.csv, .parquet). Repeat."),
-    ] = None,
+    corpus: runs.MaybeRoots = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where reproduced.md and its figures are written.")
     ] = Path("docs/results"),

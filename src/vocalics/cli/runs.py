@@ -29,6 +29,15 @@ Device = Annotated[
 ]
 
 
+_ROOT = typer.Option(
+    "--corpus",
+    metavar="NAME=ROOT",
+    help="A corpus, or a name of your own, and its folder, table or manifest (.csv, .parquet). Repeat.",
+)
+Roots = Annotated[list[str], _ROOT]
+MaybeRoots = Annotated[list[str] | None, _ROOT]
+
+
 def speakers(data: Data, part: Sequence[int]) -> str:
     """Whose clips a part holds: "24 speakers", "1 speaker", "nobody known"."""
     n = len(data.speakers(part))
@@ -185,9 +194,9 @@ def notes(texts: Sequence[str], manifest: Manifest) -> dict[str, str]:
     said = dict(pair(text, "--note", "crema_d=resynthesised") for text in texts)
     for name in said:
         if name not in manifest.corpora:
-            known = ", ".join(manifest.corpora)
+            close = suggestion(name, manifest.corpora) or "."
             raise VocalicsError(
-                f"--note {name}: no corpus of that name is there{suggestion(name, manifest.corpora)}. Here: {known}"
+                f"--note {name}: no corpus of that name is there{close} Here: {', '.join(manifest.corpora)}"
             )
     return said
 

@@ -22,10 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def _tune(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name or a .toml file.")],
-    corpus: Annotated[
-        list[str],
-        typer.Option(metavar="NAME=ROOT", help="A corpus and its folder, or a manifest (.csv, .parquet). Repeat."),
-    ],
+    corpus: runs.Roots,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="FOLDER", help="The study, its report and best.toml."),

@@ -276,7 +276,7 @@ class LogMelTdnn(LogMelNet):
     ) -> None:
         if halving not in HALVINGS:
             raise RecipeError(
-                f"halving = {halving}{suggestion(str(halving), HALVINGS)}; expected {' or '.join(HALVINGS)}"
+                f"halving = {halving}{suggestion(str(halving), HALVINGS) or '.'} Known: {', '.join(HALVINGS)}"
             )
         blurred = halving == "blur"
         stem, n_rows = _stem(n_first), -(-n_mels // 2)
