@@ -18,8 +18,8 @@ INSTALL := $(if $(UV),"$(UV)" pip install --quiet --python $(BIN)/python,$(BIN)/
 # Set TORCH_OPTIONS to name an index of CPU builds where the plain one brings gigabytes for GPUs.
 TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
-# Test files run beside one another, in so many processes: some wait for what they start.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(5, (os.cpu_count() or 1) + 1))')
+# Test files run beside one another, in so many processes.
+WORKERS ?= logical
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -36,7 +36,7 @@ run: $(VENV)/.core
 # Tests start Python hundreds of times: what it compiles is kept, whatever the environment says.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -20,6 +20,8 @@ from vocalics.features.feature_set import feature_set
 from vocalics.features.logmel import LogMel
 from vocalics.features.spectrum import spectrum
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-4
 
 

@@ -19,6 +19,8 @@ from vocalics import audio, recognizer
 from vocalics.audio import Clip
 from vocalics.recognizer import Recognizer
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fastapi")
 STATIC = Path(vocalics.__file__).parent / "web" / "static"
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.wav"))

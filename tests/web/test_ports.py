@@ -28,6 +28,8 @@ from vocalics.streaming import Backlog, Display
 from vocalics.timeline.recording import summarise
 from vocalics.windows import Windows
 
+pytestmark = pytest.mark.slow
+
 LOCAL = Path(vocalics.__file__).parent / "web" / "static" / "js" / "local"
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.wav"))
 

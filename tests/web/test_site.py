@@ -22,6 +22,8 @@ from vocalics.errors import ModelFileError, VocalicsError
 from vocalics.streaming import StreamingRecognizer
 from vocalics.web import site
 
+pytestmark = pytest.mark.slow
+
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.wav"))
 PACKAGE = "VOCALICS_ONNXRUNTIME_WEB"
 """Environment variable: the unpacked npm package, where there is one on this machine."""
