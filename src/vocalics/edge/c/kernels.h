@@ -557,13 +557,16 @@ static inline void pool(const pooling *c, const float *in, int in_steps, int out
                 largest(from, w.steps, line, w.rows, n, n, to);
                 continue;
             }
-            for (int k = 0; k < n; k++) {
-                float total = 0.0f;
-                for (int s = 0; s < w.steps; s++)
-                    for (int r = 0; r < w.rows; r++)
-                        total += from[s * line + r * n + k];
-                to[k] = total / (float)w.counted;
-            }
+            for (int k = 0; k < n; k++)
+                to[k] = 0.0f;
+            for (int s = 0; s < w.steps; s++)
+                for (int r = 0; r < w.rows; r++) {
+                    const float *const x = from + s * line + r * n;
+                    for (int k = 0; k < n; k++)
+                        to[k] += x[k];
+                }
+            for (int k = 0; k < n; k++)
+                to[k] /= (float)w.counted;
         }
 }
 
