@@ -49,6 +49,10 @@ MISUSED = {
         ["train", "default", "--corpus", "a=b", "-o", "r", "--set", "fit.rate=quick"],
         "rate = 'quick' is a str",
     ),
+    "a list without quotes": (
+        ["train", "default", "--corpus", "a=b", "-o", "r", "--set", "corpora=[mine]"],
+        "--set corpora=[mine] is not TOML; words in a list stand in quotes",
+    ),
     "part of a whole": (["benchmark", "--part", "3/2"], "--part 3/2: expected K/N"),
     "two that exclude each other": (["benchmark", "--together", "--own-corpus"], "leave --own-corpus out"),
     "clips for nothing": (["export", "default", "--clips", "c", "-o", "r"], "add --to onnx-int8"),

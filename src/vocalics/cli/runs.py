@@ -158,13 +158,24 @@ def recipe(name: str, changes: Sequence[str]) -> Recipe:
 
 
 def change(text: str) -> tuple[str, Any]:
-    """Return key and value of a ``--set KEY=VALUE``; a value that is no TOML is a word."""
+    """Return key and value of a ``--set KEY=VALUE``; a value that is no TOML is a word.
+
+    Raises:
+        UsageError: Where a list or a table is none of TOML's.
+    """
     import tomllib
+
+    from vocalics.errors import UsageError
 
     key, value = pair(text, "--set", "fit.rate=1e-3")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
+        if value.lstrip()[0] in "[{":
+            raise UsageError(
+                f"--set {key}={value} is not TOML; words in a list stand in quotes, and all of it in others: "
+                '\'corpora=["ravdess", "mine"]\''
+            ) from None
         return key, value
 
 
