@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vocalics.cli.options import Hop, Window
 from vocalics.cli.predictions import clock
 
 if TYPE_CHECKING:
@@ -61,19 +62,8 @@ def _batch(
     ] = Work.PREDICT,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
     feature_set: Annotated[str, typer.Option(metavar="SET", help="The features to compute; implies the task.")] = "",
-    window: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Length of a timeline's windows; else the model's own, 3 s for all that come with vocalics.",
-        ),
-    ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="From one window to the next; else the model's own, 1.5 s, or a window if shorter."
-        ),
-    ] = None,
+    window: Window = None,
+    hop: Hop = None,
     windows: Annotated[bool, typer.Option("--windows", help="Rows of a timeline stand for windows.")] = False,
     mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
     adapt: Annotated[

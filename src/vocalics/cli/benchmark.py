@@ -93,9 +93,7 @@ def _benchmark(
         list[str] | None,
         typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy, e.g. crema_d=resynthesised."),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
-    ] = None,
+    threads: runs.Threads = None,
     device: runs.Device = runs.Place.AUTO,
     table: Annotated[
         bool, typer.Option("--table", help="Train nothing; write the table of the runs that are finished.")

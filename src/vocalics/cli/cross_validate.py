@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _cross_validate(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name or a .toml file.")],
+    recipe: runs.Name,
     corpus: runs.Roots,
     protocol: Annotated[
         str,
@@ -41,20 +41,12 @@ def _cross_validate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where the folder's cross-validation was interrupted.")
     ] = False,
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. fit.rate=1e-3. Repeat."),
-    ] = None,
+    change: runs.Changes = None,
     cache: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Computed features; by default in the output folder.")
     ] = None,
-    note: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy wherever it is named. Repeat."),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
-    ] = None,
+    note: runs.Notes = None,
+    threads: runs.Threads = None,
     device: runs.Device = runs.Place.AUTO,
 ) -> None:
     """Train and test one model per fold; report every fold, their mean, and all judgements together.

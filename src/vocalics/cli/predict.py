@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vocalics.cli.options import Hop, Window
 from vocalics.cli.predictions import Format, print_predictions
 from vocalics.cli.voice import Known
 
@@ -22,19 +23,8 @@ def predict(
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
     format: Annotated[Format, typer.Option(help="A table, one JSON object per line, or CSV.")] = Format.TABLE,
     timeline: Annotated[bool, typer.Option("--timeline", help="One row per window of a long recording.")] = False,
-    window: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Length of a timeline's windows; else the model's own, 3 s for all that come with vocalics.",
-        ),
-    ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="From one window to the next; else the model's own, 1.5 s, or a window if shorter."
-        ),
-    ] = None,
+    window: Window = None,
+    hop: Hop = None,
     top: Annotated[int, typer.Option(min=1, metavar="N", help="How many emotions a row of the table shows.")] = 3,
     abstain_below: Annotated[
         float, typer.Option(min=0.0, max=1.0, metavar="P", help='Say "unsure" where no emotion is as probable as this.')

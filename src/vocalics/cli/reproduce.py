@@ -43,9 +43,7 @@ def _reproduce(
         list[str] | None,
         typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy, e.g. crema_d=resynthesised."),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
-    ] = None,
+    threads: runs.Threads = None,
     default: Annotated[
         Path | None,
         typer.Option(

@@ -34,6 +34,23 @@ _ROOT = typer.Option(
     metavar="NAME=ROOT",
     help="A corpus, or a name of your own, and its folder, table or manifest (.csv, .parquet). Repeat.",
 )
+Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name or a .toml file.")]
+HoldOuts = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SPEC", help="Test set kept apart: speaker=, corpus= or folds=FILE#FOLD. Repeat."),
+]
+Fold = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Which split of the protocol; of folds=FILE, the number it has there.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. fit.rate=1e-3. Repeat."),
+]
+Notes = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy wherever it is named. Repeat."),
+]
+Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")]
 Roots = Annotated[list[str], _ROOT]
 MaybeRoots = Annotated[list[str] | None, _ROOT]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vocalics.cli.options import Hop, Window
 from vocalics.cli.outputs import refuse_unwritable
 from vocalics.cli.predictions import STDIN, clock
 from vocalics.cli.standard_output import keep_apart
@@ -62,19 +63,8 @@ def _timeline(
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A bundled model or a model file.")] = "default",
-    window: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Length of the windows; else the model's own, 3 s for all that come with vocalics.",
-        ),
-    ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="From one window to the next; else the model's own, 1.5 s, or a window if shorter."
-        ),
-    ] = None,
+    window: Window = None,
+    hop: Hop = None,
     mix: Annotated[bool, typer.Option("--mix", help="Average the channels and judge them as one.")] = False,
     voice: Known = None,
     adapt: Annotated[

@@ -41,16 +41,13 @@ def _recipes() -> None:
 
 
 def _train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name or a .toml file.")],
+    recipe: runs.Name,
     corpus: runs.Roots,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="FOLDER", help="The run's folder: configuration, checkpoint, model."),
     ],
-    hold_out: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SPEC", help="Test set kept apart: speaker=, corpus= or folds=FILE#FOLD. Repeat."),
-    ] = None,
+    hold_out: runs.HoldOuts = None,
     protocol: Annotated[
         str,
         typer.Option(
@@ -59,15 +56,9 @@ def _train(
             "folds=FILE; or one that leaks and says so: random, folds-leaky=FILE.",
         ),
     ] = "",
-    fold: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Which split of the protocol; of folds=FILE, the number it has there."),
-    ] = 1,
+    fold: runs.Fold = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, e.g. fit.rate=1e-3. Repeat."),
-    ] = None,
+    change: runs.Changes = None,
     cache: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Computed features, shared by runs; by default in the run's folder."),
@@ -76,13 +67,8 @@ def _train(
         list[Path] | None,
         typer.Option(metavar="FOLDER", help="Another run of this recipe; its figures go into the card too. Repeat."),
     ] = None,
-    note: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy wherever it is named. Repeat."),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
-    ] = None,
+    note: runs.Notes = None,
+    threads: runs.Threads = None,
     device: runs.Device = runs.Place.AUTO,
 ) -> None:
     """Train a model; with --hold-out, measure it on speakers that it never heard."""

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _tune(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name or a .toml file.")],
+    recipe: runs.Name,
     corpus: runs.Roots,
     output: Annotated[
         Path,
@@ -41,18 +41,12 @@ def _tune(
         ),
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Search nothing but what --param names.")] = False,
-    hold_out: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SPEC", help="Test set kept apart: speaker=, corpus= or folds=FILE#FOLD. Repeat."),
-    ] = None,
+    hold_out: runs.HoldOuts = None,
     protocol: Annotated[
         str,
         typer.Option(metavar="NAME", help="Instead of --hold-out: a protocol as for train; its test part is left out."),
     ] = "",
-    fold: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Which split of the protocol; of folds=FILE, the number it has there."),
-    ] = 1,
+    fold: runs.Fold = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study that the folder holds.")] = False,
     change: Annotated[
         list[str] | None,
@@ -61,13 +55,8 @@ def _tune(
     cache: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Computed features; by default in the output folder.")
     ] = None,
-    note: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=TEXT", help="What is to be said of a corpus's copy wherever it is named. Repeat."),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the computation; by default one per core.")
-    ] = None,
+    note: runs.Notes = None,
+    threads: runs.Threads = None,
 ) -> None:
     """Search a recipe's settings inside its training speakers; the test part is left out altogether.
 
