@@ -22,7 +22,6 @@ from vocalics.export import encoder as export
 from vocalics.export import half
 from vocalics.manifest import Manifest
 from vocalics.recipe import Fit, Recipe, read
-from vocalics.recognizer import Recognizer
 from vocalics.training import classical, neural
 from vocalics.training.checks import check
 from vocalics.voices import apart
@@ -183,7 +182,8 @@ def test_the_mean_gets_used_to_a_voice_as_its_members_do(data: Data, cache: Path
     (path.parent / ensembles.ENSEMBLE_FILE).write_text(json.dumps(known), encoding="utf-8")
     files = [(path.parent / n / f"{n}.onnx").read_bytes() for n in ("voiced", "pooled")]
     graph, _ = graphs.average(files, graphs.Mixture((0.7, 0.3), 0.8, (0.2, 0.8), 1.3))
-    whole = Recognizer(modelfile.load(card_file.with_card(graph, whole.card)))
+    path.write_bytes(card_file.with_card(graph, whole.card))
+    whole = recognizer.load(path)
     clips = data.manifest.take(data.train)
     parts = apart(clips, 4, np.random.default_rng(0))
     cached = ensembles.said_of(path, made, clips, cache, parts=parts)
@@ -201,6 +201,14 @@ def test_the_mean_gets_used_to_a_voice_as_its_members_do(data: Data, cache: Path
         np.testing.assert_allclose(found, cached[judged], atol=0.02)
         plain = [[*whole.predict(clips[i].path).probabilities.values()] for i in judged]
         np.testing.assert_allclose(plain, unknown[judged], atol=0.02)
+    long = _long_clips(tmp_path, clips)
+    for kept in (known, {k: v for k, v in known.items() if "known" not in k}):  # as where nobody validated, too
+        (path.parent / ensembles.ENSEMBLE_FILE).write_text(json.dumps(kept), encoding="utf-8")
+        told = ensembles.said_of(path, made, long, cache, parts=[([0], [1]), ([1], [])])
+        expected = [*whole.knowing(long[1].path).predict(long[0].path).probabilities.values()]
+        assert told is not None
+        np.testing.assert_allclose(told[0], expected, atol=1e-6)
+        assert np.abs(told[0] - [*whole.predict(long[0].path).probabilities.values()]).max() > 1e-4
 
 
 @pytest.mark.parametrize("names", [("pooled", "tuned"), ("voiced", "tuned")])

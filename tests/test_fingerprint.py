@@ -97,6 +97,7 @@ def test_offset_gain_and_polarity_are_measured() -> None:
     assert pair.inverted and pair.speed == 1.0
     (turned,) = near_identical([changed, clip])
     assert (turned.offset, turned.gain_db) == pytest.approx((-pair.offset, -pair.gain_db), abs=1e-3)
+    assert (pair.turned().offset, pair.turned().gain_db) == (-pair.offset, -pair.gain_db)
 
 
 def test_two_takes_are_two() -> None:
@@ -115,6 +116,10 @@ def test_a_clock_that_is_off_is_forgiven_another_speed_is_not() -> None:
     (pair,) = near_identical([clip, speed(clip, 1.003)])
     assert pair.speed == pytest.approx(1 / 1.003, abs=2e-4)
     assert "resampling" in pair.changes
+    later = speed(cut(clip, 16_000, 0), 1.003)
+    (pair,), (other,) = near_identical([clip, later]), near_identical([later, clip])
+    assert other.offset < -0.9 < 0.9 < pair.offset and pair.speed < 1 < other.speed
+    assert (pair.turned().offset, pair.turned().speed) == pytest.approx((other.offset, other.speed), abs=2e-3)
     assert near_identical([clip, speed(clip, 1.05)]) == ()
 
 

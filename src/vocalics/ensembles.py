@@ -94,13 +94,12 @@ def said_of(
         return None
     known = json.loads((path.parent / ENSEMBLE_FILE).read_text(encoding="utf-8"))
     mean = _mean(told, known["weights"], known["temperature"])
-    if "known_weights" not in known:
-        parts = None
+    reweighed = parts is not None and "known_weights" in known
     in_windows = _in_windows(clips)
-    if parts is None and not in_windows:
+    if not reweighed and not in_windows:
         return mean
     whole = recognizer.load(path)
-    if parts is not None:
+    if parts is not None and reweighed:
         # The share is one of n_clips + PRIOR, so that the graph has it from the voice itself.
         counts = {i: whole.told(clips[i].path) for i in {i for _, heard in parts for i in heard}}
         for judged, heard in parts:

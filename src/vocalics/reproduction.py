@@ -24,7 +24,7 @@ import numpy as np
 
 from vocalics import judgements, recognizer, splits, training
 from vocalics.corpora import canonical_name
-from vocalics.dataset import Data, Progress, whole
+from vocalics.dataset import Data, Progress, of_recipe, whole
 from vocalics.emotions import EMOTIONS, scheme
 from vocalics.errors import ManifestError, RecipeError, VocalicsError
 from vocalics.feature_rows import Rows, compute
@@ -219,7 +219,7 @@ def divided(run: Run, recipe: Recipe, manifest: Manifest) -> Data:
     Raises:
         VocalicsError: When nothing is left to train or to test on.
     """
-    own = whole(manifest.where(lambda u: u.corpus in recipe.corpora), recipe)
+    own = whole(of_recipe(manifest, recipe), recipe)
     if run.way == "honest":
         specs = [f"speaker={s}" for s in HELD_OUT if s in own.manifest.speakers]
         rng = np.random.default_rng(recipe.seed)

@@ -82,7 +82,7 @@ def models(
             str(len(card.emotions)),
             f"{card.n_parameters / 1e6:.2f} M" if card.n_parameters >= 10_000 else f"{card.n_parameters:,}",
             f"{path.stat().st_size / 1e6:.1f}",
-            "yes" if card.commercial else "no" if any(c.get("commercial") is False for c in card.corpora) else "?",
+            "yes" if card.commercial else "no" if _forbidden(card) else "?",
             Text(plain(figure_text(card.figures[0]) if card.figures else "")),
         )
     Console().print(table)
@@ -348,10 +348,15 @@ def _percent(value: Any) -> str:
     return "?" if value is None else f"{100 * value:.1f}"
 
 
+def _forbidden(card: Card) -> bool:
+    """Whether a corpus is known to forbid commercial use; of one's own that is not known."""
+    return any(c.get("commercial") is False for c in card.corpora)
+
+
 def _commercial(card: Card) -> str:
     if card.commercial:
         return "allowed by all corpora"
-    if any(c.get("commercial") is False for c in card.corpora):
+    if _forbidden(card):
         return "not allowed by every corpus"
     unknown = [str(c.get("name")) for c in card.corpora if c.get("commercial") is None]
     return f"not known of {', '.join(unknown)}" if unknown else "not known"

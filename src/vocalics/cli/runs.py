@@ -56,7 +56,7 @@ MaybeRoots = Annotated[list[str] | None, _ROOT]
 
 
 def speakers(data: Data, part: Sequence[int]) -> str:
-    """Whose clips a part holds: "24 speakers", "1 speaker", "nobody known"."""
+    """Whose clips a part holds: "24 speakers", "1 speaker", "unknown speakers"."""
     n = len(data.speakers(part))
     return f"{n} speaker{'s' if n != 1 else ''}" if n or not part else "unknown speakers"
 
