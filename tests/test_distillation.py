@@ -298,6 +298,67 @@ def test_clips_of_a_corpus_without_speakers_are_judged_by_who_never_heard_it(
     assert losses.mean() == pytest.approx(others, rel=0.2)
 
 
+def test_what_a_teacher_said_is_kept(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[int] = []
+    real = distillation._fitted
+    monkeypatch.setattr(distillation, "_fitted", lambda *given: fitted.append(1) or real(*given))
+
+    def told(seed: int = 0, own: Data = data, **changes: object) -> tuple[Lesson, int]:
+        fitted.clear()
+        teacher = Teacher(**{"features": "mfcc_pitch_energy_statistics", "n_folds": 4, "calibrates": True, **changes})
+        return lesson(teacher, own, seed, tmp_path, quiet), len(fitted)
+
+    first, n = told()
+    again, m = told(n_hints=3, hint_weight=0.5, share=0.2)  # what a net does with it is its own affair
+    assert (n, m) == (4, 0) and again.hints.shape == (36, 3)
+    np.testing.assert_array_equal(first.probabilities, again.probabilities)
+    np.testing.assert_array_equal(first.counts, again.counts)
+    (kept,) = tmp_path.glob("teacher-*.npz")
+    kept.write_bytes(kept.read_bytes()[:100])
+    repaired, m = told()
+    assert m == 4 and told()[1] == 0
+    np.testing.assert_array_equal(first.probabilities, repaired.probabilities)
+    # Whatever it may hang on makes it another one.
+    others = [u if i else dataclasses.replace(u, emotion="happy") for i, u in enumerate(data.manifest)]
+    relabelled = dataclasses.replace(data, manifest=Manifest(tuple(others)))
+    fewer = dataclasses.replace(data, train=data.train[1:])
+    new = [{"seed": 1}, {"own": relabelled}, {"own": fewer}, {"n_folds": 2}, {"calibrates": False}, {"apart": "clips"}]
+    new += [{"settings": {"C": 0.1}}, {"features": "mfcc_chroma_mel"}]
+    assert [told(**change)[1] for change in new] == [4, 4, 4, 2, 4, 4, 4, 4]
+
+
+def test_a_net_may_be_calibrated_among_its_corpora_classes(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A corpus without an emotion is not asked whether a net doubts it; a test clip's emotion is nobody's knowledge."""
+    clips = [
+        dataclasses.replace(u, corpus="other", emotion="neutral" if u.emotion == "angry" else u.emotion)
+        if u.speaker in ("folder/0", "folder/4") and i != 1
+        else u
+        for i, u in enumerate(data.manifest)
+    ]
+    own = dataclasses.replace(data, manifest=Manifest(tuple(clips)))
+    own = dataclasses.replace(own, train=own.train[2:], tests={"test": (0, 1)})  # test clip 1 alone is its corpus'
+    both = training.inputs.possible(own, [*own.validation, 10])
+    assert both.tolist() == [[True, True, False]] * 9 + [[True] * 3]
+    asked: list[object] = []
+    real = calibration.temperature
+    monkeypatch.setattr(calibration, "temperature", lambda *given: asked.append(given[3]) or real(*given))
+    cards = []
+    for among in ("all", "corpus"):
+        table = {**TOML, "corpora": ["folder", "other"], "fit": {**TOML["fit"], "calibrate": True}}
+        recipe: Recipe = parse(Recipe, {**table, "fit": {**table["fit"], "calibrate_among": among}}, "test")
+        assert ("calibrate_among" in recipe.as_dict()["fit"]) == (among == "corpus")  # runs made before it go on
+        path = training.train_on(own, recipe, tmp_path / among, cache=tmp_path / "cache", threads=1)
+        cards.append(modelfile.load(path).card)
+    assert asked[0] is None and np.array_equal(np.asarray(asked[1]), both[:9])
+    assert cards[1].recipe["fit"]["calibrate_among"] == "corpus" and "calibrate_among" not in cards[0].recipe["fit"]
+    with pytest.raises(RecipeError, match=r'fit\.calibrate_among = "corpora" is unknown'):
+        Fit(calibrate=True, calibrate_among="corpora")
+    with pytest.raises(RecipeError, match=r"calibrate_among = \"corpus\" goes with fit\.calibrate"):
+        Fit(calibrate_among="corpus")
+
+
 def test_a_teacher_that_calibrates_changes_what_is_calibrated_alone(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,8 +367,9 @@ def test_a_teacher_that_calibrates_changes_what_is_calibrated_alone(
     asked: list[list[float] | None] = []
     real = calibration.temperature
 
-    def spied(said: np.ndarray, truth: np.ndarray, counts: np.ndarray | None = None) -> float:
+    def spied(said: np.ndarray, truth: np.ndarray, counts: np.ndarray | None, among: object) -> float:
         asked.append(None if counts is None else np.asarray(counts).tolist())
+        assert among is None
         return real(said, truth, counts)
 
     monkeypatch.setattr(calibration, "temperature", spied)

@@ -14,10 +14,13 @@ otherwise, or not sure enough, by the luck of the draw.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
+import json
 import tempfile
+import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,7 @@ from vocalics.dataset import Data, Progress
 from vocalics.errors import RecipeError
 from vocalics.feature_rows import compute, divisors
 from vocalics.features.feature_set import SEPARATOR, feature_set
+from vocalics.files import replacing
 from vocalics.manifest import Manifest
 from vocalics.models import ModelSpec, model_spec
 from vocalics.preprocess import Preparation
@@ -38,6 +42,7 @@ Judge = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 STEEPEST = 1.0
 """Logarithm of the most that a clip counts, beside one whose loss is smaller by 1."""
+_VERSION = 1  # of what is kept
 _FEW = 10  # Of fewer than one eigenvector in so many, only these are computed.
 _NOISE = 1e-12  # An eigenvalue so small beside the largest is what rounding left.
 
@@ -85,7 +90,8 @@ def lesson(
         teacher: Its features, classifier and folds.
         data: Divided already; only its training part is heard, and what validates where the teacher calibrates.
         seed: Of the folds and the classifier.
-        cache: Folder of computed features.
+        cache: Folder of computed features; what teachers said is kept there, too: another net that is told the same, or
+            a run that goes on, need not wait for it.
         progress: Called with ("features", done, all).
         preparation: Preprocessing of every clip: the teacher hears what the net hears.
 
@@ -94,40 +100,62 @@ def lesson(
         EncoderError: When the features' encoder is not there.
     """
     spec = check_teacher(teacher)
+
+    def features(clips: Manifest) -> npt.NDArray[np.float64]:
+        found = compute(clips, feature_set(teacher.features), (), seed, cache, progress, preparation)[:, 0]
+        return found.reshape(len(clips), -1).astype(np.float64)
+
     clips = data.manifest.take(data.train)
-    features = compute(clips, feature_set(teacher.features), (), seed, cache, progress, preparation)[:, 0]
-    values = features.reshape(len(clips), -1).astype(np.float64)
-    truth = np.array([data.emotions.index(u.emotion) for u in clips])
+    values = features(clips)
+    truth, of = _known(clips, data.emotions)
     # Clips whose speaker is not known may all be of one: they stay together, corpus by corpus.
     groups = [u.speaker or f"{u.corpus}/" for u in clips] if teacher.apart == "speakers" else _by_recording(clips)
     others = data.manifest.take(data.validation if teacher.calibrates else [])
-    asked = (
-        compute(others, feature_set(teacher.features), (), seed, cache, progress, preparation)[:, 0]
-        .reshape(len(others), -1)
-        .astype(np.float64)
-        if len(others)
-        else values[:0]
-    )
-    theirs = np.array([data.emotions.index(u.emotion) for u in others], np.int64)
-    found, of = np.zeros(len(others)), np.array([u.corpus for u in clips])
-    said = np.zeros((len(clips), len(data.emotions)))
-    for part in folds([u.corpus for u in clips], groups, teacher.n_folds, seed):
-        rest = np.setdiff1d(np.arange(len(clips)), part)
-        mean, scale = _scaler(values[rest])
-        judge = _fitted(teacher, spec, (values[rest] - mean) / scale, truth[rest], data.emotions, seed)
-        said[part] = judge((values[part] - mean) / scale)
-        if len(others):
-            # As much of every corpus as the teacher judges of it: who never heard one says most of its new speakers.
-            shares = [np.sum(of[part] == u.corpus) / max(1, np.sum(of == u.corpus)) for u in others]
-            found += _losses(judge((asked - mean) / scale), theirs) * shares
+    asked = features(others) if len(others) else values[:0]
+    theirs, also = _known(others, data.emotions)
+
+    def judgements() -> dict[str, npt.NDArray[np.float64]]:
+        said, losses = np.zeros((len(clips), len(data.emotions))), np.zeros(len(others))
+        for part in folds(of.tolist(), groups, teacher.n_folds, seed):
+            rest = np.setdiff1d(np.arange(len(clips)), part)
+            mean, scale = _scaler(values[rest])
+            judge = _fitted(teacher, spec, (values[rest] - mean) / scale, truth[rest], data.emotions, seed)
+            said[part] = judge((values[part] - mean) / scale)
+            if len(others):
+                # As much of every corpus as the teacher judges of it: who never heard one says most of its speakers.
+                shares = [np.sum(of[part] == corpus) / max(1, np.sum(of == corpus)) for corpus in also]
+                losses += _losses(judge((asked - mean) / scale), theirs) * shares
+        return {"said": said, "losses": losses}
+
+    how = [teacher.model, dict(teacher.settings), asdict(teacher.fit), teacher.n_folds, seed, data.emotions]
+    whose = [groups, of.tolist(), truth.tolist(), also.tolist(), theirs.tolist()]
+    told = json.dumps([_VERSION, how, whose]).encode() + values.tobytes() + asked.tobytes()
+    kept = _kept(cache / f"teacher-{hashlib.sha256(told).hexdigest()[:16]}.npz", judgements)
     counts = np.ones(len(others))
     if len(others):
-        expected = _losses(said, truth)
-        for corpus in sorted(set(of)):
-            own = np.array([u.corpus == corpus for u in others])
-            counts[own] = tilted(found[own], expected[of == corpus].mean())
+        expected = _losses(kept["said"], truth)
+        for corpus in sorted({*of.tolist()}):
+            own = also == corpus
+            counts[own] = tilted(kept["losses"][own], expected[of == corpus].mean())
     hints = components(values, teacher.n_hints)
-    return Lesson(said.astype(np.float32), hints, counts if teacher.calibrates else None)
+    return Lesson(kept["said"].astype(np.float32), hints, counts if teacher.calibrates else None)
+
+
+def _known(clips: Manifest, emotions: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
+    """Positions of the clips' emotions, and their corpora."""
+    return np.array([emotions.index(u.emotion) for u in clips], np.int64), np.array([u.corpus for u in clips], np.str_)
+
+
+def _kept(path: Path, compute: Callable[[], dict[str, npt.NDArray[np.float64]]]) -> dict[str, npt.NDArray[np.float64]]:
+    """Read arrays that were computed before, or compute and keep them."""
+    damaged = (ValueError, EOFError, zipfile.BadZipFile)
+    with contextlib.suppress(OSError, *damaged), path.open("rb") as file, np.load(file) as kept:
+        return dict(kept)
+    found = compute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, keep_suffix=True) as part:
+        np.savez(part, **found)  # type: ignore[arg-type]
+    return found
 
 
 def _by_recording(clips: Manifest) -> list[str]:

@@ -57,6 +57,8 @@ class Fit:
         patience: Epochs without a better validation UAR after which training stops; 0 is never.
         calibrate: Scale a net's probabilities by the temperature that makes the validation labels most likely, and find
             sets of candidates on the same clips; a net of sound then learns what is strange to it, too.
+        calibrate_among: Of which classes a clip that calibrates may be: "all", or those of its own "corpus", as where a
+            corpus is tested and its classes are taken as known; goes with ``calibrate``.
         autocast: Compute in bfloat16 where the processor has instructions for it; elsewhere it would be slower.
     """
 
@@ -81,6 +83,7 @@ class Fit:
     keep: str = "best"
     patience: int = 0
     calibrate: bool = False
+    calibrate_among: str = "all"
     autocast: bool = False
 
     def __post_init__(self) -> None:
@@ -88,6 +91,9 @@ class Fit:
         _one_of(self.schedule, ("constant", "cosine", "plateau"), "fit.schedule")
         _one_of(self.keep, ("best", "last"), "fit.keep")
         _one_of(self.plateau_of, ("validation", "training"), "fit.plateau_of")
+        _one_of(self.calibrate_among, ("all", "corpus"), "fit.calibrate_among")
+        if self.calibrate_among != "all" and not self.calibrate:
+            raise RecipeError(f'fit.calibrate_among = "{self.calibrate_among}" goes with fit.calibrate = true')
         for key in ("batch_size", "n_epochs"):
             if getattr(self, key) < 1:
                 raise RecipeError(f"fit.{key} = {getattr(self, key)}; expected at least 1")
@@ -299,6 +305,9 @@ class Recipe:
             del table["teacher"]["n_frame_hints"], table["teacher"]["frame_hint_weight"]
         if self.teacher is not None and not self.teacher.calibrates:
             del table["teacher"]["calibrates"]
+        for fit in (table["fit"], *([table["teacher"]["fit"]] if self.teacher is not None else [])):
+            if fit["calibrate_among"] == "all":
+                del fit["calibrate_among"]
         return table
 
 

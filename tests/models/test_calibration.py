@@ -39,6 +39,22 @@ def test_it_is_the_minimum_of_the_loss() -> None:
     assert temperature(softmax(logits), truth) == pytest.approx(expected, abs=1e-3)
 
 
+def test_classes_that_a_clip_cannot_be_of_are_not_there() -> None:
+    rng = np.random.default_rng(2)
+    logits = rng.normal(scale=2.0, size=(4_000, 5))
+    few = rng.random(4_000) < 0.6  # of these clips, the first three classes are all there are
+    among = np.ones((4_000, 5), bool)
+    among[few, 3:] = False
+    truth = np.array([rng.choice(5, p=row) for row in softmax(np.where(among, logits / 1.6, -np.inf))])
+    found = temperature(softmax(logits), truth, among=among)
+    assert found == pytest.approx(1.6, rel=0.05)
+    assert temperature(softmax(logits), truth) > 1.2 * found  # what was said of the others passes for mistakes
+    by_hand = softmax(logits[few][:, :3])
+    assert temperature(softmax(logits[few]), truth[few], among=among[few]) == pytest.approx(
+        temperature(by_hand, truth[few]), rel=1e-6
+    )
+
+
 def test_it_stays_within_its_limits() -> None:
     sure = np.array([[0.99, 0.01], [0.01, 0.99]])
     assert temperature(sure, [0, 1]) == LIMITS[0] and temperature(sure, [1, 0]) == LIMITS[1]

@@ -12,23 +12,36 @@ from torch import Tensor, nn
 
 LIMITS = (0.2, 5.0)
 """Between which a temperature is looked for."""
+IMPOSSIBLE = -1e6
+"""A logit that no temperature brings back, and that is still a number."""
 
 
-def temperature(probabilities: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
+def temperature(
+    probabilities: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    weights: npt.ArrayLike | None = None,
+    among: npt.ArrayLike | None = None,
+) -> float:
     """Return the temperature of highest likelihood on clips that were not trained on.
 
     Args:
         probabilities: Shape (n, n_classes), rows sum to 1; how a net without a temperature judges the clips.
         truth: Positions of their classes, shape (n,).
         weights: What each clip counts, shape (n,), of a positive sum; all the same where ``None``.
+        among: Which classes a clip may be of, bool, shape (n, n_classes), its own among them: it is judged as if the
+            others were not there. Any where ``None``.
 
     Returns:
         Above 1 where the net is too sure, below where it is not sure enough.
 
     >>> temperature([[0.9, 0.1], [0.9, 0.1]], [0, 1])
     5.0
+    >>> temperature([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]], [0, 1], among=[[True, True, False]] * 2)
+    5.0
     """
     logits = np.log(np.maximum(np.asarray(probabilities, np.float64), 1e-12))
+    if among is not None:
+        logits = np.where(np.asarray(among, bool), logits, IMPOSSIBLE)
     positions = np.asarray(truth, np.int64)
     counts = np.ones(len(positions)) if weights is None else np.asarray(weights, np.float64)
     counts = counts / counts.sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,22 @@ def labels_of(recipe: Recipe, data: Data) -> npt.NDArray[np.float32]:
     return soft_labels(truth, votes_in([u.ratings for u in clips], scheme(recipe.scheme)), recipe.fit.vote_share)
 
 
+def possible(data: Data, clips: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Return which classes clips may be of: those that their corpora have among the clips that train and validate.
+
+    Args:
+        data: Divided already.
+        clips: Positions of clips of these in the manifest.
+
+    Returns:
+        Shape (n_clips, n_classes).
+    """
+    known: dict[str, set[str]] = {}
+    for i in (*data.train, *data.validation):
+        known.setdefault(data.manifest[i].corpus, set()).add(data.manifest[i].emotion)
+    return np.array([[e in known[data.manifest[i].corpus] for e in data.emotions] for i in clips])
+
+
 def taught(
     recipe: Recipe,
     teacher: Teacher,
@@ -76,8 +93,8 @@ def taught(
 ) -> tuple[dict[str, Any], npt.NDArray[np.float64] | None]:
     """Settings of the classifier: the teacher's targets, and as many hints as they hold; what validation clips count.
 
-    Of a training that is over, only how many there were: no teacher is fitted to say again what nobody learns from,
-    but where it calibrates.
+    Of a training that is over, only how many there were: nobody learns from them any more, and a teacher is asked only
+    where it calibrates.
     """
     step = progress or (lambda *_: None)
     if over:

@@ -31,6 +31,7 @@ from vocalics.training.inputs import (
     feature_rows,
     known_of_frames,
     labels_of,
+    possible,
     row_weights,
     speakers_of,
     spectrograms,
@@ -163,7 +164,9 @@ def train_neural(
     module.to("cpu")
     if said is not None:
         truth = classifier.encode(names[validation])
-        cooled = temperature(said, truth, counts)
+        validated = validation if spec.uneven else table.clips[table.validation].tolist()
+        among = possible(data, validated) if fit.calibrate_among == "corpus" else None
+        cooled = temperature(said, truth, counts, among)
         conformal = thresholds(tempered(said, cooled), truth, counts)
         module = Tempered(module, cooled)
     from vocalics.export import card as card_file
