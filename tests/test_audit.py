@@ -108,6 +108,19 @@ def test_identical_files_and_families_leak_across_speakers() -> None:
     assert len(set(relations(circle, False).families.values())) == 1
 
 
+def test_an_original_on_both_sides_was_not_made_from_itself() -> None:
+    """As where copies are written beside their originals, and audited against the corpus that these are of."""
+    corpus = rows(row("a", "1"), row("b", "2"), row("c", "3"))
+    copies = rows(row("a", "1"), row("a1", "1", parent="a"), row("b2", "2", parent="b"))
+    (division,) = audit({"train": corpus, "test": copies}, fingerprints=False).divisions
+    found = {f.kind: f for f in division.findings if f.part == "test"}
+    assert found["identical"].links == ("/a/a.wav = /a/a.wav",)
+    assert found["augmented"].links == ("/a/a1.wav was made from /a/a.wav", "/a/b2.wav was made from /a/b.wav")
+    turned = audit({"train": copies, "test": corpus}, fingerprints=False).divisions[0].findings
+    (own,) = (f for f in turned if (f.kind, f.part) == ("augmented", "test"))
+    assert own.links == ("/a/a1.wav was made from /a/a.wav", "/a/b2.wav was made from /a/b.wav")
+
+
 def test_unknown_speakers_on_both_sides_are_unclear() -> None:
     train, test = rows(row("a", ""), row("b", "1")), rows(row("c", ""), row("d", "2"))
     report = audit({"train": train, "test": test}, fingerprints=False)

@@ -167,6 +167,7 @@ def test_the_command_writes_a_page_and_a_figure(clips: Manifest, tmp_path: Path,
     code, out, err = run(*command, "-o", str(tmp_path / "out"), "--at-most", "8")
     assert code == 0, err
     assert "white noise, 0 dB" in out and "8 of 12 clips, drawn at random." in out
+    assert "Clips of clips.csv." in out and "All clips" not in out
     assert "![UAR under every condition](robustness.png)" in (tmp_path / "out" / "robustness.md").read_text()
     rows = json.loads((tmp_path / "out" / "robustness.json").read_text())
     assert len(rows) == 24 and rows[0]["n_clips"] == 8 and rows[0]["family"] == CLEAN

@@ -266,6 +266,49 @@ def test_a_folder_that_holds_a_run_is_refused(corpus: Path, recipe_file: Path, t
     assert card.recipe["fit"]["n_epochs"] == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("config.json", lambda held: b"{"),
+        ("config.json", lambda held: b"[]"),
+        ("checkpoint.safetensors", lambda held: held[: len(held) // 2]),
+        ("checkpoint.safetensors", lambda held: b""),
+        ("checkpoint.safetensors", lambda held: held.replace(b'"records"', b'"retold!"', 1)),
+    ],
+)
+def test_a_damaged_run_is_told(
+    name: str, damage: Callable[[bytes], bytes], corpus: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    recipe = read(str(recipe_file), {"fit.n_epochs": 1, "fit.draws": 8})
+    manifest = dataset.gather({"folder": corpus}, recipe)
+    cache = corpus.parent / "cache"
+    path = training.train(recipe, manifest, tmp_path / "run", cache=cache, threads=1)
+    path.unlink()
+    held = (tmp_path / "run" / name).read_bytes()
+    (tmp_path / "run" / name).write_bytes(damage(held))
+    with pytest.raises(VocalicsError, match=rf"{name}: is not what a (run|training) writes, or damaged; "):
+        training.train(recipe, manifest, tmp_path / "run", resume=True, cache=cache, threads=1)
+
+
+def test_ctrl_c_says_how_to_go_on(
+    corpus: Path,
+    recipe_file: Path,
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(neural.Course, "on_epoch_end", stopped)
+    code, _, err = run(*arguments(recipe_file, corpus, tmp_path / "run"))
+    told = f"stopped; go on with the same command and --resume ({tmp_path / 'run'})"
+    assert code == 130 and err.rstrip().endswith(told) and "Traceback" not in err
+    monkeypatch.setattr(dataset, "gather", stopped)
+    code, _, err = run(*arguments(recipe_file, corpus, tmp_path / "never"))
+    assert code == 130 and "go on" not in err  # nothing is there to go on with
+
+
 def test_majority_through_the_same_command(corpus: Path, tmp_path: Path) -> None:
     recipe = Recipe(name="majority", description="", model="majority", scheme="three", corpora=("folder",))
     manifest = dataset.gather({"folder": corpus}, recipe)

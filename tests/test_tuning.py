@@ -272,6 +272,22 @@ def test_folds_that_an_interrupted_trial_had_scored_are_kept(tmp_path: Path) -> 
     assert 5 + rest.n == undisturbed.n
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("config.json", lambda held: b""),
+        ("study.db", lambda held: held[: len(held) // 16]),
+        ("study.db", lambda held: b"no data base at all, but long enough to be taken for one " * 9),
+        ("study.db", lambda held: b"\0" * len(held)),
+    ],
+)
+def test_a_damaged_study_is_told(name: str, damage: Any, tmp_path: Path) -> None:
+    searched(tmp_path, 1, Scorer())
+    (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
+    with pytest.raises(VocalicsError, match=rf"{name}: is (not what a study writes|no study's), or damaged.*; choose"):
+        searched(tmp_path, 2, Scorer(), resume=True)
+
+
 def test_another_configuration_is_refused(tmp_path: Path) -> None:
     searched(tmp_path, 1, Scorer())
     with pytest.raises(VocalicsError, match="holds a study of another configuration"):

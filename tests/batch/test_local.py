@@ -275,8 +275,13 @@ def test_other_settings_are_refused(clips: Callable[..., Path], model: str, tmp_
     batch.run([folder], out, model=model, workers=1)
     with pytest.raises(VocalicsError, match=r'was begun with task = "predict", not "timeline"'):
         batch.run([folder], out, "timeline", model=model)
-    with pytest.raises(VocalicsError, match="was begun with model_sha256"):
+    with pytest.raises(
+        VocalicsError, match=r"was begun with the model /.*\.onnx \(\w{12}\), not with default \(\w{12}\);"
+    ):
         batch.run([folder], out)
+    fakes.waveform_model(Path(model), description="another")
+    with pytest.raises(VocalicsError, match=r"the model /.*\.onnx \(\w{12}\), which is another file now \(\w{12}\);"):
+        batch.run([folder], out, model=model)
 
 
 def test_getting_used_to_voices_is_a_setting_that_older_folders_lack(

@@ -204,8 +204,18 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, clips: Callable[.
         batch.run([folder], tmp_path / "file", model=model)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.parquet").touch()
-    with pytest.raises(VocalicsError, match="holds other Parquet files"):
+    with pytest.raises(VocalicsError, match=r"holds mine\.parquet and no settings\.json; choose an empty folder"):
         batch.run([folder], tmp_path / "other", model=model)
+    (tmp_path / "run").mkdir()
+    for name in ("config.json", "svm.onnx"):
+        (tmp_path / "run" / name).touch()
+    with pytest.raises(VocalicsError, match=r"holds config\.json, svm\.onnx and no settings\.json"):
+        batch.run([folder], tmp_path / "run", model=model)
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["config.json", "svm.onnx"]
+    (tmp_path / "nested" / "inputs").mkdir(parents=True)
+    (tmp_path / "nested" / "inputs" / "mine.parquet").touch()
+    with pytest.raises(VocalicsError, match="holds other Parquet files"):
+        batch.run([folder], tmp_path / "nested", model=model)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / store.SETTINGS).write_text("[1]", encoding="utf-8")
     with pytest.raises(VocalicsError, match="is not what a batch writes"):

@@ -148,6 +148,7 @@ def test_every_classifier_of_ours_becomes_a_graph_of_one_runtime(name: str, n_cl
     np.testing.assert_allclose(run(model, features), classifier.predict_proba(features), atol=1e-5)
     np.testing.assert_allclose(run(model, features[:1]), run(model, features)[:1], atol=1e-6)
     assert run(model, features).std() > 0.01
+    assert from_sklearn(classifier, 4).SerializeToString() == model.SerializeToString()  # a file is known by its hash
     assert {(i.domain, i.version) for i in model.opset_import} <= {("", OPSET), ("ai.onnx.ml", 3), ("ai.onnx.ml", 1)}
     assert model.ir_version <= IR_VERSION
 

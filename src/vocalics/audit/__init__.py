@@ -251,7 +251,7 @@ def _shared(related: Relations, part: str, here: Indices, other: str, there: Ind
     partners = {
         "identical": _by_key(here, there, lambda i: content(rows[i])),
         "near-identical": _by_pair(related.pairs, here, there),
-        "augmented": _by_key(here, there, lambda i: related.families.get(i)),
+        "augmented": _of_families(related, here, there),
     }
     found = [_by_attribute(rows, "speakers", part, here, other, there, lambda u: u.speaker)]
     known = {(p.first, p.second): p for p in related.pairs}
@@ -307,6 +307,14 @@ def _by_key(here: Indices, there: Indices, key: Callable[[int], Hashable]) -> li
         if key(i) is not None and (mates := [j for j in found.get(key(i), ()) if j != i]):
             links.append((i, mates[0]))
     return links
+
+
+def _of_families(related: Relations, here: Indices, there: Indices) -> list[tuple[int, int]]:
+    """Return each clip here with one there of its family, one of which was made: two originals are no copies."""
+    rows, family = related.manifest, related.families.get
+    made, originals = (tuple(i for i in here if bool(rows[i].parent) == copied) for copied in (True, False))
+    others = _by_key(originals, tuple(j for j in there if rows[j].parent), family)
+    return sorted(_by_key(made, there, family) + others)
 
 
 def _by_pair(pairs: Iterable[Pair], here: Indices, there: Indices) -> list[tuple[int, int]]:

@@ -26,6 +26,7 @@ from vocalics.batch import tables
 from vocalics.batch.job import FOLDERS, FORMAT, Job
 from vocalics.batch.ledger import PART, Ledger, recovered, sweep
 from vocalics.errors import VocalicsError
+from vocalics.registry import some
 
 try:
     import fcntl
@@ -64,9 +65,14 @@ def _own(output: Path, job: Job) -> None:
     """Refuse a folder of something else."""
     if output.exists() and not output.is_dir():
         raise VocalicsError(f"{output}: is a file; expected a folder for the results")
-    if output.is_dir() and not (output / SETTINGS).exists() and any(p.suffix == PART for p in output.rglob("*")):
-        raise VocalicsError(f"{output}: holds other Parquet files and no {SETTINGS}; choose an empty folder")
-    for name in (FOLDERS[job.task], tables.FAILURES, tables.LEDGER):
+    own = (FOLDERS[job.task], tables.FAILURES, tables.LEDGER)
+    if output.is_dir() and not (output / SETTINGS).exists():
+        others = sorted(p.name for p in output.iterdir() if p.name not in own and not p.name.startswith("."))
+        if others:
+            raise VocalicsError(f"{output}: holds {some(others)} and no {SETTINGS}; choose an empty folder")
+        if any(p.suffix == PART for p in output.rglob("*")):
+            raise VocalicsError(f"{output}: holds other Parquet files and no {SETTINGS}; choose an empty folder")
+    for name in own:
         (output / name).mkdir(parents=True, exist_ok=True)
 
 
@@ -89,6 +95,13 @@ def _settle(output: Path, job: Job) -> None:
     except (ValueError, AttributeError):
         raise VocalicsError(f"{path}: is not what a batch writes; choose another folder") from None
     kept = _BEFORE | kept
+    if kept.get("model_sha256") and job.model_sha256 and kept["model_sha256"] != job.model_sha256:
+        theirs, known_by = str(kept.get("model", "")), str(kept["model_sha256"])[:12]
+        other = "which is another file now" if theirs == job.model else f"not with {job.model}"
+        raise VocalicsError(
+            f"{output}: was begun with the model {theirs} ({known_by}), {other} ({job.model_sha256[:12]}); choose "
+            "another folder, or the same settings"
+        )
     for name, value in settings.items():
         if kept.get(name) != value:
             raise VocalicsError(

@@ -147,7 +147,8 @@ def _benchmark(
     )
     for of_recipe in [] if table else planned:
         for jointly in _groups(of_recipe, together):
-            _run(jointly, shared, console)
+            with runs.resumable(work, console, ""):
+                _run(jointly, shared, console)
     results = []
     told: dict[str, float | None] = {}
     for of_recipe in planned:

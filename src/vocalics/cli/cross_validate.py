@@ -74,7 +74,8 @@ def _cross_validate(
             raise VocalicsError(f"fold {name}: {error}") from None
     training.freeze(output, _config(frozen, protocol, folds), resume, "cross-validation")
     for number, (name, data) in enumerate(folds.items(), start=1):
-        figure = _fold(frozen, data, output / f"fold-{number}", cache or output / "cache", threads, console, device)
+        with runs.resumable(output, console):
+            figure = _fold(frozen, data, output / f"fold-{number}", cache or output / "cache", threads, console, device)
         said = "" if name == str(number) else f" ({name})"
         n_speakers = len(data.speakers(next(iter(data.tests.values()))))
         console.print(

@@ -254,7 +254,9 @@ def calibrate(
             model_path(model), kept, said[heard], truth, output, voices,
             lambda done, n: progress.update(task, completed=done, total=n),
         )  # fmt: skip
-    print(f"temperature {about.temperature:.3f}, found on {len(kept):,} clips of {len(kept.speakers)} speakers")
+    n = len(kept.speakers)
+    whose = f"{n} speaker{'s' if n != 1 else ''}" if n else "unknown speakers"
+    print(f"temperature {about.temperature:.3f}, found on {len(kept):,} clips of {whose}")
     for coverage, least in about.conformal.items():
         print(f"candidates for {float(coverage):.0%}: every emotion from {least:.1%} on")
     if load(output).model.tells_strangeness:

@@ -67,8 +67,7 @@ def robustness(
     recognizer = load(model)
     under = conditions.conditions(noise, rooms)
     clips, classes, leak, notes = selected(recognizer.card, manifest, hold_out, scheme, allow_seen_speakers)
-    if len(clips) > at_most:
-        notes.append(f"{at_most:,} of {len(clips):,} clips, drawn at random.")
+    some = f"{at_most:,} of {len(clips):,} clips, drawn at random." if len(clips) > at_most else ""
     clips = clips.drawn(at_most, np.random.default_rng(0)).with_digests()
     with counting(Console(stderr=True), transient=True) as progress:
         task = progress.add_task("judge", total=len(clips))
@@ -77,7 +76,8 @@ def robustness(
         )
     if leak:
         notes.insert(0, f"**These figures leak:** {leak}.")
-    notes.append(f"Held out: {short(hold_out)}." if hold_out else f"All clips of {manifest.name}.")
+    notes += [some] if some else []
+    notes += [f"Held out: {short(hold_out)}."] if hold_out else [f"Clips of {manifest.name}."]
     if output is not None:
         title = f"{recognizer.card.name} under other conditions"
         _draw(rows, title, output / "robustness.png")

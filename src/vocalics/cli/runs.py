@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -237,6 +238,23 @@ def curves(folder: Path) -> None:
 
         records = json.loads(path.read_text(encoding="utf-8"))
         plots.save(plots.learning_curves(records), folder / "curves.png")
+
+
+@contextmanager
+def resumable(folder: Path, console: Any, option: str = " and --resume") -> Iterator[None]:
+    """Say how to go on with what was stopped by Ctrl-C, where the folder holds something of it; leave with 130.
+
+    Args:
+        folder: Of the run.
+        console: Where it is said.
+        option: What the same command needs to go on.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder.is_dir():
+            console.print(f"stopped; go on with the same command{option} ({folder})", markup=False, soft_wrap=True)
+        raise typer.Exit(130) from None
 
 
 class Display:

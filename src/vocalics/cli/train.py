@@ -86,7 +86,7 @@ def _train(
     training.check(frozen)
     training.check_copies(frozen)
     console.print_json(json.dumps(frozen.as_dict()))
-    with runs.Display(console, frozen) as display:
+    with runs.resumable(output, console), runs.Display(console, frozen) as display:
         manifest = dataset.gather(roots, frozen, display.step, display.say)
         notes = runs.notes(note or [], manifest)
         data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)

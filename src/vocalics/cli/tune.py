@@ -77,8 +77,7 @@ def _tune(
     training.check_copies(frozen)
     with checking():
         space = tuning.search_space(frozen, param or [], only, tuple(changes))
-    interrupted = False
-    with runs.Display(console, frozen) as display:
+    with runs.resumable(output, console), runs.Display(console, frozen) as display:
         manifest = dataset.gather(runs.roots(corpus), frozen, display.step, display.say)
         data = dataset.divide(manifest, frozen, hold_out or [], protocol, fold)
         data = dataclasses.replace(data, notes=runs.notes(note or [], manifest))
@@ -93,26 +92,20 @@ def _tune(
         def report(trial: Trial, best: Trial | None) -> None:
             display.say(_line(trial, trials, best))
 
-        try:
-            found = tuning.search(
-                frozen,
-                data,
-                inner,
-                space,
-                output,
-                trials,
-                None if timeout is None else 60 * timeout,
-                resume,
-                cache,
-                threads,
-                display.step,
-                report,
-            )
-        except KeyboardInterrupt:
-            interrupted = True
-    if interrupted:
-        console.print(f"stopped; go on with the same command and --resume ({output})", markup=False, soft_wrap=True)
-        raise typer.Exit(130)
+        found = tuning.search(
+            frozen,
+            data,
+            inner,
+            space,
+            output,
+            trials,
+            None if timeout is None else 60 * timeout,
+            resume,
+            cache,
+            threads,
+            display.step,
+            report,
+        )
     _write(found, output)
     best = found.best_trial
     print(f"the recipe as it stood: mean UAR {100 * found.reference_score:.1f} % over {folds} inner folds")

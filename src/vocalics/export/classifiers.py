@@ -36,6 +36,7 @@ def converted(classifier: Any, shape: tuple[int, ...]) -> Any:
         try:
             model = convert_sklearn(
                 classifier,
+                "classifier",  # else a name drawn at random, and no two files of one model would be alike
                 initial_types=[(INPUT, FloatTensorType([None, *shape]))],
                 options={id(classifier): {"zipmap": False}},
                 target_opset={"": OPSET, "ai.onnx.ml": 3},

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
@@ -294,8 +294,13 @@ class Course(Callback):  # type: ignore[misc]  # skorch is untyped
         self.records: list[dict[str, Any]] = []
         self.n_batches, self.loss, self.started, self.computed = 0, 0.0, 0.0, 0.0
         if self.path.exists():
-            with safe_open(self.path, framework="pt") as file:
-                self.records = json.loads(file.metadata()["records"])
+            try:
+                with safe_open(self.path, framework="pt") as file:
+                    self.records = json.loads(file.metadata()["records"])
+            except (SafetensorError, ValueError, TypeError, KeyError):
+                raise VocalicsError(
+                    f"{self.path}: is not what a training writes, or damaged; remove it to begin this training anew"
+                ) from None
 
     @property
     def path(self) -> Path:

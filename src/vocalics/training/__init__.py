@@ -6,7 +6,7 @@ configuration, the checkpoint, the history with its curves, and in the end ``NAM
 
 from vocalics.training.cards import card
 from vocalics.training.checks import check, check_classes, check_copies
-from vocalics.training.folder import COMPARISON, compare, digest, freeze
+from vocalics.training.folder import COMPARISON, compare, digest, freeze, frozen
 from vocalics.training.inputs import feature_rows
 from vocalics.training.neural import N_COMPARED, TOLERANCE, Report
 from vocalics.training.run import train, train_on
@@ -24,6 +24,7 @@ __all__ = [
     "digest",
     "feature_rows",
     "freeze",
+    "frozen",
     "train",
     "train_on",
 ]

@@ -53,9 +53,30 @@ def freeze(folder: Path, config: Mapping[str, Any], resume: bool, what: str, opt
             raise VocalicsError(
                 f"{folder}: holds a {what} already; go on with --resume, or choose another folder with {option}"
             )
-        compare(folder, json.loads(path.read_text(encoding="utf-8")), json.loads(text), what, option)
+        compare(folder, frozen(folder, what, option), json.loads(text), what, option)
     else:
         write_text(path, text)
+
+
+def frozen(folder: Path, what: str, option: str = "-o") -> dict[str, Any]:
+    """Return the configuration that a folder holds.
+
+    Args:
+        folder: It was written to by :func:`freeze`.
+        what: As :func:`freeze` takes it.
+        option: As :func:`freeze` takes it.
+
+    Raises:
+        VocalicsError: When it cannot be understood.
+    """
+    path = folder / "config.json"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict):
+        raise VocalicsError(f"{path}: is not what a {what} writes, or damaged; choose another folder with {option}")
+    return kept
 
 
 def compare(folder: Path, kept: Mapping[str, Any], config: Mapping[str, Any], what: str, option: str = "-o") -> None:

@@ -6,8 +6,10 @@ resumed ends as an undisturbed one; the trial that was under way is done again, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -86,7 +88,7 @@ def search(
     training.freeze(folder, _as_begun(_config(recipe, data, folds, space), space, folder), resume, "study")
     began = time.monotonic()
     cache = cache or folder / "cache"
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}")
+    storage = _storage(folder / "study.db")
     try:
         pruner = optuna.pruners.MedianPruner(n_startup_trials=N_UNPRUNED)
         study = optuna.create_study(
@@ -116,6 +118,25 @@ def search(
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _storage(path: Path) -> Any:
+    """The data base of trials.
+
+    Raises:
+        VocalicsError: When there is a file of that name that is none, or a damaged one.
+    """
+    import optuna
+
+    if path.exists():
+        with contextlib.closing(sqlite3.connect(path)) as there:
+            try:
+                damage = there.execute("PRAGMA quick_check").fetchone()[0]
+            except sqlite3.DatabaseError as error:
+                damage = str(error)
+        if damage != "ok":
+            raise VocalicsError(f"{path}: is no study's, or damaged ({damage}); choose another folder with -o")
+    return optuna.storages.RDBStorage(f"sqlite:///{path}")
 
 
 def found(
@@ -252,10 +273,9 @@ def _as_begun(config: dict[str, Any], space: Space, folder: Path) -> dict[str, A
 
     These may be another range's, too: what its trials drew from tells (:func:`_check_drawn`).
     """
-    path = folder / "config.json"
-    if not path.exists():
+    if not (folder / "config.json").exists():
         return config
-    kept = json.loads(path.read_text(encoding="utf-8")).get("space", {})
+    kept = training.frozen(folder, "study").get("space", {})
     rounded = {r.key: r.rounded for r in space if isinstance(r, Range) and kept.get(r.key) == r.rounded}
     return {**config, "space": {**config["space"], **rounded}}
 
