@@ -25,6 +25,8 @@ def test_an_unknown_name_gives_the_closest_and_all() -> None:
 
 def test_only_a_close_name_is_suggested() -> None:
     assert suggestion("savvee", TABLE) == '; did you mean "savee"?'
+    # Farther than a slip of the finger, and nobody meant it.
+    assert not suggestion("furious", ["surprise", "fear"]) and not suggestion("mine/nobody", ["mine/sp16"])
     assert suggestion("quartz", TABLE) == ""
 
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``'; did you mean "x"?'`` for the closest known name, else an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 

@@ -409,7 +409,7 @@ def tested(manifest: Manifest, spec: str) -> Indices:
         fold = PARTS.get(fold, fold) if in_parts else fold
         return tuple(lookup(folds, fold, f"fold of {file}:", ManifestError))
     else:
-        raise VocalicsError(f'test set "{spec}": expected speaker=NAME, corpus=NAME or folds=FILE#FOLD')
+        raise UsageError(f'test set "{spec}": expected speaker=NAME, corpus=NAME or folds=FILE#FOLD')
     if value not in known:
         raise ManifestError(
             f'test set "{spec}": the manifest has no {kind} "{value}"{suggestion(value, known) or "."} '
